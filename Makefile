@@ -1,0 +1,125 @@
+# The only way in: people and CI call the same targets. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Given on the command line: make serve PORT=8080. Assigned with `=`, so that a HOST or PORT that happens to be in the
+# environment changes nothing.
+DATASET = configs/datasets/german_credit.yaml
+MODEL = configs/models/001_production.yaml
+HOST = 127.0.0.1
+PORT = 3000
+GRPC_PORT = 3001
+WORKERS = 1
+
+# Nothing here reports to anybody. whylogs looks only whether its variable is set; the other two want this very word.
+export BENTOML_DO_NOT_TRACK = True
+export MLFLOW_DISABLE_TELEMETRY = true
+export WHYLOGS_NO_ANALYTICS = 1
+
+# Installation compiles nothing (a fifth of the files is ever imported), so the first import must leave its bytecode behind.
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON ?= $(or $(shell command -v python3.11 || command -v python3),python3)
+BIN := .venv/bin
+TRAIN = $(BIN)/python -m train
+INPUTS = --dataset $(DATASET) --model $(MODEL)
+
+##@ Use
+
+.PHONY: serve
+serve: environment  ## train if the store has no model for these inputs, then serve it
+	@tag="$$($(TRAIN) $(INPUTS) --if-missing)"; \
+	export SCORER_MODEL="$$tag" SCORER_WORKERS=$(WORKERS) SCORER_GRPC_PORT=$(GRPC_PORT); \
+	exec $(BIN)/bentoml serve service:CreditScorer --host $(HOST) --port $(PORT)
+
+.PHONY: train
+train: environment  ## run the pipeline: data, checks, fit, export, evaluate, gate, publish
+	$(TRAIN) $(INPUTS)
+
+.PHONY: model
+model: environment
+	@$(TRAIN) $(INPUTS) --if-missing > /dev/null
+
+.PHONY: bento
+bento: model  ## build the bento from service.py and the model
+	SCORER_MODEL="$$($(TRAIN) tag $(INPUTS))" $(BIN)/bentoml build
+
+.PHONY: ui
+ui: environment  ## browse the training runs in MLflow
+	$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///var/mlflow.db}"
+
+.PHONY: bench
+bench: model  ## measure the graph, and the service that `make serve` runs
+	$(BIN)/python -m benchmarks.graph "$$($(TRAIN) tag $(INPUTS))"
+	$(BIN)/python -m benchmarks.serving http://$(HOST):$(PORT)
+
+##@ Change
+
+.PHONY: test
+test: environment  ## run the whole test suite
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: environment  ## check format, lint, types, configs and workflows
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet --pedantic .github
+
+.PHONY: format
+format: environment  ## rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+##@ Environment
+
+# The stamp is named after what the environment is made of, removed first and written last: a changed list or an
+# interrupted installation finds no stamp and installs what is missing. Another Python starts from an empty .venv.
+STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torch}.txt; } | cksum | tr ' ' -)
+PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --no-compile
+
+.PHONY: environment
+environment: $(STAMP)  ## make .venv, if it is missing or out of date
+
+# pip unpacks on one core and half of its work is CPU, so three of them share the lists: torch, a third of the bytes, and
+# every other requirement of all.txt. Nothing is resolved, so they cannot disagree. The last call adds what this
+# machine's build of torch needs beyond the lists.
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "credit-scorer needs Python 3.11 or newer, not $$($(PYTHON) -V 2>&1): make PYTHON=/path/to/python3.11"; exit 1; }
+	@[ "$$($(BIN)/python -VV 2>/dev/null)" = "$$($(PYTHON) -VV)" ] || $(PYTHON) -m venv --clear .venv
+	@rm -f .venv/installed-*
+	$(PIP_INSTALL) --require-hashes -r requirements/pip.txt
+	for half in 0 1; do \
+	  awk '/^[a-z0-9]/ {n++} n % 2 == half' half=$$half requirements/all.txt > .venv/half-$$half.txt; \
+	  $(PIP_INSTALL) --no-deps --require-hashes --only-binary :all: -r .venv/half-$$half.txt & jobs+=($$!); \
+	done; \
+	$(PIP_INSTALL) --no-deps -r requirements/torch.txt & jobs+=($$!); \
+	for job in $${jobs[@]}; do wait $$job; done
+	$(PIP_INSTALL) -r requirements/torch.txt
+	$(BIN)/python -m pip check
+	@touch $@
+
+.PHONY: lock
+lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
+	cd requirements && $(LOCK) serving.in && $(LOCK) all.in
+
+# Torch is pinned in torch.txt only, and the reason stands there; its dependencies are locked with all the others.
+LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--no-allow-unsafe --unsafe-package pip --unsafe-package torch --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: clean
+clean:  ## remove .venv and var: the environment, and every record of what was trained and served
+	rm -rf .venv var
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*##' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "Variables: DATASET=$(DATASET) MODEL=$(MODEL) HOST=$(HOST) PORT=$(PORT) GRPC_PORT=$(GRPC_PORT) WORKERS=$(WORKERS)"
