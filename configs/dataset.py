@@ -1,0 +1,176 @@
+"""The dataset file: what a table of past applications means, and the one home of every fact about its columns."""
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from configs.source import ConfigError, read
+
+RESERVED = "application_id"  # travels beside the features of an applicant
+ANSWERED = ("probability", "decision")  # stand beside the features in the profiles
+LARGEST = 2.0**53  # whole numbers up to here are exact in the doubles of JSON and of the decision log
+FLOAT32_MAX = 3.4028234663852886e38  # beyond it the graph's float32 input would be infinite
+
+Name = Annotated[str, Meta(min_length=1)]
+Cost = Annotated[float, Meta(gt=0, le=1e9)]
+
+
+class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One column of the table that an applicant brings."""
+
+    name: Name
+    type: Literal["categorical", "integer", "number"]
+    description: str = ""
+    unit: str = ""
+    categories: tuple[str, ...] = ()  # the vocabulary, in the order that the documentation shows
+    minimum: float | None = None  # inclusive
+    maximum: float | None = None  # inclusive
+    protected: bool = False  # recorded and audited, never an input of the model
+    nullable: bool = False  # null or absent allowed; the graph imputes it
+
+    @property
+    def lowest(self) -> float:
+        """The least value allowed; without a minimum, that of the number type."""
+        default = -LARGEST if self.type == "integer" else -FLOAT32_MAX
+        return default if self.minimum is None else self.minimum
+
+    @property
+    def highest(self) -> float:
+        """The largest value allowed; without a maximum, that of the number type."""
+        default = LARGEST if self.type == "integer" else FLOAT32_MAX
+        return default if self.maximum is None else self.maximum
+
+
+class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the table lies and on what terms."""
+
+    path: Name
+    license: str = ""
+    citation: str = ""
+
+
+class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The column to predict, and the value whose probability is wanted."""
+
+    column: Name
+    event: Name
+
+
+class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Relative cost of each mistake; a correct decision costs nothing."""
+
+    missed_event: Cost
+    false_alarm: Cost
+
+
+class Audit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Groups of one column that the fairness checks compare."""
+
+    column: Name
+    groups: dict[str, tuple[str, ...]] = {}
+    edges: tuple[float, ...] = ()  # each edge opens a group: [25] is under 25, and 25 and over
+
+
+class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole dataset file."""
+
+    name: Name
+    description: str = ""
+    source: Source
+    target: Target
+    costs: Costs
+    features: Annotated[tuple[Feature, ...], Meta(min_length=1)]
+    audit: tuple[Audit, ...] = ()
+
+    @property
+    def threshold(self) -> float:
+        """The probability of the event from which declining is the cheaper decision.
+
+        Declining costs `(1 - p) * false_alarm`, approving `p * missed_event`; they are equal at
+        `false_alarm / (false_alarm + missed_event)` (Elkan, 2001, "The foundations of cost-sensitive learning").
+        """
+        return self.costs.false_alarm / (self.costs.false_alarm + self.costs.missed_event)
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read and check a dataset file."""
+    dataset = read(path, Dataset)
+    for key, problem, remedy in _faults(dataset):
+        raise ConfigError(path, key, problem, remedy)
+    return dataset
+
+
+def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
+    """Every way in which a well-typed dataset file still makes no sense: key, problem, remedy."""
+    faults = []
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9_]{0,61}[a-z0-9])?", dataset.name):  # what the BentoML store takes
+        remedy = "use up to 63 lower-case letters, digits and, between them, underscores"
+        faults.append(("name", f"{dataset.name!r} is not a name", remedy))
+    seen: set[str] = set()
+    for index, feature in enumerate(dataset.features):
+        key = f"features[{index}]"
+        if feature.name in seen:
+            faults.append((f"{key}.name", f"{feature.name!r} stands twice", "give each feature a name of its own"))
+        if feature.name in (RESERVED, *ANSWERED, dataset.target.column):
+            taken = "is the target" if feature.name == dataset.target.column else "is a name that the service uses"
+            faults.append((f"{key}.name", f"{feature.name!r} {taken}", "rename or remove the feature"))
+        seen.add(feature.name)
+        faults += [(f"{key}.{where}", problem, remedy) for where, problem, remedy in _feature_faults(feature)]
+    if all(feature.protected for feature in dataset.features):
+        faults.append(("features", "every feature is protected", "leave at least one for the model to learn from"))
+    for index, audit in enumerate(dataset.audit):
+        found = _audit_faults(audit, dataset.features)
+        faults += [(f"audit[{index}].{where}", problem, remedy) for where, problem, remedy in found]
+    return faults
+
+
+def _feature_faults(feature: Feature) -> list[tuple[str, str, str]]:
+    faults = []
+    if feature.type == "categorical":
+        if not feature.categories:
+            faults.append(("categories", "the vocabulary is empty", "list the values that the column takes"))
+        if len(set(feature.categories)) != len(feature.categories):
+            faults.append(("categories", "a category stands twice", "list each value once"))
+        if "" in feature.categories:
+            faults.append(("categories", "the empty text stands for a missing value", "say nullable: true instead"))
+        if feature.minimum is not None or feature.maximum is not None:
+            faults.append(("minimum", "a categorical feature has no range", "remove minimum and maximum"))
+        return faults
+    return _range_faults(feature)
+
+
+def _range_faults(feature: Feature) -> list[tuple[str, str, str]]:
+    faults = []
+    if feature.categories:
+        faults.append(("categories", f"a feature of type {feature.type} has none", "remove them, or say categorical"))
+    for where, value in (("minimum", feature.minimum), ("maximum", feature.maximum)):
+        if value is None:
+            continue
+        if not math.isfinite(value) or abs(value) > (LARGEST if feature.type == "integer" else FLOAT32_MAX):
+            faults.append((where, f"{value} is out of reach", "give a finite number, or leave the key out"))
+        elif feature.type == "integer" and value != int(value):
+            faults.append((where, f"{value} is no whole number", "round it, or say type: number"))
+    if feature.lowest >= feature.highest:
+        faults.append(("minimum", f"{feature.lowest} is not below the maximum {feature.highest}", "swap or widen them"))
+    return faults
+
+
+def _audit_faults(audit: Audit, features: tuple[Feature, ...]) -> list[tuple[str, str, str]]:
+    feature = next((feature for feature in features if feature.name == audit.column), None)
+    if feature is None:
+        return [("column", f"no feature is called {audit.column!r}", "name one of the features")]
+    if bool(audit.groups) == bool(audit.edges):
+        return [("groups", "needs either groups or edges", "give groups for categories, edges for numbers")]
+    if feature.type == "categorical":
+        named = [category for group in audit.groups.values() for category in group]
+        stray = sorted(set(named) - set(feature.categories))
+        if audit.edges or stray:
+            return [("groups", f"{stray or 'edges'} not in the vocabulary of {audit.column}", "use its categories")]
+        if len(set(named)) != len(named):
+            return [("groups", "a category is in two groups", "put each category into one group")]
+    elif audit.groups or list(audit.edges) != sorted(set(audit.edges)):
+        return [("edges", "must be numbers in rising order", "sort them, each once")]
+    return []

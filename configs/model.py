@@ -1,0 +1,76 @@
+"""A model file: how numbers are encoded, what the network looks like and how it is trained.
+
+Each key has its default, unit, range and reason here; a file under `configs/models/` holds what differs.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from configs.source import ConfigError, read
+
+Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
+
+
+class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From raw columns to the numbers that the first layer sees."""
+
+    numbers: Literal["piecewise_linear", "standard"] = "standard"  # Gorishniy et al., 2022, arXiv:2203.05556
+    bins: Annotated[int, Meta(ge=2, le=64)] = 8  # pieces a column; edges at random quantiles, others for each member
+    levels_up_to: Annotated[int, Meta(ge=0, le=64)] = 6  # whole numbers with so few values are coded like categories
+
+
+class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The shape of one member, and how many there are."""
+
+    layers: tuple[Count, ...] = ()  # units of each hidden layer; none is a logistic regression
+    activation: Literal["relu", "silu", "gelu", "tanh"] = "relu"
+    dropout: Share = 0.0  # share of hidden units left out in a step
+    column_dropout: Share = 0.0  # share of whole columns left out in a step, so that no member leans on one
+    members: Annotated[int, Meta(ge=1, le=256)] = 1  # networks whose logits are averaged inside the one graph
+
+
+class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """AdamW with a warm-up and a cosine descent to zero."""
+
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 1e-3
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0  # of the weights, never of the biases
+    epochs: Annotated[int, Meta(ge=1, le=10_000)] = 30
+    batch_size: Annotated[int, Meta(ge=2)] = 64  # rows a step
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: Share = 0.1  # share of the steps over which the rate rises
+    patience: Annotated[int, Meta(ge=0)] = 0  # epochs without a better validation loss before stopping; 0 never stops
+    folds: Annotated[int, Meta(ge=2, le=50)] = 8  # each member leaves one fold out: its validation and calibration part
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+
+class Split(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The rows that no choice may touch."""
+
+    test: Annotated[float, Meta(gt=0, le=0.5)] = 0.2  # share of the rows, stratified by the target
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+
+class ModelConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole model file."""
+
+    description: str = ""
+    encoding: Encoding = Encoding()
+    network: Network = Network()
+    training: Training = Training()
+    split: Split = Split()
+
+
+def read_model(path: Path) -> ModelConfig:
+    """Read and check a model file."""
+    config = read(path, ModelConfig)
+    if 1 < config.network.members < config.training.folds:
+        raise ConfigError(
+            path,
+            "network.members",
+            f"{config.network.members} members leave only as many of the {config.training.folds} folds out",
+            "take at least as many members as folds, so that every row is held out once",
+        )
+    return config

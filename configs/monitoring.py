@@ -1,0 +1,26 @@
+"""The monitoring file: where the records of what was served lie, and how they are profiled."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from configs.source import read
+
+MONITORING_YAML = Path(__file__).with_name("monitoring.yaml")
+
+
+class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`configs/monitoring.yaml`, where each key has its unit, range and reason."""
+
+    directory: str
+    segment_bytes: Annotated[int, Meta(ge=1_048_576, le=1_073_741_824)]
+    window_s: Annotated[int, Meta(ge=60, le=86_400)]
+    interval_s: Annotated[float, Meta(ge=0.05, le=60)]
+    frame_rows: Annotated[int, Meta(ge=1, le=65_536)]
+
+
+def read_monitoring(path: Path = MONITORING_YAML) -> Monitoring:
+    """Read the file, with `SCORER_DIRECTORY`, `SCORER_WINDOW_S` … of the environment over it."""
+    return read(path, Monitoring, os.environ)

@@ -1,0 +1,111 @@
+"""Reading one YAML file into one frozen type; every fault names the file, the key and the remedy.
+
+Owns: YAML, unknown and doubled keys, environment overrides. Leaves to others: what the values mean.
+
+Scalars stay text until a type says what they are, so `categories: [no, yes, 1_000]` is what was typed
+and not `[False, True, 1000]`, the reading of YAML 1.1.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_FAULT = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<key>.*)`)?$", re.DOTALL)
+_FIELD = re.compile(r"field `(?P<field>[^`]*)`")
+
+
+class ConfigError(ValueError):
+    """A configuration file that cannot be used.
+
+    Args:
+        path: the file.
+        key: where in the file, as `features[2].minimum`; empty for the file as a whole.
+        problem: what is wrong.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, path: Path | str, key: str, problem: str, remedy: str) -> None:
+        self.path, self.key, self.problem, self.remedy = str(path), key, problem, remedy
+        super().__init__(": ".join(part for part in (str(path), key, f"{problem}; {remedy}") if part))
+
+
+class _TextLoader(yaml.BaseLoader):
+    """YAML with every scalar as text and doubled keys refused."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key must be text", problem_mark=key_node.start_mark)
+            if key_node.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key_node.value!r} stands twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+def read(path: Path, kind: type[T], environment: Mapping[str, str] | None = None) -> T:
+    """Read `path` as `kind`; a variable `SCORER_<KEY>` in `environment` wins over a top-level key of the file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(path, "", "no such file", "check the path; it is relative to the working directory") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(path, "", f"cannot be read ({error})", "make it a readable file in UTF-8") from None
+    try:
+        raw = yaml.load(text, Loader=_TextLoader)  # noqa: S506 - a BaseLoader builds text, lists and mappings only
+    except yaml.MarkedYAMLError as error:
+        where = f"line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(path, where, str(error.problem), "mend the YAML there") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(path, "", f"is no YAML ({error})".replace("\n", " "), "save it as plain text") from None
+    if not isinstance(raw, dict):
+        problem = "is empty" if raw in (None, "") else "is not a mapping of keys to values"
+        known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+        raise ConfigError(path, "", problem, f"its keys are {known}")
+    for field in msgspec.structs.fields(kind):
+        override = (environment or {}).get(f"SCORER_{field.encode_name.upper()}")
+        if override is not None:
+            raw[field.encode_name] = override
+    try:
+        return msgspec.convert(raw, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _explained(path, kind, str(error)) from None
+
+
+def _explained(path: Path, kind: type[msgspec.Struct], message: str) -> ConfigError:
+    """Turn msgspec's one line into problem, key and remedy."""
+    match = _FAULT.match(message)
+    problem, key = (match["problem"], (match["key"] or "").lstrip(".")) if match else (message, "")
+    named = _FIELD.search(problem)
+    if named and problem.startswith("Object contains unknown field"):
+        known = _names(kind)
+        near = difflib.get_close_matches(named["field"], known, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"remove it; known keys are {', '.join(sorted(known))}"
+        return ConfigError(path, ".".join(filter(None, (key, named["field"]))), "unknown key", remedy)
+    if named and problem.startswith("Object missing required field"):
+        return ConfigError(path, ".".join(filter(None, (key, named["field"]))), "is missing", "add it")
+    return ConfigError(path, key, problem.replace("`", ""), "give a value of that kind")
+
+
+def _names(kind: Any) -> set[str]:
+    """Every key that `kind` and the types inside it know."""
+    names: set[str] = set()
+    todo, done = [kind], set()
+    while todo:
+        current = todo.pop()
+        if isinstance(current, type) and issubclass(current, msgspec.Struct) and current not in done:
+            done.add(current)
+            for field in msgspec.structs.fields(current):
+                names.add(field.encode_name)
+                todo.append(field.type)
+        todo.extend(getattr(current, "__args__", ()))
+    return names

@@ -1,0 +1,129 @@
+"""The dataset file: what makes no sense is refused, by file, key and remedy."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from configs.dataset import read_dataset
+from configs.source import ConfigError
+
+ROOT = Path(__file__).parents[2]
+GOOD = {
+    "name": "loans_2",
+    "source": {"path": "loans.csv"},
+    "target": {"column": "outcome", "event": "late"},
+    "costs": {"missed_event": "3", "false_alarm": "1"},
+    "features": [
+        {"name": "purpose", "type": "categorical", "categories": ["car", "house"]},
+        {"name": "age", "type": "integer", "minimum": "18", "maximum": "99", "protected": "true"},
+        {"name": "balance", "type": "number", "nullable": "true"},
+    ],
+    "audit": [{"column": "purpose", "groups": {"wheels": ["car"]}}, {"column": "age", "edges": ["25", "60"]}],
+}
+
+
+@pytest.fixture
+def reading(tmp_path):
+    """`reading(**changes)`: reads the good file with some values changed, `features.0.name` as `features__0__name`."""
+
+    def read(**changes):
+        content = copy.deepcopy(GOOD)
+        for place, value in changes.items():
+            *parents, last = [int(part) if part.isdigit() else part for part in place.split("__")]
+            parent = content
+            for part in parents:
+                parent = parent[part]
+            if value is None:
+                del parent[last]
+            else:
+                parent[last] = value
+        path = tmp_path / "loans.yaml"
+        path.write_text(yaml.safe_dump(content, allow_unicode=True))
+        return read_dataset(path)
+
+    return read
+
+
+def test_the_good_file_is_read(reading):
+    dataset = reading()
+    assert [feature.name for feature in dataset.features] == ["purpose", "age", "balance"]
+    assert (dataset.features[1].lowest, dataset.features[1].highest) == (18, 99)
+    assert dataset.threshold == 0.25
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"name": "Loans"}, "name"),
+        ({"name": "lo ans"}, "name"),
+        ({"features__1__name": "purpose"}, "features[1].name"),
+        ({"features__1__name": "application_id"}, "features[1].name"),
+        ({"features__1__name": "probability"}, "features[1].name"),
+        ({"features__1__name": "decision"}, "features[1].name"),
+        ({"features__1__name": "outcome"}, "features[1].name"),
+        ({"features__1__name": ""}, "features[1].name"),
+        ({"features": []}, "features"),
+        ({"features__0__type": "text"}, "features[0].type"),
+        ({"features__0__categories": []}, "features[0].categories"),
+        ({"features__0__categories": None}, "features[0].categories"),
+        ({"features__0__categories": ["car", "car"]}, "features[0].categories"),
+        ({"features__0__categories": ["car", ""]}, "features[0].categories"),
+        ({"features__0__minimum": "1"}, "features[0].minimum"),
+        ({"features__1__categories": ["18"]}, "features[1].categories"),
+        ({"features__1__minimum": "99"}, "features[1].minimum"),
+        ({"features__1__minimum": "18.5"}, "features[1].minimum"),
+        ({"features__1__maximum": "1e17"}, "features[1].maximum"),
+        ({"features__2__maximum": "1e39"}, "features[2].maximum"),
+        ({"features__2__maximum": "nan"}, "features[2].maximum"),
+        ({"features__1__maximum": "old"}, "features[1].maximum"),
+        ({"costs__missed_event": "0"}, "costs.missed_event"),
+        ({"costs__false_alarm": "-1"}, "costs.false_alarm"),
+        ({"costs__false_alarm": "inf"}, "costs.false_alarm"),
+        ({"costs": None}, "costs"),
+        ({"target__event": None}, "target.event"),
+        ({"source__path": ""}, "source.path"),
+        ({"audit__0__column": "purpos"}, "audit[0].column"),
+        ({"audit__0__groups": {"wheels": ["bike"]}}, "audit[0].groups"),
+        ({"audit__0__groups": {"a": ["car"], "b": ["car"]}}, "audit[0].groups"),
+        ({"audit__0__groups": {}}, "audit[0].groups"),
+        ({"audit__1__edges": ["60", "25"]}, "audit[1].edges"),
+        ({"audit__1__groups": {"young": ["18"]}}, "audit[1].groups"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_its_key(reading, changes, key):
+    with pytest.raises(ConfigError) as caught:
+        reading(**changes)
+    assert caught.value.key == key
+    assert caught.value.path.endswith("loans.yaml")
+    assert caught.value.remedy
+
+
+def test_a_file_that_protects_every_feature_is_refused(reading):
+    with pytest.raises(ConfigError, match="every feature is protected"):
+        reading(features__0__protected="true", features__2__protected="true")
+
+
+@pytest.mark.parametrize("name", ["_loans", "loans_", "a" * 64])
+def test_a_name_that_no_store_takes_is_refused_before_anything_is_trained(reading, name):
+    with pytest.raises(ConfigError) as caught:
+        reading(name=name)
+    assert caught.value.key == "name"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs/datasets").glob("*.yaml")), ids=lambda path: path.name)
+def test_a_shipped_dataset_is_named_after_its_file_and_has_its_table(path):
+    dataset = read_dataset(path)
+    assert dataset.name == path.stem
+    assert (ROOT / dataset.source.path).is_file()
+    assert all(feature.description for feature in dataset.features)
+    assert dataset.source.license
+    assert dataset.source.citation
+
+
+def test_german_credit_declines_from_a_sixth_and_protects_sex_age_and_nationality():
+    dataset = read_dataset(ROOT / "configs/datasets/german_credit.yaml")
+    assert dataset.threshold == pytest.approx(1 / 6)
+    protected = {feature.name for feature in dataset.features if feature.protected}
+    assert protected == {"personal_status_sex", "age_years", "foreign_worker"}

@@ -1,0 +1,165 @@
+"""What the tests share: a store of its own for the run, a model trained in it by the real pipeline, and a service."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GERMAN_CREDIT = ROOT / "configs/datasets/german_credit.yaml"
+QUICK = """\
+description: two small networks, for tests
+encoding: {numbers: piecewise_linear, bins: 4}
+network: {layers: [8], members: 2}
+training: {epochs: 3, folds: 2, learning_rate: 0.01}
+"""
+START_S, STOP_S = 60, 30
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model in a store: run things with `environment` to see it."""
+
+    tag: str
+    folder: Path
+    environment: dict[str, str]
+
+
+def run_training(
+    home: Path, dataset: Path, model: Path, *more: str, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """`python -m train` in a process of its own, with its store and its runs under `home`."""
+    return subprocess.run(
+        [sys.executable, "-m", "train", *more, "--dataset", str(dataset), "--model", str(model)],
+        cwd=cwd,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment of a process that keeps everything under `home`."""
+    return os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "BENTOML_HOME": str(home / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
+        "SCORER_DIRECTORY": str(home / "var"),
+    }
+
+
+def train(home: Path, dataset: Path = GERMAN_CREDIT, model: Path | None = None, cwd: Path = ROOT) -> Trained:
+    """Train by the real pipeline and say where the model is."""
+    if model is None:
+        home.mkdir(parents=True, exist_ok=True)
+        model = home / "quick.yaml"
+        model.write_text(QUICK)
+    done = run_training(home, dataset, model, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tag = done.stdout.strip()
+    name, version = tag.split(":")
+    return Trained(tag, home / "bentoml" / "models" / name / version, environment(home) | {"SCORER_MODEL": tag})
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The production model of the German Credit table, as `make serve` makes it."""
+    return train(tmp_path_factory.mktemp("trained"), model=ROOT / "configs/models/001_production.yaml")
+
+
+class Server:
+    """`bentoml serve` on a free loopback port; `log` holds all that it printed."""
+
+    def __init__(self, environment: dict[str, str], log: Path, workers: int = 1) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        self._output = log.open("ab")
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "bentoml",
+                "serve",
+                "service:CreditScorer",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(self.port),
+            ],
+            cwd=ROOT,
+            env=environment | {"SCORER_WORKERS": str(workers)},
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + START_S
+        while not self._ready():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def _ready(self) -> bool:
+        with contextlib.suppress(OSError):
+            return bool(urllib.request.urlopen(f"{self.url}/readyz", timeout=2).status == 200)
+        return False
+
+    def stop(self) -> int:
+        """SIGTERM and wait; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)  # our own group: nothing may outlive its test
+            self._output.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts services that end with the test; keyword arguments `SCORER_…` go into their environment."""
+    servers: list[Server] = []
+
+    def start(model: Trained, workers: int = 1, **settings: str) -> Server:
+        directory = {"SCORER_DIRECTORY": str(tmp_path / "var")}
+        server = Server(model.environment | directory | settings, tmp_path / f"serve{len(servers)}.log", workers)
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def german_applicants() -> list[dict[str, Any]]:
+    """All 1,000 rows of the table as applicants: numbers as numbers, without the outcome."""
+    import csv
+
+    from configs.dataset import read_dataset
+
+    dataset = read_dataset(GERMAN_CREDIT)
+    with (ROOT / dataset.source.path).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        {f.name: row[f.name] if f.type == "categorical" else json.loads(row[f.name]) for f in dataset.features}
+        for row in rows
+    ]
