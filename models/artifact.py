@@ -1,0 +1,147 @@
+"""The model artifact: the folder that training publishes and serving loads, and the checks between them.
+
+Owns file names, the manifest and its verification. Leaves the BentoML store to `train.publish` and `service.py`.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from configs.dataset import Dataset
+from models.schema import Schema
+from models.scorer import Scorer
+
+FORMAT = 1  # raised when a service can no longer read what an older trainer wrote
+
+MODEL = "model.onnx"
+DATASET = "dataset.json"
+REFERENCE = "reference_profile.bin"
+METRICS = "metrics.json"
+CARD = "model_card.md"
+MANIFEST = "manifest.json"
+FILES = (MODEL, DATASET, REFERENCE, METRICS, CARD)
+
+
+class ArtifactError(RuntimeError):
+    """A model that this service cannot serve; the text says what to run."""
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """What an artifact says of itself; `sha256` covers every other file."""
+
+    format: int
+    name: str
+    version: str
+    trained_at: str  # ISO 8601, UTC
+    threshold: float
+    commit: str
+    data_sha256: str
+    dataset_config: str
+    model_config: str
+    mlflow_run: str
+    example: dict[str, Any]  # a typical applicant: most common category, median number; nobody's record
+    sha256: dict[str, str]
+
+
+class Artifact:
+    """A verified artifact.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what it says of itself.
+        schema: the compiled dataset it was trained for.
+    """
+
+    def __init__(self, folder: Path, retrain: str) -> None:
+        """Read and verify `folder`; `retrain` is the command that makes a good one."""
+        self.folder = folder
+
+        def refuse(problem: str) -> ArtifactError:
+            return ArtifactError(f"the model in {folder} {problem}; run: {retrain}")
+
+        try:
+            self.manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        except FileNotFoundError:
+            raise refuse(f"was not made by this project's training (no {MANIFEST})") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise refuse(f"has a {MANIFEST} that this version cannot read ({error})") from None
+        if self.manifest.format != FORMAT:
+            raise refuse(f"has format {self.manifest.format}, and this service reads {FORMAT}")
+        for name in FILES:
+            try:
+                found = sha256((folder / name).read_bytes())
+            except OSError:
+                raise refuse(f"lacks {name}") from None
+            if found != self.manifest.sha256.get(name):
+                raise refuse(f"has another {name} than its manifest says")
+        try:
+            dataset = msgspec.json.decode((folder / DATASET).read_bytes(), type=Dataset)
+        except msgspec.DecodeError as error:
+            raise refuse(f"has a {DATASET} that this version cannot read ({error})") from None
+        self.schema = Schema(dataset)
+
+    @property
+    def tag(self) -> str:
+        """Name and version, as answers and records carry them."""
+        return f"{self.manifest.name}:{self.manifest.version}"
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return (self.folder / CARD).read_text(encoding="utf-8")
+
+    def scorer(self) -> Scorer:
+        """ONNX Runtime around the artifact's graph."""
+        return Scorer(self.folder / MODEL, self.schema)
+
+    def describe(self) -> dict[str, Any]:
+        """What `GET /model` answers."""
+        dataset, manifest = self.schema.dataset, self.manifest
+        properties = self.schema.json_schema["properties"]
+        return {
+            "name": manifest.name,
+            "version": manifest.version,
+            "dataset": {
+                "name": dataset.name,
+                "description": dataset.description,
+                "license": dataset.source.license,
+                "citation": dataset.source.citation,
+            },
+            "event": dataset.target.event,
+            "threshold": manifest.threshold,
+            "costs": dataset.costs,
+            "features": [describe_feature(feature, properties[feature.name]) for feature in dataset.features],
+            "trained_at": manifest.trained_at,
+            "data_sha256": manifest.data_sha256,
+            "commit": manifest.commit,
+            "model_config": manifest.model_config,
+            "example": manifest.example,
+        }
+
+
+def describe_feature(feature: Any, schema: dict[str, Any]) -> dict[str, Any]:
+    """One feature for people: its type and what is allowed."""
+    shown: dict[str, Any] = {"name": feature.name, "type": feature.type, "description": feature.description}
+    if feature.type == "categorical":
+        shown["categories"] = feature.categories
+    else:
+        shown |= {"minimum": schema["minimum"], "maximum": schema["maximum"], "unit": feature.unit}
+    return shown | {"protected": feature.protected, "nullable": feature.nullable}
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal SHA-256."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def content_version(parts: Iterable[bytes]) -> str:
+    """A version from content: the first 16 hexadecimal digits of a SHA-256 over the digests of `parts`.
+
+    >>> content_version([b"dataset", b"model"])
+    '9ddb0b4e19b3fd1a'
+    """
+    return sha256(b"".join(hashlib.sha256(part).digest() for part in parts))[:16]

@@ -1,0 +1,159 @@
+"""The one graph: from the raw record to the calibrated probability, as ONNX.
+
+A front of LabelEncoders turns text into codes; the network behind it is exported from PyTorch. Behind the
+front everything is double precision. The kernels for one row and for many add up in different orders, so
+single precision gives a row another last bit in another batch; in doubles that difference is far below the
+float32 of the answer, which therefore does not depend on who else is in the batch.
+"""
+
+import io
+import warnings
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from configs.dataset import Feature
+from models.network import CreditNetwork
+from models.schema import MISSING_TEXT, Column, Schema
+
+OPSET, ML_OPSET, IR_VERSION = 20, 4, 10  # pinned on both halves, so that they can be joined
+UNKNOWN = 0  # the code of a category outside the vocabulary
+
+
+def codebook(feature: Feature) -> dict[str, int]:
+    """The code of each category, from 1; a nullable feature has one more for the missing value.
+
+    >>> codebook(Feature(name="housing", type="categorical", categories=("own", "rent"), nullable=True))
+    {'own': 1, 'rent': 2, '': 3}
+    """
+    texts = (*feature.categories, *((MISSING_TEXT,) if feature.nullable else ()))
+    return {text: code for code, text in enumerate(texts, start=1)}
+
+
+def codes_and_numbers(schema: Schema, feed: dict[str, Column]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """What the front of the graph does, in NumPy: `[B, categorical]` codes and `[B, numeric]` numbers."""
+    batch = len(next(iter(feed.values())))
+    codes = np.zeros((batch, len(schema.categorical)), dtype=np.int64)
+    for index, feature in enumerate(schema.categorical):
+        book = codebook(feature)
+        codes[:, index] = [book.get(text, UNKNOWN) for text in feed[feature.name][:, 0]]
+    numbers = np.zeros((batch, len(schema.numeric)), dtype=np.float32)
+    for index, feature in enumerate(schema.numeric):
+        numbers[:, index] = feed[feature.name][:, 0]
+    return codes, numbers
+
+
+def build_graph(schema: Schema, network: CreditNetwork) -> onnx.ModelProto:
+    """Join front and network; the same schema and weights give the same bytes."""
+    core = _export(network, len(schema.categorical), len(schema.numeric))
+    prefix = _free_prefix([feature.name for feature in schema.inputs])
+    core = onnx.compose.add_prefix(core, prefix, rename_outputs=False)
+    used = {value.name.removeprefix(prefix) for value in core.graph.input}
+    front = _front(schema, used, prefix)
+    model = onnx.compose.merge_models(
+        front, core, io_map=[(value.name, value.name.replace("raw_", "", 1)) for value in front.graph.output]
+    )
+    _strip(model)
+    _name_shapes(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _free_prefix(names: list[str]) -> str:
+    """A prefix for everything inside the graph that no feature's name begins with.
+
+    >>> _free_prefix(["age", "network.weights"])
+    '_network.'
+    """
+    prefix = "network."
+    while any(name.startswith(prefix) for name in names):
+        prefix = f"_{prefix}"
+    return prefix
+
+
+def _front(schema: Schema, used: set[str], prefix: str) -> onnx.ModelProto:
+    """Raw columns to `raw_codes` and `raw_numbers`, as far as the network uses them."""
+    inputs, nodes, outputs = [], [], []
+    for feature in schema.inputs:
+        kind = TensorProto.STRING if feature.type == "categorical" else TensorProto.FLOAT
+        inputs.append(helper.make_tensor_value_info(feature.name, kind, ["batch", 1]))
+    for index, feature in enumerate(schema.categorical):
+        book = codebook(feature)
+        nodes.append(
+            helper.make_node(
+                "LabelEncoder",
+                [feature.name],
+                [f"{prefix}code_{index}"],
+                domain="ai.onnx.ml",
+                keys_strings=list(book),
+                values_int64s=list(book.values()),
+                default_int64=UNKNOWN,
+            )
+        )
+    if "codes" in used:
+        parts = [f"{prefix}code_{index}" for index in range(len(schema.categorical))]
+        nodes.append(helper.make_node("Concat", parts, [f"{prefix}raw_codes"], axis=1))
+        outputs.append(helper.make_tensor_value_info(f"{prefix}raw_codes", TensorProto.INT64, ["batch", len(parts)]))
+    if "numbers" in used:
+        parts = [feature.name for feature in schema.numeric]
+        nodes.append(helper.make_node("Concat", parts, [f"{prefix}raw_numbers"], axis=1))
+        outputs.append(helper.make_tensor_value_info(f"{prefix}raw_numbers", TensorProto.FLOAT, ["batch", len(parts)]))
+    graph = helper.make_graph(nodes, "front", inputs, outputs)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+
+
+def _export(network: CreditNetwork, categorical: int, numeric: int) -> onnx.ModelProto:
+    """The network in double precision, as ONNX with the inputs that it uses."""
+    network = deepcopy(network).double().eval()
+    rows = 2  # a batch of one would be taken for a constant
+    example = (torch.zeros(rows, categorical, dtype=torch.int64), torch.zeros(rows, numeric, dtype=torch.float32))
+    written: Any = io.BytesIO()  # the stub of the exporter forgets files
+    # The exporter by tracing takes 1 s, the newer one 17 s for as many nodes. It is deprecated, but PyTorch is pinned,
+    # and `train.export` compares every graph with PyTorch before anyone may use it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            example,
+            written,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["codes", "numbers"],
+            output_names=["probability"],
+            dynamic_axes={"codes": {0: "batch"}, "numbers": {0: "batch"}, "probability": {0: "batch"}},
+        )
+    model = onnx.load_from_string(written.getvalue())
+    if (version := next(opset.version for opset in model.opset_import if opset.domain == "")) != OPSET:
+        raise RuntimeError(f"the ONNX exporter gave opset {version} instead of {OPSET}")
+    model.ir_version = IR_VERSION
+    read = {name for node in model.graph.node for name in node.input}
+    for value in [value for value in model.graph.input if value.name not in read]:
+        model.graph.input.remove(value)  # a table without text, or without numbers
+    return model
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Drop what the exporter writes beside the computation: paths and stack traces of this machine."""
+    model.producer_name, model.producer_version, model.doc_string = "credit-scorer", "", ""
+    del model.metadata_props[:]
+    model.graph.name, model.graph.doc_string = "credit_scorer", ""
+    del model.graph.metadata_props[:]
+    del model.graph.value_info[:]
+    for item in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        item.doc_string = ""
+        del item.metadata_props[:]
+    for node in model.graph.node:
+        node.name = ""
+
+
+def _name_shapes(model: onnx.ModelProto) -> None:
+    """Call the first axis of every input and output `batch`."""
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].Clear()
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"

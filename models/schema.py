@@ -1,0 +1,143 @@
+"""The schema: everything that follows from a dataset file, compiled once.
+
+Owns the row type that requests decode into, the arrays that the graph takes, JSON Schema and example.
+Leaves decoding of a request body to `models.request`, and the graph itself to `models.graph`.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Meta, Struct, UnsetType
+from numpy.typing import NDArray
+
+from configs.dataset import RESERVED, Dataset, Feature
+
+MAX_ID_LENGTH = 64  # characters of an application_id
+MISSING_TEXT = ""  # a categorical value that is not there, in the table and at the graph's input
+
+
+Column = NDArray[np.float32] | NDArray[np.object_]
+
+
+def _kind(feature: Feature) -> Any:
+    """The type of one field of a row; msgspec checks it while it parses."""
+    kind: Any
+    if feature.type == "categorical":
+        kind = Literal[feature.categories]
+    else:
+        # JSON does not tell 6 from 6.0, so a whole number is a double that is a multiple of one.
+        step = 1 if feature.type == "integer" else None
+        kind = Annotated[float, Meta(ge=feature.lowest, le=feature.highest, multiple_of=step)]
+    if feature.nullable:
+        kind = kind | None
+    return kind | UnsetType if optional(feature) else kind
+
+
+def optional(feature: Feature) -> bool:
+    """Whether an applicant may come without the field: protected and nullable ones may."""
+    return feature.protected or feature.nullable
+
+
+class Schema:
+    """A dataset file, compiled.
+
+    Attributes:
+        dataset: the file.
+        inputs: the features that the model sees, in the dataset's order; never a protected one.
+        categorical: those of `inputs` with a vocabulary.
+        numeric: those of `inputs` with a range.
+        row: the msgspec type of one applicant, in which field `f<i>` is feature number `i`.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.inputs = tuple(feature for feature in dataset.features if not feature.protected)
+        self.categorical = tuple(feature for feature in self.inputs if feature.type == "categorical")
+        self.numeric = tuple(feature for feature in self.inputs if feature.type != "categorical")
+        self._attributes = {feature.name: f"f{index}" for index, feature in enumerate(dataset.features)}
+        fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+            (self._attributes[feature.name], _kind(feature), UNSET)
+            if optional(feature)
+            else (self._attributes[feature.name], _kind(feature))
+            for feature in dataset.features
+        ]
+        identifier = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+        fields.append((RESERVED, identifier | None | UnsetType, UNSET))
+        self.row: type[Struct] = msgspec.defstruct(
+            "Applicant",
+            fields,
+            rename={attribute: name for name, attribute in self._attributes.items()},
+            forbid_unknown_fields=True,
+            kw_only=True,
+            gc=False,  # a row holds texts and numbers only, so it cannot be part of a cycle
+        )
+
+    def feed(self, rows: Sequence[Struct]) -> dict[str, Column]:
+        """The graph's inputs for `rows`: name to array of shape `[batch, 1]`, text as object, numbers as float32."""
+        columns: dict[str, Column] = {}
+        for feature in self.inputs:
+            attribute = self._attributes[feature.name]
+            columns[feature.name] = column(feature, [getattr(row, attribute) for row in rows])
+        return columns
+
+    def feed_columns(self, table: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
+        """The graph's inputs for a table of columns, where `None` is a missing value."""
+        return {feature.name: column(feature, table[feature.name]) for feature in self.inputs}
+
+    @cached_property
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema (2020-12) of one applicant, for OpenAPI and for people."""
+        properties = {feature.name: _property(feature) for feature in self.dataset.features}
+        properties[RESERVED] = {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_ID_LENGTH,
+            "nullable": True,
+            "description": "your own reference; a UUIDv7 is made up where none is given",
+        }
+        return {
+            "title": "Applicant",
+            "type": "object",
+            "properties": properties,
+            "required": [feature.name for feature in self.dataset.features if not optional(feature)],
+            "additionalProperties": False,
+        }
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every field that an applicant may bring, features first."""
+        return (*self._attributes, RESERVED)
+
+
+def column(feature: Feature, values: Sequence[Any]) -> Column:
+    """One input of the graph, shape `[batch, 1]`; a missing value is the empty text or NaN."""
+    if feature.type == "categorical":
+        texts = np.empty((len(values), 1), dtype=object)
+        texts[:, 0] = [MISSING_TEXT if value is None or value is UNSET else value for value in values]
+        return texts
+    numbers = [np.nan if value is None or value is UNSET else value for value in values]
+    return np.asarray(numbers, dtype=np.float32).reshape(-1, 1)
+
+
+def _property(feature: Feature) -> dict[str, Any]:
+    """JSON Schema of one feature."""
+    notes = [feature.description]
+    if feature.unit:
+        notes.append(f"unit: {feature.unit}")
+    if feature.protected:
+        notes.append("protected: recorded and audited, never an input of the model; may be left out")
+    schema: dict[str, Any]
+    if feature.type == "categorical":
+        schema = {"type": "string", "enum": [*feature.categories]}
+    else:
+        schema = {"type": feature.type, "minimum": feature.lowest, "maximum": feature.highest}
+        if feature.type == "integer":
+            schema |= {"minimum": int(feature.lowest), "maximum": int(feature.highest)}
+    if feature.nullable:
+        schema["nullable"] = True
+        if "enum" in schema:
+            schema["enum"].append(None)
+    return schema | {"description": "; ".join(note for note in notes if note)}

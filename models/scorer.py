@@ -1,0 +1,65 @@
+"""ONNX Runtime around `model.onnx`: arrays in, probabilities and decisions out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnxruntime
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from models.schema import Column, Schema
+
+Decision = Literal["approve", "decline"]
+APPROVE: Decision = "approve"
+DECLINE: Decision = "decline"
+WARM_UP_ROWS = (1, 2, 64, 1024)  # batch sizes run once before the service says that it is ready
+
+
+def decide(probability: float, threshold: float) -> Decision:
+    """Decline from the threshold upwards.
+
+    >>> decide(0.2, 1 / 6), decide(0.1, 1 / 6)
+    ('decline', 'approve')
+    """
+    return DECLINE if probability >= threshold else APPROVE
+
+
+class Scorer:
+    """The graph of one model, ready to run.
+
+    Args:
+        model: the file `model.onnx`, or its bytes.
+        schema: the compiled dataset that the model was trained for.
+    """
+
+    def __init__(self, model: Path | bytes, schema: Schema) -> None:
+        options = onnxruntime.SessionOptions()
+        # One thread a worker: workers scale over cores, and threads that spin would take the profiler's.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors
+        source = model if isinstance(model, bytes) else str(model)
+        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        self.schema = schema
+        self.threshold = schema.dataset.threshold
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Name and ONNX type of each input of the graph."""
+        return {value.name: value.type for value in self._session.get_inputs()}
+
+    def probabilities(self, feed: Mapping[str, Column]) -> NDArray[np.float32]:
+        """Probability of the event, shape `[batch]`, for inputs of shape `[batch, 1]`."""
+        result: NDArray[np.float32] = self._session.run(["probability"], dict(feed))[0]
+        return result
+
+    def score(self, rows: Sequence[Struct]) -> list[tuple[float, Decision]]:
+        """Probability and decision of each applicant, in order."""
+        probabilities = self.probabilities(self.schema.feed(rows)).tolist()
+        return [(probability, decide(probability, self.threshold)) for probability in probabilities]
+
+    def warm_up(self, row: Struct) -> None:
+        """Run the sizes that grow ONNX Runtime's memory, so that no caller waits for it."""
+        for size in WARM_UP_ROWS:
+            self.score([row] * size)
