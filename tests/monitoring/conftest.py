@@ -1,0 +1,148 @@
+"""Traffic to log, and what the profiles of a directory say of it."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from monitoring.checkpoint import profiles_directory
+from monitoring.decision_log import DecisionLog
+from monitoring.profiler import run
+from monitoring.records import Row
+from monitoring.segments import read, segments
+from monitoring.stopping import block_signals
+from monitoring.whylogs_compat import DatasetProfileView
+
+Applicant = msgspec.defstruct(
+    "Applicant",
+    [
+        ("age_years", int),
+        ("purpose", str),
+        ("savings", str | None),
+        ("sex", str | msgspec.UnsetType, msgspec.UNSET),
+        ("application_id", str, ""),
+    ],
+    gc=False,
+)
+
+
+def make_rows(number: int, first: int = 0) -> list[Row]:
+    """Rows that differ: every third has no savings (null), every second no sex (absent)."""
+    return [
+        Row(
+            protocol="http",
+            probability=(i % 100) / 100,
+            decision="decline" if i % 100 > 16 else "approve",
+            applicant=Applicant(
+                age_years=18 + i % 60,
+                purpose=("car", "möbel", "教育")[i % 3],
+                savings=None if i % 3 == 0 else f"tier {i % 4}",
+                sex="female" if i % 2 else msgspec.UNSET,
+                application_id=f"application {i}",
+            ),
+        )
+        for i in range(first, first + number)
+    ]
+
+
+@pytest.fixture
+def rows() -> Callable[..., list[Row]]:
+    """`rows(number, first)`."""
+    return make_rows
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[DecisionLog]:
+    """Log into `tmp_path`."""
+    log = DecisionLog(tmp_path, segment_bytes=2**26)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def add_up() -> Callable[[Path], dict[str, Any]]:
+    """`add_up(directory)`: what all `*.bin` there say together, in exact numbers."""
+    return lambda directory: summarise(
+        [DatasetProfileView.read(str(path)) for path in profiles_directory(directory).rglob("*.bin")]
+    )
+
+
+def summarise(views: Sequence[DatasetProfileView]) -> dict[str, Any]:
+    """Counts, extremes, means and frequencies by column, of several profiles merged."""
+    merged = views[0]
+    for view in views[1:]:
+        merged = merged.merge(view)
+    columns: dict[str, Any] = {}
+    for name, column in merged.get_columns().items():
+        said = column.to_summary_dict()
+        columns[name] = {
+            "rows": said["counts/n"],
+            "null": said["counts/null"],
+            "frequencies": {item.value: item.est for item in said.get("frequent_items/frequent_strings", ())},
+        }
+        if said["types/fractional"]:
+            columns[name] |= {what: round(said[f"distribution/{what}"], 9) for what in ("n", "min", "max", "mean")}
+    return columns
+
+
+@pytest.fixture
+def expect() -> Callable[[Path], dict[str, Any]]:
+    """`expect(directory)`: what the log there holds, counted without whylogs, to compare with `add_up`."""
+    return expected
+
+
+def expected(directory: Path) -> dict[str, Any]:
+    """Count the rows of the log by column."""
+    logged = [row for segment in segments(directory) for batch, _ in read(segment) for row in batch.rows]
+    columns: dict[str, Any] = {}
+    for name in ("age_years", "purpose", "savings", "sex", "probability", "decision"):
+        values = [
+            getattr(row, name) if name in ("probability", "decision") else row.applicant.get(name) for row in logged
+        ]
+        present = [value for value in values if value is not None]
+        texts = [value for value in present if isinstance(value, str)]
+        columns[name] = {"rows": len(values), "null": len(values) - len(present), "frequencies": dict(Counter(texts))}
+        if present and not texts:
+            mean = sum(present) / len(present)
+            columns[name] |= {"n": len(present), "min": min(present), "max": max(present), "mean": round(mean, 9)}
+    return columns
+
+
+@pytest.fixture
+def fork() -> Iterator[Callable[[Callable[[], None]], int]]:
+    """`fork(work)`: a child process of this one doing `work`, without the 2 s of a fresh whylogs; gives its id."""
+    children: list[int] = []
+
+    def start(work: Callable[[], None]) -> int:
+        child = os.fork()
+        if child == 0:
+            try:
+                work()
+            finally:
+                os._exit(0)
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        try:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+
+@pytest.fixture
+def follow(tmp_path: Path) -> Callable[[], None]:
+    """Follow the log in `tmp_path`, with frames and pauses small enough for many commits."""
+
+    def work() -> None:
+        block_signals()
+        run(tmp_path, window_s=3600, frame_rows=64, interval_s=0.005, parent=None)
+
+    return work

@@ -1,0 +1,63 @@
+"""What the monitoring code needs of the environment: nothing of the training side, and no network."""
+
+import subprocess
+import sys
+
+BLOCKED = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("pandas", "torch", "sklearn", "mlflow", "scipy"):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def run_python(script, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_thousand_rows_are_logged_and_profiled_without_pandas(tmp_path):
+    script = """
+from pathlib import Path
+from monitoring.decision_log import DecisionLog
+from monitoring.records import Row
+from monitoring.profiler import catch_up
+from monitoring.status import count
+directory = Path(sys.argv[1])
+rows = [Row("http", i / 1000, "approve", {"age": i, "purpose": None if i % 2 else "car"}) for i in range(1000)]
+DecisionLog(directory, 2**26).append("m:1", rows)
+assert catch_up(directory, 3600, 1024)
+print(count(directory).profiled)
+"""
+    assert run_python(BLOCKED + script, str(tmp_path)) == "1000\n"
+
+
+def test_no_module_of_the_training_side_is_imported_where_it_is_installed():
+    script = """
+import sys
+import monitoring.__main__, monitoring.profiler, monitoring.supervision
+print(sorted({"pandas", "torch", "sklearn", "mlflow", "scipy"} & sys.modules.keys()))
+import whylogs.api.usage_stats
+print(whylogs.api.usage_stats._TELEMETRY_DISABLED)
+"""
+    assert run_python(script) == "[]\nTrue\n"
+
+
+def test_what_the_service_imports_brings_no_whylogs():
+    script = """
+import sys
+import monitoring.decision_log, monitoring.supervision, monitoring.status
+print("whylogs" in sys.modules, "numpy" in sys.modules)
+"""
+    assert run_python(script) == "False False\n"
