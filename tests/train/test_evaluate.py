@@ -1,0 +1,55 @@
+"""Metrics against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from configs.dataset import Costs
+from train.evaluate import evaluate, mean_cost
+
+TARGET = np.array([1, 1, 0, 0, 0])
+PROBABILITY = np.array([0.9, 0.3, 0.6, 0.2, 0.1], dtype=np.float32)
+COSTS = Costs(missed_event=5, false_alarm=1)
+
+
+def test_metrics_are_those_worked_out_by_hand():
+    found = evaluate(TARGET, PROBABILITY, COSTS, threshold=0.25)
+    # Pairs of event and other: 0.9 beats three, 0.3 beats two of three.
+    assert found.roc_auc == pytest.approx(5 / 6)
+    assert found.gini == pytest.approx(2 / 3)
+    # Above 0.25: both events and one of three others.
+    assert found.ks == pytest.approx(1 - 1 / 3)
+    # Declined: 0.9, 0.3, 0.6.
+    assert found.accuracy == pytest.approx(4 / 5)
+    assert found.precision == pytest.approx(2 / 3)
+    assert found.recall == pytest.approx(1)
+    assert found.f1 == pytest.approx(0.8)
+    assert found.cost == pytest.approx(1 / 5)
+    assert found.cost_of_declining_all == pytest.approx(3 / 5)
+    assert found.cost_of_approving_all == pytest.approx(10 / 5)
+    assert found.brier == pytest.approx((0.01 + 0.49 + 0.36 + 0.04 + 0.01) / 5, abs=1e-6)
+    assert found.log_loss == pytest.approx(-np.log([0.9, 0.3, 0.4, 0.8, 0.9]).mean(), abs=1e-6)
+    assert found.rows == 5
+
+
+def test_a_probability_at_the_threshold_is_declined():
+    at = np.array([0.25, 0.75], dtype=np.float32)
+    assert evaluate(np.array([1, 0]), at, COSTS, 0.25).recall == 1
+
+
+def test_certain_probabilities_have_finite_metrics():
+    found = evaluate(TARGET, np.array([1, 0, 0, 0, 1], dtype=np.float32), COSTS, 1 / 6)
+    assert all(np.isfinite(value) for value in found.as_dict().values())
+
+
+def test_calibrated_probabilities_have_slope_one_and_intercept_zero():
+    drawn = np.random.default_rng(0)
+    probability = drawn.uniform(0.02, 0.98, 50_000)
+    target = (drawn.random(50_000) < probability).astype(np.int64)
+    found = evaluate(target, probability.astype(np.float32), COSTS, 1 / 6)
+    assert found.calibration_slope == pytest.approx(1, abs=0.05)
+    assert found.calibration_intercept == pytest.approx(0, abs=0.05)
+
+
+def test_each_mistake_costs_what_the_dataset_says():
+    declined = np.array([True, False, True, True, False])
+    assert mean_cost(TARGET, declined, Costs(missed_event=7, false_alarm=2)) == pytest.approx((7 + 2 + 2) / 5)

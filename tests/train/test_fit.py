@@ -1,0 +1,135 @@
+"""Fitting: the same weights for the same table, nothing seen that was to be held out, and honest calibration."""
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from configs.model import Encoding, ModelConfig, Network, Training
+from models.schema import Schema
+from tests.models.tables import hand_made
+from train.check import Table, check
+from train.errors import PipelineError
+from train.fit import calibrate, fit, held_out_rows, honest_logits, rate
+
+
+@pytest.fixture(scope="module")
+def schema_and_table(tmp_path_factory):
+    """The table made by hand."""
+    dataset = hand_made(tmp_path_factory.mktemp("hand_made"))
+    return Schema(dataset), check(dataset, 20)
+
+
+def config(members=2, **training):
+    return ModelConfig(
+        encoding=Encoding(numbers="piecewise_linear", bins=4),
+        network=Network(layers=(6,), members=members, dropout=0.2, column_dropout=0.1),
+        training=Training(**({"epochs": 3, "folds": 2, "learning_rate": 0.01} | training)),
+    )
+
+
+def weights(fitted):
+    return {name: value.clone() for name, value in fitted.network.state_dict().items()}
+
+
+def test_the_same_table_and_config_give_the_same_weights_and_curves(schema_and_table):
+    first = fit(*schema_and_table, config())
+    torch.manual_seed(123)  # neither the state of the generator
+    np.random.default_rng(5).random()
+    second = fit(*schema_and_table, config())
+    other = fit(*schema_and_table, config(seed=1))
+    assert first.epochs == second.epochs
+    assert all(torch.equal(value, weights(second)[name]) for name, value in weights(first).items())
+    assert first.epochs != other.epochs
+
+
+def test_fitting_leaves_the_generator_of_others_alone(schema_and_table):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    fit(*schema_and_table, config(epochs=1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_each_epoch_is_reported_once_and_training_helps(schema_and_table):
+    reported = []
+    fitted = fit(*schema_and_table, config(epochs=12), reported.append)
+    assert reported == fitted.epochs
+    assert [epoch.number for epoch in reported] == list(range(1, 13))
+    assert reported[-1].training_loss < reported[0].training_loss
+    assert 0 <= reported[-1].validation_accuracy <= 1
+
+
+@pytest.mark.parametrize(("members", "folds"), [(1, 8), (2, 2), (8, 8), (10, 4)])
+def test_each_member_leaves_one_stratified_fold_out(members, folds):
+    target = (np.random.default_rng(0).random(400) < 0.3).astype(np.int64)
+    held_out = held_out_rows(target, members, folds, np.random.default_rng(0))
+    assert held_out.shape == (members, 400)
+    for row in held_out:
+        assert abs(row.sum() - 400 / folds) <= 2
+        assert abs(target[row].sum() - target.sum() / folds) <= 1
+    for first in range(0, members - members % folds, folds):
+        assert (held_out[first : first + folds].sum(axis=0) == 1).all()  # a round of folds holds every row out once
+    if members > folds:
+        assert not (held_out[0] == held_out[folds]).all()
+
+
+def test_what_a_member_holds_out_does_not_move_its_weights(schema_and_table):
+    schema, table = schema_and_table
+    settings = msgspec.structs.replace(config(), encoding=Encoding())  # standardising draws nothing before the folds
+    held_out = held_out_rows(table.target, 2, 2, np.random.default_rng(settings.training.seed))
+    code = schema.categorical[0].name
+    columns = dict(table.columns)
+    columns[code] = ["1" if out else value for out, value in zip(held_out[0], columns[code], strict=True)]
+    before, after = fit(schema, table, settings).network, fit(schema, Table(columns, table.target), settings).network
+    for one, other in zip(before.weights, after.weights, strict=True):
+        assert torch.equal(one[0], other[0])
+        assert not torch.equal(one[1], other[1])
+
+
+def test_a_rows_honest_logit_comes_from_the_members_that_did_not_see_it():
+    logits = np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])
+    held_out = np.array([[True, False, False], [True, True, False]])
+    assert honest_logits(logits, held_out).tolist() == [5.5, 20.0]
+
+
+def test_early_stopping_gives_the_weights_of_the_best_epoch(schema_and_table):
+    patient = config(epochs=40, patience=3, learning_rate=0.1, schedule="constant", warmup=0.0)
+    stopped = fit(*schema_and_table, patient)
+    losses = [epoch.validation_loss for epoch in stopped.epochs]
+    best = int(np.argmin(losses)) + 1
+    assert len(losses) == best + 3 < 40
+    to_the_best = fit(*schema_and_table, config(epochs=best, learning_rate=0.1, schedule="constant", warmup=0.0))
+    assert all(torch.equal(value, weights(to_the_best)[name]) for name, value in weights(stopped).items())
+
+
+def test_a_loss_that_is_no_number_stops_with_a_remedy(schema_and_table):
+    with pytest.raises(PipelineError, match=r"lower training\.learning_rate"):
+        fit(*schema_and_table, config(learning_rate=1e30))
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.5, -1.0), (3.0, 2.0)])
+@pytest.mark.parametrize("scale", [1.0, 50.0])
+def test_calibration_recovers_a_known_slope_and_intercept(slope, intercept, scale):
+    drawn = np.random.default_rng(0)
+    logits = drawn.normal(size=40_000)
+    happened = (drawn.random(40_000) < 1 / (1 + np.exp(-(slope * logits + intercept)))).astype(np.int64)
+    found = calibrate(logits * scale, happened)
+    assert found == (pytest.approx(slope / scale, rel=0.06), pytest.approx(intercept, abs=0.06))
+
+
+def test_calibration_stays_finite_where_the_logits_tell_all_or_nothing():
+    target = np.array([0, 1] * 50)
+    for logits in (target * 20.0 - 10, np.zeros(100)):
+        assert all(math.isfinite(value) for value in calibrate(logits, target))
+
+
+def test_the_rate_rises_and_then_falls_to_nothing():
+    training = Training(warmup=0.1, schedule="cosine")
+    rates = [rate(step, 100, training) for step in range(100)]
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert max(rates) > 0.95
+    assert rates[-1] < 0.001

@@ -1,0 +1,80 @@
+"""Stage evaluate: what the model is worth on rows that it has never seen.
+
+Formulas: Gini is `2 AUC - 1`; KS the largest distance between the score distributions of the two classes;
+the calibration slope and intercept are those of a logistic regression of the outcome on the logit (Cox, 1958).
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from configs.dataset import Costs
+from train.fit import calibrate
+
+SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1 where a logarithm is taken
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Metrics of probabilities against outcomes; `cost` is per row, at the threshold that the costs imply."""
+
+    rows: int
+    roc_auc: float
+    gini: float
+    ks: float
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    brier: float
+    log_loss: float
+    cost: float
+    cost_of_declining_all: float
+    cost_of_approving_all: float
+    calibration_slope: float
+    calibration_intercept: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Name to value."""
+        return asdict(self)
+
+
+def evaluate(target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, threshold: float) -> Metrics:
+    """Judge `probability` `[rows]` of the event against `target` `[rows]`."""
+    score = probability.astype(np.float64)
+    declined = score >= threshold
+    auc = float(metrics.roc_auc_score(target, score))
+    false_positive, true_positive, _ = metrics.roc_curve(target, score)
+    clipped = np.clip(score, SMALLEST, 1 - SMALLEST)
+    slope, intercept = calibrate(np.log(clipped / (1 - clipped)), target)
+    return Metrics(
+        rows=len(target),
+        roc_auc=auc,
+        gini=2 * auc - 1,
+        ks=float((true_positive - false_positive).max()),
+        accuracy=float(metrics.accuracy_score(target, declined)),
+        precision=float(metrics.precision_score(target, declined, zero_division=0)),
+        recall=float(metrics.recall_score(target, declined)),
+        f1=float(metrics.f1_score(target, declined)),
+        brier=float(metrics.brier_score_loss(target, score)),
+        log_loss=float(metrics.log_loss(target, clipped)),
+        cost=mean_cost(target, declined, costs),
+        cost_of_declining_all=mean_cost(target, np.ones_like(declined), costs),
+        cost_of_approving_all=mean_cost(target, np.zeros_like(declined), costs),
+        calibration_slope=slope,
+        calibration_intercept=intercept,
+    )
+
+
+def mean_cost(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs) -> float:
+    """Cost a row: each event approved costs `missed_event`, each other applicant declined `false_alarm`.
+
+    >>> costs = Costs(missed_event=5, false_alarm=1)
+    >>> mean_cost(np.array([1, 1, 0, 0]), np.array([True, False, True, False]), costs)
+    1.5
+    """
+    missed = (target == 1) & ~declined
+    false_alarm = (target == 0) & declined
+    return float(costs.missed_event * missed.mean() + costs.false_alarm * false_alarm.mean())

@@ -1,0 +1,75 @@
+"""Stage export: the fitted network as one ONNX graph, proven equal to PyTorch before anyone may use it."""
+
+from copy import deepcopy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.graph import build_graph, codes_and_numbers
+from models.network import CreditNetwork
+from models.schema import Column, Schema
+from models.scorer import Scorer
+from train.check import Table
+from train.errors import PipelineError
+
+TOLERANCE = 1e-6  # largest difference of a probability between PyTorch and ONNX Runtime
+EDGE_ROWS = 200  # generated rows with unknown categories, missing values and extremes
+BATCHES = (1, 2, 1000)
+
+
+def export(schema: Schema, network: CreditNetwork, table: Table) -> bytes:
+    """The bytes of `model.onnx`; raises when it does not compute what the network computes.
+
+    Args:
+        schema: the compiled dataset.
+        network: the fitted network.
+        table: rows to compare on; generated edge cases are added.
+    """
+    model: bytes = build_graph(schema, network).SerializeToString(deterministic=True)
+    feed = schema.feed_columns(table.columns)
+    edges = edge_cases(schema, feed, np.random.default_rng(0))
+    both = {name: np.concatenate([column, edges[name]]) for name, column in feed.items()}
+    worst = parity(schema, network, Scorer(model, schema), both)
+    if worst > TOLERANCE:
+        raise PipelineError(f"ONNX Runtime and PyTorch differ by {worst:.1e}; at most {TOLERANCE:.0e} is allowed")
+    return model
+
+
+def parity(schema: Schema, network: CreditNetwork, scorer: Scorer, feed: dict[str, Column]) -> float:
+    """The largest difference over `feed` in several batch sizes and orders; infinite where a decision differs."""
+    expected = torch_probabilities(schema, network, feed)
+    rows = len(expected)
+    worst = 0.0
+    for size in BATCHES:
+        for order in (np.arange(rows), np.random.default_rng(size).permutation(rows)):
+            for start in range(0, min(rows, 50 * size), size):
+                part = order[start : start + size]
+                found = scorer.probabilities({name: column[part] for name, column in feed.items()})
+                worst = max(worst, float(np.abs(found - expected[part]).max()))
+                if ((found >= scorer.threshold) != (expected[part] >= scorer.threshold)).any():
+                    return float("inf")
+    return worst
+
+
+def torch_probabilities(schema: Schema, network: CreditNetwork, feed: dict[str, Column]) -> NDArray[np.float32]:
+    """Probabilities by PyTorch, in doubles as in the graph; `[batch]`."""
+    codes, numbers = codes_and_numbers(schema, feed)
+    with torch.no_grad():
+        result = deepcopy(network).double().eval()(torch.from_numpy(codes), torch.from_numpy(numbers))
+    probabilities: NDArray[np.float32] = result.numpy()
+    return probabilities
+
+
+def edge_cases(schema: Schema, feed: dict[str, Column], rng: np.random.Generator) -> dict[str, Column]:
+    """Rows that the table does not have: unknown categories, missing values, the ends of each range and beyond."""
+    cases: dict[str, Column] = {}
+    for feature in schema.inputs:
+        pool: list[object]
+        if feature.type == "categorical":
+            pool = [*feature.categories, "", "no such category", "žluťoučký kůň"]
+        else:
+            pool = [feature.lowest, feature.highest, np.nan, 0.0, *feed[feature.name][:20, 0]]
+        drawn = [pool[i] for i in rng.integers(len(pool), size=EDGE_ROWS)]
+        cases[feature.name] = np.array(drawn, dtype=feed[feature.name].dtype).reshape(-1, 1)
+    return cases

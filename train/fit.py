@@ -1,0 +1,207 @@
+"""Stage fit: encode, train all members at once, calibrate on what they did not see.
+
+Each member leaves one fold of the training rows out. The logits that a row gets from the members that did not
+see it are its honest ones, at no extra training: early stopping looks at their loss, and the two scalars of
+the calibration (Platt, 1999) are fitted to them. The test part is never seen here.
+"""
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from torch.nn import functional
+
+from configs.model import ModelConfig, Training
+from models.graph import codebook, codes_and_numbers
+from models.network import CreditNetwork, lay_out
+from models.schema import Schema
+from train.check import Table
+from train.errors import PipelineError
+
+WEAK = 1e6  # inverse strength of the ridge that keeps the calibration finite when the logits separate the classes
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Curves of one epoch: mean binary cross-entropy (nats) and accuracy at one half."""
+
+    number: int
+    training_loss: float
+    training_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network with its curves."""
+
+    network: CreditNetwork
+    epochs: list[Epoch]
+
+
+def fit(schema: Schema, table: Table, config: ModelConfig, report: Callable[[Epoch], None] = lambda _: None) -> Fitted:
+    """Train on `table`; the same table and config give the same weights on the same kind of processor.
+
+    Args:
+        schema: the compiled dataset.
+        table: the training part.
+        config: the model file.
+        report: called after each epoch.
+    """
+    torch.set_num_threads(1)  # sums in one order, whatever the number of cores; the networks are small
+    rng = np.random.default_rng(config.training.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.training.seed)
+        return _fit(schema, table, config, rng, report)
+
+
+def _fit(
+    schema: Schema, table: Table, config: ModelConfig, rng: np.random.Generator, report: Callable[[Epoch], None]
+) -> Fitted:
+    training, members = config.training, config.network.members
+    codes, numbers = codes_and_numbers(schema, schema.feed_columns(table.columns))
+    layout = lay_out(
+        codes,
+        numbers,
+        sizes=[len(codebook(feature)) for feature in schema.categorical],
+        nullable=[feature.nullable for feature in schema.numeric],
+        whole=[feature.type == "integer" for feature in schema.numeric],
+        encoding=config.encoding,
+        members=members,
+        rng=rng,
+    )
+    network = CreditNetwork(layout, config.network, float(table.target.mean()))
+    with torch.no_grad():
+        inputs = network.encode(torch.from_numpy(codes), torch.from_numpy(numbers)).contiguous()  # M B F
+    target = torch.from_numpy(table.target).float()
+    held_out = held_out_rows(table.target, members, training.folds, rng)  # M B
+    epochs = _descend(network, inputs, target, held_out, training, rng, report)
+    logits = _logits(network, inputs)
+    slope, intercept = calibrate(honest_logits(logits, held_out), table.target[held_out.any(axis=0)])
+    network.calibration.copy_(torch.tensor([slope, intercept]))
+    return Fitted(network, epochs)
+
+
+def _descend(
+    network: CreditNetwork,
+    inputs: torch.Tensor,
+    target: torch.Tensor,
+    held_out: NDArray[np.bool_],
+    training: Training,
+    rng: np.random.Generator,
+    report: Callable[[Epoch], None],
+) -> list[Epoch]:
+    """The training loop; leaves the network at its last epoch, or at its best where early stopping is on."""
+    members = inputs.shape[0]
+    count = int((~held_out).sum(axis=1).min())  # members step together, so all see equally many rows
+    rows = torch.from_numpy(np.stack([rng.permutation(np.flatnonzero(~out))[:count] for out in held_out]))  # M count
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [*network.weights, network.out_weight], "weight_decay": training.weight_decay},
+            {"params": [*network.biases, network.out_bias], "weight_decay": 0.0},
+        ],
+        lr=training.learning_rate,
+    )
+    member = torch.arange(members)[:, None]
+    steps_an_epoch = math.ceil(count / training.batch_size)
+    step, best, waited = 0, (math.inf, deepcopy(network.state_dict())), 0
+    epochs: list[Epoch] = []
+    for number in range(1, training.epochs + 1):
+        network.train()
+        order = rows.gather(1, torch.rand(members, count).argsort(dim=1))
+        for start in range(0, count, training.batch_size):
+            batch = order[:, start : start + training.batch_size]  # M b
+            for group in optimizer.param_groups:
+                group["lr"] = training.learning_rate * rate(step, steps_an_epoch * training.epochs, training)
+            step += 1
+            logits = network.member_logits(inputs[member, batch])
+            loss = functional.binary_cross_entropy_with_logits(logits, target[batch], reduction="none").mean(1).sum()
+            if not torch.isfinite(loss):
+                raise PipelineError(f"the loss became {loss.item()} in epoch {number}; lower training.learning_rate")
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        epochs.append(_epoch(number, _logits(network, inputs), target.numpy(), held_out))
+        report(epochs[-1])
+        if not training.patience:
+            continue
+        if epochs[-1].validation_loss < best[0]:
+            best, waited = (epochs[-1].validation_loss, deepcopy(network.state_dict())), 0
+        elif (waited := waited + 1) >= training.patience:
+            break
+    if training.patience:
+        network.load_state_dict(best[1])
+    network.eval()
+    return epochs
+
+
+def rate(step: int, steps: int, training: Training) -> float:
+    """The learning rate at `step` of `steps`, as a share of the highest.
+
+    >>> rate(0, 100, Training(warmup=0.1)), rate(99, 100, Training(schedule="constant"))
+    (0.1, 1.0)
+    """
+    rise = min(1.0, (step + 1) / (training.warmup * steps)) if training.warmup else 1.0
+    return rise * (0.5 * (1 + math.cos(math.pi * step / steps)) if training.schedule == "cosine" else 1.0)
+
+
+def held_out_rows(target: NDArray[np.int64], members: int, folds: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """`[members, rows]`, true where the member must not see the row: one stratified fold each, fresh every `folds`."""
+    held_out = np.zeros((members, len(target)), dtype=np.bool_)
+    for first in range(0, members, folds):
+        fold = np.empty(len(target), dtype=np.int64)
+        for outcome in (0, 1):
+            rows = rng.permutation(np.flatnonzero(target == outcome))
+            fold[rows] = np.arange(len(rows)) % folds
+        for member in range(first, min(first + folds, members)):
+            held_out[member] = fold == member - first
+    return held_out
+
+
+def honest_logits(logits: NDArray[np.float64], held_out: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Mean logit of each row that some member held out, over just those members; `[rows held out]`."""
+    counts = held_out.sum(axis=0)
+    mean: NDArray[np.float64] = (logits * held_out).sum(axis=0)[counts > 0] / counts[counts > 0]
+    return mean
+
+
+def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[float, float]:
+    """Slope and intercept of `sigmoid(slope * logit + intercept)` by maximum likelihood (Platt, 1999).
+
+    >>> rng = np.random.default_rng(0)
+    >>> logits = rng.normal(size=20000)
+    >>> happened = (rng.random(20000) < 1 / (1 + np.exp(-2 * logits - 1))).astype(int)
+    >>> [round(value, 1) for value in calibrate(logits, happened)]
+    [2.0, 1.0]
+    """
+    scale = float(logits.std()) or 1.0  # the solver's steps suit inputs near one; an overfitted network's are not
+    model = LogisticRegression(C=WEAK, tol=1e-8, max_iter=1000).fit(logits[:, None] / scale, target)
+    slope, intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
+    if not (math.isfinite(slope) and math.isfinite(intercept)):
+        raise PipelineError("the calibration did not converge; the held-out logits are degenerate")
+    return slope, intercept
+
+
+def _logits(network: CreditNetwork, inputs: torch.Tensor) -> NDArray[np.float64]:
+    """Uncalibrated logits of each member, `[M, B]`."""
+    network.eval()
+    with torch.no_grad():
+        return network.member_logits(inputs).double().numpy()
+
+
+def _epoch(number: int, logits: NDArray[np.float64], target: NDArray[np.float32], held_out: NDArray[np.bool_]) -> Epoch:
+    loss = np.logaddexp(0, logits) - target * logits  # M B
+    right = (logits > 0) == (target > 0)
+    return Epoch(
+        number,
+        float(loss[~held_out].mean()),
+        float(right[~held_out].mean()),
+        float(loss[held_out].mean()),
+        float(right[held_out].mean()),
+    )

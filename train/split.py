@@ -1,0 +1,21 @@
+"""Stage split: which rows train and which test, stratified by the target."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from configs.model import ModelConfig
+
+
+def split(target: NDArray[np.int64], test: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row numbers of the training and of the test part, both in rising order."""
+    rows = np.arange(len(target))
+    training, testing = train_test_split(rows, test_size=test, random_state=seed, stratify=target)
+    return np.sort(training), np.sort(testing)
+
+
+def least_of_each(config: ModelConfig) -> int:
+    """Rows that each outcome needs, so that every fold of the training part, and the test part, holds two of them."""
+    return math.ceil(max(2 * config.training.folds / (1 - config.split.test), 2 / config.split.test))
