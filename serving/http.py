@@ -1,0 +1,177 @@
+"""The way in over HTTP: an ASGI middleware in front of BentoML's routes.
+
+Owns reading and decoding the body of `POST /predict`, within the limits, and that every error, whoever made it,
+leaves in the contract's shape. `POST /predict` is answered here: BentoML's route defines and documents it, and
+describes it to clients, but would parse, validate and encode once more.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from models.errors import CODES, RETRY_AFTER_S, Fault, Rejected, ScorerError
+from models.request import RequestDecoder
+from serving.batching import Batcher
+from serving.metrics import metrics
+from serving.scoring import Arrival, Results
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PREDICT = "/predict"
+DRAINED_BYTES = 256 << 20  # of a body that is too large, read and dropped so that its sender can read the answer
+KEPT_HEADERS = (b"allow", b"retry-after", b"www-authenticate")  # of an error answer that is put into our shape
+FOREIGN = {  # what an error that BentoML made is called
+    404: "no such route",
+    405: "no such method on this route",
+    503: "overloaded or not ready; try again",
+    504: "took too long",
+}
+OURS = b'{"error":{"code":'
+
+logger = logging.getLogger("bentoml.scorer")
+
+
+class ClientGone(Exception):  # noqa: N818 - not an error of anybody's
+    """The sender closed the connection before the body was whole."""
+
+
+class FrontDoor:
+    """Decodes what comes in, and shapes the errors that go out.
+
+    Args:
+        app: BentoML's application.
+        decoder: makes rows of a body.
+        max_body_bytes: the largest body.
+        batcher: where valid rows are scored.
+        timeout_s: seconds until a request is given up.
+    """
+
+    def __init__(
+        self, app: App, decoder: RequestDecoder, max_body_bytes: int, batcher: Batcher, timeout_s: float
+    ) -> None:
+        self._app = app
+        self._batcher = batcher
+        self._timeout_s = timeout_s
+        self._decoder = decoder
+        self._max_body_bytes = max_body_bytes
+        self._metrics = metrics()  # the stack of middleware is built in the worker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["method"] == "POST" and scope["path"] == PREDICT:
+            await self._predict(scope, receive, send)
+            return
+        await self._app(scope, receive, _Shaped(scope, send))
+
+    async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                rows = self._decoder.decode(await self._body(scope, receive))
+                now_s = time.perf_counter()
+                results: Results = await self._batcher.submit([Arrival(row, "http", now_s) for row in rows])
+        except TimeoutError:
+            results = [Rejected(504, FOREIGN[504])]
+        except Rejected as error:
+            results = [error]
+        except ClientGone:
+            return
+        failed = next((result for result in results if isinstance(result, ScorerError)), None)
+        if failed is not None:
+            self._metrics.rejected.labels(failed.code).inc()
+            await _answer(send, failed)
+            return
+        body = msgspec.json.encode(results)
+        lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": lines})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        headers = dict(scope["headers"])
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Rejected(415, "a compressed body is not read; send it as it is")
+        declared = int(headers.get(b"content-length", b"0"))  # uvicorn has refused what is no number
+        too_large = Rejected(413, f"the body is over {self._max_body_bytes:,} bytes")
+        if declared > self._max_body_bytes and headers.get(b"expect", b"").lower() == b"100-continue":
+            raise too_large  # the sender is still waiting to be asked for it
+        parts, size, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            part, more = message.get("body", b""), message.get("more_body", False)
+            size += len(part)
+            if size <= self._max_body_bytes:
+                parts.append(part)
+            else:
+                parts.clear()
+                if size > DRAINED_BYTES:
+                    break
+        if size > self._max_body_bytes:
+            raise too_large
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class _Shaped:
+    """A `send` that lets good answers through and puts errors into the contract's shape."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._start: Message | None = None  # of an error answer, held back
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
+            self._start = message
+        elif self._start is None:
+            await self._send(message)
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._finish(self._start)
+
+    async def _finish(self, start: Message) -> None:
+        if self._body.startswith(OURS):
+            await self._send(start)
+            await self._send({"type": "http.response.body", "body": self._body})
+            return
+        kept = [(name, value) for name, value in start["headers"] if name.lower() in KEPT_HEADERS]
+        await _answer(self._send, self._error(start["status"]), kept)
+
+    def _error(self, status: int) -> ScorerError:
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            fault_id = uuid.uuid4().hex
+            logger.error("fault %s on %s %s", fault_id, self._scope["method"], self._scope["path"])
+            return Fault(fault_id)
+        code = CODES.get(status, "error")
+        return Rejected(status, FOREIGN.get(status, code.replace("_", " ")), code)
+
+
+def headers(error: ScorerError, length: int) -> list[tuple[bytes, bytes]]:
+    """The headers of an error answer."""
+    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length)]
+    if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        lines.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+    return lines
+
+
+async def _answer(send: Send, error: ScorerError, more: list[tuple[bytes, bytes]] | None = None) -> None:
+    body = error.body()
+    lines = headers(error, len(body))
+    known = {name for name, _ in lines}
+    lines += [(name, value) for name, value in more or [] if name.lower() not in known]
+    await send({"type": "http.response.start", "status": error.status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

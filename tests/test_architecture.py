@@ -1,0 +1,264 @@
+"""The house as DESIGN.md draws it: who imports whom, what importing does, and facts that stand in two places."""
+
+import ast
+import builtins
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pathspec
+import pytest
+import yaml
+
+from configs.dataset import ANSWERED, read_dataset
+from configs.service import read_service
+from models.prediction import Prediction
+from models.scorer import APPROVE, DECLINE
+from tests.conftest import GERMAN_CREDIT
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("configs", "models", "monitoring", "serving", "train", "loadtests")
+MAY_IMPORT = {
+    "configs": {"configs"},
+    "models": {"models", "configs"},
+    "monitoring": {"monitoring", "models", "configs"},
+    "serving": {"serving", "monitoring", "models", "configs"},
+    "service": {"serving", "monitoring", "models", "configs"},
+    "train": {"train", "monitoring", "models", "configs"},
+    "loadtests": {"loadtests", "models"},
+}
+TRAINING_ONLY = {"torch", "mlflow", "dvc", "sklearn", "pandas", "onnx", "matplotlib", "scipy"}
+MODULES = [ROOT / "service.py", *(path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))]
+
+
+def name_of(path: Path) -> str:
+    """The name under which a file is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it, `from models import schema` as `models.schema` too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def ours(path: Path) -> set[str]:
+    """The modules of this project that a file imports."""
+    return imports(path) & {name_of(module) for module in MODULES}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_only_what_the_drawing_lets_it(path):
+    package = name_of(path).split(".")[0]
+    assert {name.split(".")[0] for name in ours(path)} <= MAY_IMPORT[package]
+    if package == "loadtests":
+        assert {name for name in ours(path) if name.startswith("models.")} <= {"models.schema"}
+
+
+def test_every_package_with_code_is_in_the_drawing():
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages - {"benchmarks", "tests"} <= set(PACKAGES)
+
+
+def reachable(*start: str) -> set[str]:
+    """Modules of this project that importing `start` brings in, those imported late included."""
+    by_name = {name_of(path): path for path in MODULES}
+    todo, found = list(start), set()
+    while todo:
+        name = todo.pop()
+        if name in found:
+            continue
+        found.add(name)
+        todo += ours(by_name[name])
+    return found
+
+
+def test_the_version_covers_the_code_that_makes_the_artifact():
+    from train.version import CODE
+
+    covered = {name_of(path) for pattern in CODE for path in ROOT.glob(pattern)}
+    assert reachable("train.pipeline", "train.__main__") - {"configs", "models", "monitoring", "train"} <= covered
+
+
+SEE = """
+import importlib, json, logging, os, pathlib, sys
+start, handlers = dict(os.environ), list(logging.getLogger().handlers)
+result = {}
+import service
+result["service"] = sorted(sys.modules)
+result["files"] = sorted(
+    str(pathlib.Path(module.__file__)) for module in list(sys.modules.values())
+    if (getattr(module, "__file__", None) or "").startswith(sys.argv[1] + "/") and ".venv" not in module.__file__
+)
+for name in json.loads(sys.argv[2]):
+    importlib.import_module(name)
+result["environment"] = sorted(key for key in start | os.environ if start.get(key) != os.environ.get(key))
+result["left"] = sorted(path.name for path in pathlib.Path().iterdir())
+result["handlers"] = len(logging.getLogger().handlers) - len(handlers)
+print(json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(trained, tmp_path_factory):
+    """What a fresh interpreter in an empty folder sees after `import service`, and after importing all the rest."""
+    names = [name_of(path) for path in MODULES if path.stem != "__main__"]
+    environment = {key: value for key, value in trained.environment.items() if not key.startswith("WHYLOGS")}
+    done = subprocess.run(
+        [sys.executable, "-c", SEE, str(ROOT), json.dumps(names)],
+        cwd=tmp_path_factory.mktemp("empty"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.timeout(300)
+def test_nothing_of_training_is_reachable_from_the_service(seen):
+    assert {name.split(".")[0] for name in seen["service"]} & (TRAINING_ONLY | {"train"}) == set()
+
+
+@pytest.mark.timeout(300)
+def test_importing_creates_nothing_and_sets_nothing(seen):
+    assert seen["left"] == []
+    assert seen["handlers"] == 0
+
+
+@pytest.mark.timeout(300)
+def test_importing_writes_one_variable_and_only_where_it_is_not_set(seen):
+    ours_alone = [key for key in seen["environment"] if key.startswith(("SCORER", "WHYLOGS", "BENTOML", "MLFLOW"))]
+    assert ours_alone == ["WHYLOGS_NO_ANALYTICS"]  # whylogs reports its use unless that is set when it is imported
+    written = [
+        path.name
+        for path in MODULES
+        if re.search(r"os\.environ\[.*\] =|putenv|environ\.(setdefault|update)", path.read_text())
+    ]
+    assert sorted(written) == ["__main__.py", "whylogs_compat.py"]
+
+
+@pytest.mark.timeout(300)
+def test_the_bento_carries_every_module_that_the_service_imports(seen):
+    bento = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
+    included = pathspec.PathSpec.from_lines("gitignore", bento["include"])
+    needed = [str(Path(path).relative_to(ROOT)) for path in seen["files"]]
+    assert len(needed) > 15
+    assert [path for path in needed if not included.match_file(path)] == []
+    for config in ("configs/service.yaml", "configs/monitoring.yaml", "monitoring/__main__.py"):
+        assert included.match_file(config)
+    assert not included.match_file("train/fit.py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_knows_a_column(path):
+    """A name of one word may be Python's own, as `property`; one of several is looked for in comments too."""
+    columns = {feature.name for feature in read_dataset(GERMAN_CREDIT).features}
+    columns |= {read_dataset(GERMAN_CREDIT).target.column}
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    said |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(dir(builtins))
+    said |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    said |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg | ast.keyword) and node.arg}
+    assert said & columns == set()
+    assert [name for name in columns if "_" in name and re.search(rf"\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize(("name", "lines"), [("service.py", 200), ("bentofile.yaml", 30)])
+def test_what_is_read_first_is_short(name, lines):
+    assert len((ROOT / name).read_text().splitlines()) < lines
+
+
+def test_a_module_is_short_and_says_what_it_is():
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 250, path
+        assert ast.get_docstring(ast.parse(text)), path
+        assert path.stem not in ("utils", "helpers", "common")
+
+
+# Facts that stand in two places
+
+
+@pytest.fixture(scope="module")
+def makefile():
+    """Variables of the Makefile."""
+    text = (ROOT / "Makefile").read_text()
+    return dict(re.findall(r"^(?:export )?([A-Z_]+) \??= (.*)$", text, re.MULTILINE))
+
+
+def test_make_and_the_command_line_have_the_same_defaults(makefile):
+    from train.__main__ import _options
+
+    options = _options([])
+    assert (makefile["DATASET"], makefile["MODEL"]) == (str(options.dataset), str(options.model))
+    assert (ROOT / makefile["MODEL"]).is_file()
+    assert read_service().workers == int(makefile["WORKERS"])
+    assert read_service().model == f"{read_dataset(ROOT / makefile['DATASET']).name}:latest"
+
+
+def test_make_and_the_code_keep_runs_and_silence_alike(makefile):
+    (store,) = re.findall(r'^STORE = Path\("(.*)"\)', (ROOT / "train/tracking.py").read_text(), re.MULTILINE)
+    assert f"MLFLOW_TRACKING_URI:-sqlite:///{store}}}" in (ROOT / "Makefile").read_text()
+    main = (ROOT / "train/__main__.py").read_text()
+    for name in ("BENTOML_DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
+        assert f'os.environ.setdefault("{name}", "{makefile[name]}")' in main
+    bento = {item["name"]: item["value"] for item in yaml.safe_load((ROOT / "bentofile.yaml").read_text())["envs"]}
+    assert bento["BENTOML_DO_NOT_TRACK"] == makefile["BENTOML_DO_NOT_TRACK"]
+
+
+def test_one_version_of_python_is_meant_everywhere(makefile):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    least = project["requires-python"].removeprefix(">=")
+    text = (ROOT / "Makefile").read_text()
+    assert f"python{least}" in makefile["PYTHON"]
+    assert f"sys.version_info < ({least.replace('.', ', ')})" in text
+    assert f"credit-scorer needs Python {least} or newer" in text
+    assert f'python-version: "{least}"' in (ROOT / ".github/workflows/ci.yml").read_text()
+    assert f"CPython {least}" in (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package to version of a list of requirements."""
+    return dict(
+        re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE)
+    )
+
+
+def test_the_lists_of_requirements_agree_with_each_other_and_with_what_is_installed():
+    serving, everything, torch = pins("serving.txt"), pins("all.txt"), pins("torch.txt")
+    assert list(torch) == ["torch"]
+    assert "torch" not in everything
+    assert {name: version for name, version in serving.items() if everything.get(name) != version} == {}
+    for name, pinned in (("serving.in", serving), ("all.in", everything)):
+        assert {package: version for package, version in pins(name).items() if pinned.get(package) != version} == {}
+    assert importlib.metadata.version("torch").split("+")[0] == torch["torch"]
+    other = {name: version for name, version in everything.items() if importlib.metadata.version(name) != version}
+    assert other == {}
+
+
+def test_the_service_is_packed_without_what_only_training_needs():
+    assert {name.replace("scikit-learn", "sklearn") for name in pins("serving.txt")} & (
+        TRAINING_ONLY - {"scipy"}
+    ) == set()
+
+
+def test_what_is_answered_is_spelled_alike_where_it_is_typed():
+    fields = {field.name for field in msgspec.structs.fields(Prediction)}
+    assert set(ANSWERED) <= fields
+    decision = Prediction.__annotations__["decision"].__args__[0].__args__
+    assert decision == (APPROVE, DECLINE)
