@@ -29,7 +29,7 @@ from configs.service import read_service
 from configs.source import ConfigError
 from models.artifact import Artifact, ArtifactError
 from models.request import RequestDecoder
-from monitoring.decision_log import DecisionLog
+from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.status import profiled_rows
 from monitoring.supervision import ProfilerProcess
 from serving.batching import Batcher
@@ -54,7 +54,8 @@ def load(tag: str) -> Artifact:
 
 try:
     SETTINGS, MONITORING = read_service(), read_monitoring()
-except ConfigError as mistake:
+    check_place(Path(MONITORING.directory))
+except (ConfigError, LogUnavailable) as mistake:
     raise BentoMLException(str(mistake)) from None
 MODEL = load(SETTINGS.model)
 BATCHER = Batcher(SETTINGS.max_batch_rows, max_queued_rows=SETTINGS.max_rows)

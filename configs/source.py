@@ -71,18 +71,20 @@ def read(path: Path, kind: type[T], environment: Mapping[str, str] | None = None
         problem = "is empty" if raw in (None, "") else "is not a mapping of keys to values"
         known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
         raise ConfigError(path, "", problem, f"its keys are {known}")
+    overrides = {}
     for field in msgspec.structs.fields(kind):
-        override = (environment or {}).get(f"SCORER_{field.encode_name.upper()}")
-        if override is not None:
-            raw[field.encode_name] = override
+        variable = f"SCORER_{field.encode_name.upper()}"
+        if environment and variable in environment:
+            overrides[field.encode_name] = variable
+            raw[field.encode_name] = environment[variable]
     try:
         return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _explained(path, kind, str(error)) from None
+        raise _explained(path, kind, str(error), overrides) from None
 
 
-def _explained(path: Path, kind: type[msgspec.Struct], message: str) -> ConfigError:
-    """Turn msgspec's one line into problem, key and remedy."""
+def _explained(path: Path, kind: type[msgspec.Struct], message: str, overrides: Mapping[str, str]) -> ConfigError:
+    """Turn msgspec's one line into problem, key and remedy; a key of `overrides` came from that variable."""
     match = _FAULT.match(message)
     problem, key = (match["problem"], (match["key"] or "").lstrip(".")) if match else (message, "")
     named = _FIELD.search(problem)
@@ -93,6 +95,8 @@ def _explained(path: Path, kind: type[msgspec.Struct], message: str) -> ConfigEr
         return ConfigError(path, ".".join(filter(None, (key, named["field"]))), "unknown key", remedy)
     if named and problem.startswith("Object missing required field"):
         return ConfigError(path, ".".join(filter(None, (key, named["field"]))), "is missing", "add it")
+    if key in overrides:
+        return ConfigError("environment", overrides[key], problem.replace("`", ""), "give a value of that kind")
     return ConfigError(path, key, problem.replace("`", ""), "give a value of that kind")
 
 

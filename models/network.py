@@ -48,7 +48,6 @@ def lay_out(
     codes: NDArray[np.int64],
     numbers: NDArray[np.float32],
     sizes: list[int],
-    nullable: list[bool],
     whole: list[bool],
     encoding: Encoding,
     members: int,
@@ -56,29 +55,33 @@ def lay_out(
 ) -> Layout:
     """Learn the encoding from the training part.
 
+    What the training part does not show gets no input: its weights would keep the random values that they start from.
+
     Args:
         codes: `[B, categorical]`, 0 for unknown.
         numbers: `[B, numeric]`, NaN for missing.
         sizes: the number of codes of each categorical column, without the unknown.
-        nullable: whether each numeric column may be missing.
         whole: whether each numeric column holds whole numbers.
         encoding: how numbers are encoded.
         members: members of the ensemble, each with edges of its own.
         rng: draws the edges.
     """
-    indicators = [(column, code) for column, size in enumerate(sizes) for code in range(1, size + 1)]
+    seen = [set(codes[:, column].tolist()) for column in range(codes.shape[1])]
+    indicators = [
+        (column, code) for column, size in enumerate(sizes) for code in range(1, size + 1) if code in seen[column]
+    ]
     levels: list[tuple[int, float]] = []
     linear: list[int] = []
     for column in range(numbers.shape[1]):
         values = np.unique(numbers[~np.isnan(numbers[:, column]), column])
         if whole[column] and 0 < len(values) <= encoding.levels_up_to:
             levels += [(column, float(value)) for value in values]
-        else:
+        elif len(values) > 1:
             linear.append(column)
-    missing = [column for column, may_miss in enumerate(nullable) if may_miss]
+    missing = np.flatnonzero(np.isnan(numbers).any(axis=0)).tolist()
     known = [numbers[~np.isnan(numbers[:, column]), column].astype(np.float64) for column in linear]
-    mean = np.array([values.mean() if len(values) else 0.0 for values in known])
-    scale = np.array([values.std() or 1.0 if len(values) else 1.0 for values in known])
+    mean = np.array([values.mean() for values in known])
+    scale = np.array([values.std() for values in known])
     bins = encoding.bins if encoding.numbers == "piecewise_linear" else 0
     edges = np.zeros((members, len(linear), bins + 1 if bins else 0))
     for member in range(members if bins else 0):
@@ -98,10 +101,8 @@ def lay_out(
 def _random_edges(values: NDArray[np.float64], bins: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """`bins + 1` rising edges at random quantiles, so that members disagree about thresholds as trees do."""
     shares = np.concatenate([[0.0], np.sort(rng.uniform(0.02, 0.98, bins - 1)), [1.0]])
-    if not len(values):
-        return np.arange(bins + 1, dtype=np.float64)
     edges: NDArray[np.float64] = np.quantile(values, shares)
-    least_step = 1e-3 * (np.ptp(values) or 1.0)
+    least_step = 1e-3 * np.ptp(values)
     for index in range(1, bins + 1):
         edges[index] = max(edges[index], edges[index - 1] + least_step)
     return edges

@@ -110,7 +110,7 @@ class RequestDecoder:
         faults: list[Detail] = []
         for index, applicant in enumerate(applicants):
             faults += row_faults(self.schema, index, applicant)
-            if len(faults) >= MAX_DETAILS:
+            if len(faults) > MAX_DETAILS:
                 break
         if faults:
             reject(faults)

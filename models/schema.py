@@ -1,6 +1,6 @@
 """The schema: everything that follows from a dataset file, compiled once.
 
-Owns the row type that requests decode into, the arrays that the graph takes, JSON Schema and example.
+Owns the row type that requests decode into, the arrays that the graph takes, and the OpenAPI schema.
 Leaves decoding of a request body to `models.request`, and the graph itself to `models.graph`.
 """
 
@@ -89,7 +89,7 @@ class Schema:
 
     @cached_property
     def json_schema(self) -> dict[str, Any]:
-        """JSON Schema (2020-12) of one applicant, for OpenAPI and for people."""
+        """Schema of one applicant, as OpenAPI 3.0 writes it."""
         properties = {feature.name: _property(feature) for feature in self.dataset.features}
         properties[RESERVED] = {
             "type": "string",

@@ -79,10 +79,10 @@ def profile(settings: Monitoring, options: argparse.Namespace) -> int:
         format="%(asctime)s [%(levelname)s] [profiler] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO
     )
     logging.getLogger("whylogs").setLevel(logging.WARNING)  # it tells of every column that it reads
-    if options.parent is not None:
+    if options.child:
         os.nice(10)  # behind a service on the same cores: it catches up when there is less to do
-    directory = Path(settings.directory)
-    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, options.parent)
+    directory, leash = Path(settings.directory), sys.stdin if options.child else None
+    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, leash)
     return 0
 
 
@@ -100,8 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("catch-up", help="profile what is pending, or wait until it is")
     command.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to try for (default: 60)")
     command.set_defaults(command=catch_up)
-    command = commands.add_parser("profile", help="follow the log until SIGTERM, or until the parent is gone")
-    command.add_argument("--parent", type=int, metavar="PID", help="the process whose end is the end of this one")
+    command = commands.add_parser("profile", help="follow the log until SIGTERM")
+    command.add_argument("--child", action="store_true", help="until standard input ends, whatever signals come")
     command.set_defaults(command=profile)
     return parser
 

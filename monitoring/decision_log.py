@@ -32,6 +32,19 @@ class LogUnavailable(Exception):  # noqa: N818 - a state of the log that passes
         super().__init__(f"{folder}: cannot be written ({error.strerror or error}); give it room and rights")
 
 
+def check_place(directory: Path) -> None:
+    """Raise `LogUnavailable` where no log can ever be made: something is in the way, or it is not ours to write."""
+    place = (directory / "decisions").absolute()
+    while not place.exists():
+        if place.is_symlink():
+            break
+        place = place.parent
+    if not place.is_dir():
+        raise LogUnavailable(directory / "decisions", NotADirectoryError(errno.ENOTDIR, f"{place} is no directory"))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise LogUnavailable(directory / "decisions", PermissionError(errno.EACCES, f"{place} is not writable"))
+
+
 class DecisionLog:
     """Append-only log of one process; threads may share it, forked children must not.
 

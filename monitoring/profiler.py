@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from monitoring import checkpoint
 from monitoring.checkpoint import Checkpoint, Position
@@ -82,15 +82,15 @@ class Profiler:
         return Work(windows.files(), self._done.next(positions), more=False)
 
 
-def run(directory: Path, window_s: int, frame_rows: int, interval_s: float, parent: int | None) -> None:
-    """Follow the log until SIGTERM or SIGINT, or until the process `parent` is gone; then finish what is pending.
+def run(directory: Path, window_s: int, frame_rows: int, interval_s: float, leash: IO[str] | None) -> None:
+    """Follow the log until SIGTERM or SIGINT, or until `leash` ends (stopping); then finish what is pending.
 
-    While another process has the lock, wait for it to leave. The stop signals must have been blocked (stopping).
+    While another process has the lock, wait for it to leave. The stop signals must have been blocked.
     """
     profiler: Profiler | None = None
     with ProfilerLock(checkpoint.profiles_directory(directory)) as lock:
         wait_s = 0.0
-        while not stopped(wait_s, parent):
+        while not stopped(wait_s, leash):
             try:
                 if not lock.held:
                     profiler = Profiler(directory, window_s, frame_rows) if lock.acquire() else None

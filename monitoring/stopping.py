@@ -1,13 +1,18 @@
-"""When the profiler's process is to finish: a signal, or the end of its parent.
+"""When the profiler's process is to finish: a signal, or, as a child of the service, the end of its standard input.
 
 Owns: those two, and sleeping until one of them. Leaves to others: what finishing is (profiler).
 
-The signals are blocked and waited for, not handled, so they never cut into a commit. A signal to a process goes to
-any of its threads that does not block it, so `block_signals` comes before NumPy is imported and starts some.
+A child ignores signals: BentoML sends SIGTERM to all that is below a worker while that still answers, and rows that
+are logged after it must be profiled too. The service closes the pipe when it has logged its last row, and the kernel
+closes it when the service is killed.
+
+Otherwise the signals are blocked and waited for, not handled, so they never cut into a commit. A signal to a process
+goes to any of its threads that does not block it, so `block_signals` comes before NumPy is imported and starts some.
 """
 
-import os
+import select
 import signal
+from typing import IO
 
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -17,11 +22,13 @@ def block_signals() -> set[signal.Signals]:
     return {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)}
 
 
-def stopped(wait_s: float, parent: int | None) -> bool:
-    """Sleep for `wait_s` seconds, or less when a stop signal comes; tell whether it is time to finish.
+def stopped(wait_s: float, leash: IO[str] | None) -> bool:
+    """Sleep for `wait_s` seconds, or less when it is time to finish; tell whether it is.
 
     Args:
         wait_s: seconds.
-        parent: process id that this process was started by; None if its end is of no interest.
+        leash: the reading end of a pipe that nobody writes to, whose end is the sign; None to heed signals instead.
     """
-    return signal.sigtimedwait(STOP_SIGNALS, wait_s) is not None or parent not in (None, os.getppid())
+    if leash is None:
+        return signal.sigtimedwait(STOP_SIGNALS, wait_s) is not None
+    return bool(select.select([leash], [], [], wait_s)[0])

@@ -53,7 +53,8 @@ class ProfilerProcess:
         process = self._process
         if process is None:
             return True
-        process.terminate()
+        if process.stdin:
+            process.stdin.close()
         try:
             process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -70,10 +71,10 @@ class ProfilerProcess:
             path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
             before = block_signals()  # the child inherits that: a `stop` while it starts, some 2 s, is not its end
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - nothing of it comes from outside
-                    [sys.executable, "-m", "monitoring", "profile", "--parent", str(os.getpid())],
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "monitoring", "profile", "--child"],
                     env={**os.environ, "PYTHONPATH": path},
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,  # its leash (stopping)
                     start_new_session=True,  # Ctrl-C at the terminal is for the service, which then stops this one
                 )
             finally:
@@ -87,6 +88,8 @@ class ProfilerProcess:
             status = self._process.wait()
             if self._stopping.is_set():
                 return
+            if self._process.stdin:
+                self._process.stdin.close()
             delay_s = RESTART_S[0] if time.monotonic() - started > STABLE_S else delay_s
             _log.error("the profiler left with status %d; starting it again in %g s", status, delay_s)
             self._stopping.wait(delay_s)

@@ -1,15 +1,15 @@
 """The way in over HTTP: an ASGI middleware in front of BentoML's routes.
 
-Owns reading and decoding the body of `POST /predict`, within the limits, and that every error, whoever made it,
-leaves in the contract's shape. `POST /predict` is answered here: BentoML's route defines and documents it, and
-describes it to clients, but would parse, validate and encode once more.
+Owns reading and decoding the body of `POST /predict`, within the limits, that every error, whoever made it, leaves in
+the contract's shape, and what a page may load. `POST /predict` is answered here: BentoML's route defines and documents
+it, and describes it to clients, but would parse, validate and encode once more.
 """
 
 import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +26,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 PREDICT = "/predict"
 DRAINED_BYTES = 256 << 20  # of a body that is too large, read and dropped so that its sender can read the answer
@@ -37,6 +38,18 @@ FOREIGN = {  # what an error that BentoML made is called
     504: "took too long",
 }
 OURS = b'{"error":{"code":'
+# BentoML's page brings a tag manager, which would tell others who looks at it; a browser then loads nothing foreign.
+PAGE_HEADERS = [
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+            b"frame-ancestors 'none'; base-uri 'none'"
+        ),
+    ),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
 
 logger = logging.getLogger("bentoml.scorer")
 
@@ -74,7 +87,7 @@ class FrontDoor:
         if scope["method"] == "POST" and scope["path"] == PREDICT:
             await self._predict(scope, receive, send)
             return
-        await self._app(scope, receive, _Shaped(scope, send))
+        await self._app(scope, receive, _Shaped(scope, send, self._refuse))
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -90,12 +103,20 @@ class FrontDoor:
             return
         failed = next((result for result in results if isinstance(result, ScorerError)), None)
         if failed is not None:
-            self._metrics.rejected.labels(failed.code).inc()
-            await _answer(send, failed)
+            await self._refuse(send, failed)
             return
         body = msgspec.json.encode(results)
         lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": lines})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _refuse(self, send: Send, error: ScorerError, more: Headers = ()) -> None:
+        self._metrics.rejected.labels(error.code).inc()
+        body = error.body()
+        lines = headers(error, len(body))
+        known = {name for name, _ in lines}
+        lines += [(name, value) for name, value in more if name.lower() not in known]
+        await send({"type": "http.response.start", "status": error.status, "headers": lines})
         await send({"type": "http.response.body", "body": body})
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
@@ -125,11 +146,14 @@ class FrontDoor:
 
 
 class _Shaped:
-    """A `send` that lets good answers through and puts errors into the contract's shape."""
+    """A `send` that lets good answers through, and has errors put into the contract's shape."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, refuse: Callable[[Send, ScorerError, Headers], Awaitable[None]]
+    ) -> None:
         self._scope = scope
         self._send = send
+        self._refuse = refuse
         self._start: Message | None = None  # of an error answer, held back
         self._body = b""
 
@@ -137,6 +161,8 @@ class _Shaped:
         if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
             self._start = message
         elif self._start is None:
+            if message["type"] == "http.response.start" and is_page(message["headers"]):
+                message["headers"] = [*message["headers"], *PAGE_HEADERS]
             await self._send(message)
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
@@ -149,7 +175,7 @@ class _Shaped:
             await self._send({"type": "http.response.body", "body": self._body})
             return
         kept = [(name, value) for name, value in start["headers"] if name.lower() in KEPT_HEADERS]
-        await _answer(self._send, self._error(start["status"]), kept)
+        await self._refuse(self._send, self._error(start["status"]), kept)
 
     def _error(self, status: int) -> ScorerError:
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -160,18 +186,18 @@ class _Shaped:
         return Rejected(status, FOREIGN.get(status, code.replace("_", " ")), code)
 
 
+def is_page(lines: Headers) -> bool:
+    """Whether a browser shows the answer as a page.
+
+    >>> is_page([(b"Content-Type", b"text/html; charset=utf-8")])
+    True
+    """
+    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in lines)
+
+
 def headers(error: ScorerError, length: int) -> list[tuple[bytes, bytes]]:
     """The headers of an error answer."""
     lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length)]
     if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         lines.append((b"retry-after", b"%d" % RETRY_AFTER_S))
     return lines
-
-
-async def _answer(send: Send, error: ScorerError, more: list[tuple[bytes, bytes]] | None = None) -> None:
-    body = error.body()
-    lines = headers(error, len(body))
-    known = {name for name, _ in lines}
-    lines += [(name, value) for name, value in more or [] if name.lower() not in known]
-    await send({"type": "http.response.start", "status": error.status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})

@@ -133,14 +133,25 @@ class Server:
             self._output.close()
 
 
+def apart(model: Trained, home: Path) -> dict[str, str]:
+    """The environment of a service that keeps its records under `home`, and its metrics.
+
+    BentoML empties the folder of the metrics under BENTOML_HOME whenever a service starts there.
+    """
+    own = home / "bentoml"
+    if not own.exists():
+        own.mkdir(parents=True)
+        (own / "models").symlink_to(Path(model.environment["BENTOML_HOME"]) / "models")
+    return model.environment | {"BENTOML_HOME": str(own), "SCORER_DIRECTORY": str(home / "var")}
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts services that end with the test; keyword arguments `SCORER_…` go into their environment."""
     servers: list[Server] = []
 
     def start(model: Trained, workers: int = 1, **settings: str) -> Server:
-        directory = {"SCORER_DIRECTORY": str(tmp_path / "var")}
-        server = Server(model.environment | directory | settings, tmp_path / f"serve{len(servers)}.log", workers)
+        server = Server(apart(model, tmp_path) | settings, tmp_path / f"serve{len(servers)}.log", workers)
         servers.append(server)
         return server
 

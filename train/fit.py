@@ -70,12 +70,13 @@ def _fit(
         codes,
         numbers,
         sizes=[len(codebook(feature)) for feature in schema.categorical],
-        nullable=[feature.nullable for feature in schema.numeric],
         whole=[feature.type == "integer" for feature in schema.numeric],
         encoding=config.encoding,
         members=members,
         rng=rng,
     )
+    if not layout.groups.size:
+        raise PipelineError("every column holds one value only, so there is nothing to learn from")
     network = CreditNetwork(layout, config.network, float(table.target.mean()))
     with torch.no_grad():
         inputs = network.encode(torch.from_numpy(codes), torch.from_numpy(numbers)).contiguous()  # M B F

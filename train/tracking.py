@@ -22,7 +22,6 @@ from models import schema as scorer_schema
 from train.fit import Epoch
 
 STORE = Path("var/mlflow.db")
-ARTIFACTS = Path("var/mlflow")
 NOISY = ("alembic", "mlflow", "sqlalchemy")
 
 
@@ -35,11 +34,20 @@ def run(experiment: str, name: str, tags: dict[str, str]) -> Iterator[str]:
         STORE.parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(f"sqlite:///{STORE}")
     if mlflow.get_experiment_by_name(experiment) is None:
-        local = mlflow.get_tracking_uri().startswith("sqlite:")
-        mlflow.create_experiment(experiment, ARTIFACTS.resolve().as_uri() if local else None)
+        mlflow.create_experiment(experiment, artifacts(mlflow.get_tracking_uri()))
     mlflow.set_experiment(experiment)
     with mlflow.start_run(run_name=name, tags=tags) as active:
         yield active.info.run_id
+
+
+def artifacts(uri: str) -> str | None:
+    """Where the files of runs go: beside a SQLite store, and where a server says.
+
+    >>> artifacts("sqlite:////srv/mlflow.db"), artifacts("https://mlflow.example")
+    ('file:///srv/mlflow', None)
+    """
+    path = uri.removeprefix("sqlite:///")
+    return Path(path).with_suffix("").resolve().as_uri() if path != uri else None
 
 
 def log_config(config: dict[str, Any]) -> None:

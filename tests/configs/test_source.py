@@ -131,9 +131,9 @@ def test_the_environment_wins_over_the_file(tmp_path):
     assert read(path, Outer).window_s == 60
 
 
-def test_a_wrong_value_in_the_environment_is_refused_at_its_key(tmp_path):
+def test_a_wrong_value_in_the_environment_is_refused_at_its_variable(tmp_path):
     path = tmp_path / "some.yaml"
     path.write_text("window_s: 60")
     with pytest.raises(ConfigError) as caught:
         read(path, Outer, {"SCORER_WINDOW_S": "soon"})
-    assert (caught.value.path, caught.value.key) == (str(path), "window_s")
+    assert (caught.value.path, caught.value.key) == ("environment", "SCORER_WINDOW_S")

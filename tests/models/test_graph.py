@@ -14,7 +14,7 @@ from configs.dataset import Costs, Dataset, Feature, Source, Target
 from configs.model import Encoding, Network, read_model
 from models.graph import _front, build_graph, codebook, codes_and_numbers
 from models.network import CreditNetwork, lay_out
-from models.schema import Schema
+from models.schema import Schema, column
 from models.scorer import Scorer
 from tests.models.tables import ROOT
 from train.check import check
@@ -32,7 +32,6 @@ def make_network(schema, feed, encoding=PRODUCTION.encoding, shape=PRODUCTION.ne
             codes,
             numbers,
             sizes=[len(codebook(feature)) for feature in schema.categorical],
-            nullable=[feature.nullable for feature in schema.numeric],
             whole=[feature.type == "integer" for feature in schema.numeric],
             encoding=encoding,
             members=shape.members,
@@ -242,11 +241,28 @@ def test_a_feature_may_be_called_anything(name):
 )
 @pytest.mark.parametrize("encoding", [PIECES, Encoding()], ids=["piecewise", "standard"])
 def test_numbers_of_any_size_give_probabilities(values, encoding):
-    schema, _ = small(Feature(name="amount", type="number", nullable=True))
-    feed = schema.feed_columns({"amount": values})
+    schema, feed = small(Feature(name="amount", type="number", nullable=True), COLOUR)
+    feed |= {"amount": column(schema.numeric[0], values)}
     network = make_network(schema, feed, encoding, SMALL)
     with torch.no_grad():
         codes, numbers = codes_and_numbers(schema, feed)
         encoded = network.encode(torch.from_numpy(codes), torch.from_numpy(numbers))
     assert torch.isfinite(encoded).all()
     assert np.isfinite(Scorer(build_graph(schema, network).SerializeToString(), schema).probabilities(feed)).all()
+
+
+def test_what_the_table_never_shows_moves_nothing():
+    features = (
+        Feature(name="shade", type="categorical", categories=("light", "dark", "none"), nullable=True),
+        Feature(name="rate", type="number", nullable=True),
+        Feature(name="count", type="integer"),
+    )
+    schema, _ = small(*features)
+    shown = schema.feed_columns({"shade": ["light", "dark"] * 25, "rate": [2.0] * 50, "count": [*range(50)]})
+    scorer = Scorer(build_graph(schema, make_network(schema, shown, PIECES, SMALL)).SerializeToString(), schema)
+
+    other = take(shown, np.arange(1)) | {"shade": np.array([["no such"]], dtype=object)}
+    unseen = [{"shade": np.array([["none"]], dtype=object)}, {"shade": np.array([[""]], dtype=object)}]
+    unseen += [{"rate": np.array([[rate]], dtype=np.float32)} for rate in (np.nan, -1e6, 1e6)]
+    for values in unseen:
+        assert scorer.probabilities(other | values) == scorer.probabilities(other)

@@ -82,5 +82,5 @@ def test_a_wrong_setting_is_named(monitoring, monkeypatch):
     done = monitoring("status")
     assert (done.returncode, done.stderr) == (
         1,
-        "configs/monitoring.yaml: window_s: Expected int >= 60; give a value of that kind\n",
+        "environment: SCORER_WINDOW_S: Expected int >= 60; give a value of that kind\n",
     )

@@ -41,6 +41,20 @@ def test_a_killed_profiler_comes_back_and_a_stopped_one_has_finished(tmp_path, s
     assert count(tmp_path) == Status(30, 30, 30, 0)
 
 
+def test_it_heeds_no_signal_as_rows_may_still_come(tmp_path, settings, log, rows):
+    profiler = ProfilerProcess()
+    profiler.start()
+    log.append("m:1", rows(10))
+    wait_for(lambda: profiled_rows(tmp_path) == 10)
+    first = profiler.pid
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(first, number)
+    log.append("m:1", rows(10))
+    wait_for(lambda: profiled_rows(tmp_path) == 20)
+    assert profiler.pid == first
+    assert profiler.stop(timeout_s=30)
+
+
 def test_one_stopped_while_it_starts_finishes_all_the_same(tmp_path, settings, log, rows):
     log.append("m:1", rows(10))
     profiler = ProfilerProcess()

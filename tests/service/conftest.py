@@ -1,0 +1,61 @@
+"""One running service for the tests that leave it as it was; `serve` starts another for those that break it."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Server, Trained, apart
+
+
+@pytest.fixture(scope="session")
+def service(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service with one worker, shared by all tests of this folder."""
+    home = tmp_path_factory.mktemp("service")
+    server = Server(apart(trained, home), home / "serve.log")
+    yield server
+    server.stop()
+    said = server.log.read_text()
+    assert "Traceback" not in said, said
+    assert "private-" not in said, "an application_id of the tests is in the log"
+
+
+@pytest.fixture(scope="session")
+def client(service: Server) -> Iterator[httpx.Client]:
+    """An HTTP client of `service`."""
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def example(client: httpx.Client) -> dict[str, Any]:
+    """An applicant that is valid, as the service itself describes it."""
+    applicant: dict[str, Any] = client.get("/model").json()["example"]
+    return applicant
+
+
+@pytest.fixture
+def count(client: httpx.Client) -> Callable[[str], float]:
+    """`count(name)`: the sum of a metric over its labels, now."""
+    return lambda name: metric(client, name)
+
+
+def metric(client: httpx.Client, name: str) -> float:
+    """The sum of a metric over its labels; `name` may end in `{label="value"` to choose some."""
+    lines = client.get("/metrics").text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(re.escape(name) + r"[ {,}]", line))
+
+
+def records(directory: Path) -> dict[str, Any]:
+    """Every applicant in the decision log, by `application_id`."""
+    from monitoring.segments import read, segments
+
+    found = {}
+    for segment in segments(directory):
+        for batch, _ in read(segment):
+            for row in batch.rows:
+                found[row.applicant["application_id"]] = row
+    return found

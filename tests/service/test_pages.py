@@ -1,0 +1,50 @@
+"""What BentoML serves beside us: the API page, its document, health."""
+
+import jsonschema
+import pytest
+
+
+@pytest.fixture(scope="module")
+def document(client):
+    """The OpenAPI document."""
+    return client.get("/docs.json").json()
+
+
+def test_the_example_of_the_api_page_succeeds_when_it_is_sent(client, document):
+    (content,) = document["paths"]["/predict"]["post"]["requestBody"]["content"].items()
+    assert content[0] == "application/json"
+    applicants = content[1]["schema"]["properties"]["applicants"]
+    answer = client.post("/predict", json={"applicants": applicants["example"]})
+    assert answer.status_code == 200, answer.text
+
+
+def test_the_document_names_every_route_and_the_shape_of_errors(client, document):
+    assert {"/predict", "/model"} <= set(document["paths"])
+    refused = document["paths"]["/predict"]["post"]["responses"]["422"]["content"]["application/json"]["schema"]
+    shape = document["components"]["schemas"][refused["$ref"].rsplit("/", 1)[1]]
+    jsonschema.validate(client.post("/predict", json={"applicants": []}).json(), as_json_schema(shape))
+
+
+def as_json_schema(schema):
+    """OpenAPI 3.0 says `nullable` where JSON Schema has a type more."""
+    if isinstance(schema, list):
+        return [as_json_schema(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: as_json_schema(value) for key, value in schema.items() if key != "nullable"}
+    if schema.get("nullable") and "type" in made:
+        made["type"] = [made["type"], "null"]
+    return made
+
+
+def test_the_page_loads_nothing_from_elsewhere(client):
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    policy = dict(rule.split(" ", 1) for rule in page.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'self'"
+    assert "script-src" not in policy, "scripts come from the service alone, and none stands in the page"
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
+def test_health_is_told(client):
+    assert client.get("/livez").status_code == client.get("/readyz").status_code == 200

@@ -1,0 +1,154 @@
+"""Every answer is in the log before it leaves, and in one profile after: across stops, kills and several workers."""
+
+import concurrent.futures
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+
+from monitoring.whylogs_compat import DatasetProfileView
+from tests.conftest import ROOT
+from tests.service.conftest import metric, records
+
+
+def tell(directory, *command):
+    """`python -m monitoring …` for this directory."""
+    done = subprocess.run(
+        [sys.executable, "-m", "monitoring", *command],
+        cwd=ROOT,
+        env=os.environ | {"SCORER_DIRECTORY": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def caught_up(directory):
+    """The status after catching up, checked against the profiles themselves."""
+    tell(directory, "catch-up")
+    status = json.loads(tell(directory, "status", "--json"))
+    assert status["served"] == status["logged"] == status["profiled"]
+    assert status["pending"] == 0
+    views = [DatasetProfileView.read(str(path)) for path in (directory / "profiles").rglob("*.bin")]
+    rows = sum(view.get_column("probability").get_metric("counts").n.value for view in views)
+    assert rows == status["profiled"]
+    return status
+
+
+def traffic(url, applicant, seconds, callers=4):
+    """Single applicants from several callers, until the time is over or the service gone; what was answered, by id."""
+    end = time.monotonic() + seconds
+
+    def ask(caller):
+        answered = {}
+        with httpx.Client(base_url=url, timeout=20) as client:
+            while time.monotonic() < end:
+                identifier = f"private-{caller}-{len(answered)}-{time.monotonic_ns()}"
+                try:
+                    answer = client.post("/predict", json={"applicants": [applicant | {"application_id": identifier}]})
+                except httpx.TransportError:
+                    time.sleep(0.05)
+                    continue
+                if answer.status_code == 200:
+                    answered[identifier] = answer.json()[0]["probability"]
+                else:
+                    assert answer.status_code == 503, answer.text
+        return answered
+
+    with concurrent.futures.ThreadPoolExecutor(callers) as pool:
+        return {key: value for part in pool.map(ask, range(callers)) for key, value in part.items()}
+
+
+def logged(directory):
+    return {identifier: row.probability for identifier, row in records(directory).items()}
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """Where `serve` tells its services to keep their records."""
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def applicant(german_applicants):
+    """One row of the table."""
+    return german_applicants[0]
+
+
+def test_two_workers_log_all_and_count_all(trained, serve, directory, applicant):
+    service = serve(trained, workers=2)
+    answered = traffic(service.url, applicant, seconds=3)
+    with httpx.Client(base_url=service.url) as client:
+        assert metric(client, "scorer_predictions_total") == metric(client, "scorer_logged_rows_total") == len(answered)
+    assert logged(directory) == answered
+    assert (directory / "decisions").stat().st_mode & 0o777 == 0o700
+    assert caught_up(directory)["served"] == len(answered)
+    with httpx.Client(base_url=service.url) as client:
+        assert metric(client, "scorer_profiled_rows_total") == len(answered)
+
+
+def test_a_stop_under_load_fails_no_admitted_request_and_leaves_nothing_pending(trained, serve, directory, applicant):
+    service = serve(trained)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(traffic, service.url, applicant, 4)
+        time.sleep(2)
+        assert service.stop() == 0
+        answered = answers.result()
+    assert answered
+    assert logged(directory) == answered, "an answer was scored and logged, and then did not reach its caller"
+    status = json.loads(tell(directory, "status", "--json"))
+    assert status == {"served": len(answered), "logged": len(answered), "profiled": len(answered), "pending": 0}
+
+
+@pytest.mark.parametrize("victim", ["worker", "profiler", "all"])
+def test_a_kill_loses_no_answer_and_profiles_none_twice(trained, serve, directory, applicant, victim):
+    service = serve(trained)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(traffic, service.url, applicant, 12 if victim == "worker" else 5)
+        time.sleep(2)
+        victims = processes(service)[victim]
+        assert victims
+        for process in victims:
+            process.send_signal(signal.SIGKILL)
+        answered = answers.result()
+    if victim == "all":
+        service.process.wait()
+        gone = [process for process in victims if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+        assert not gone
+    found = logged(directory)
+    assert {key: found.get(key) for key in answered} == answered
+    # A row may be in the log whose answer was cut off by the kill; it was served as far as we can tell.
+    assert caught_up(directory)["served"] == len(found)
+    if victim != "all":
+        assert service.stop() == 0
+
+
+def processes(service):
+    """The processes of a service: `worker`, `profiler`, and `all`."""
+    main = psutil.Process(service.process.pid)
+    below = main.children(recursive=True)
+    profiler = [process for process in below if "monitoring" in process.cmdline()]
+    worker = [process for process in below if "_bentoml_impl.worker.service" in process.cmdline()]
+    return {"worker": worker, "profiler": profiler, "all": [main, *below]}
+
+
+def test_the_next_service_goes_on_where_the_last_was_killed(trained, serve, directory, applicant):
+    first = serve(trained)
+    answered = traffic(first.url, applicant, seconds=1)
+    for process in processes(first)["all"]:
+        process.kill()
+    first.process.wait()
+    second = serve(trained)
+    answered |= traffic(second.url, applicant, seconds=1)
+    assert second.stop() == 0
+    assert logged(directory).keys() >= answered.keys()
+    status = json.loads(tell(directory, "status", "--json"))
+    assert status["served"] == status["profiled"] >= len(answered)

@@ -1,0 +1,80 @@
+"""Batches: everything that waits goes together, in order, within the limits."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from models.errors import Unready
+from serving.batching import Batcher
+
+
+@dataclass
+class Decided:
+    """A `decide` that answers each row with itself, and remembers the batches."""
+
+    batches: list[list[int]] = field(default_factory=list)
+
+    def __call__(self, rows):
+        self.batches.append(list(rows))
+        return list(rows)
+
+
+def submitted(requests, max_batch_rows=8, max_queued_rows=100):
+    """Submit all `requests` in one turn of the loop: their results, and the batches that they made."""
+    decided = Decided()
+
+    async def main():
+        batcher = Batcher(max_batch_rows, max_queued_rows)
+        batcher.open(decided)
+        return await asyncio.gather(*(batcher.submit(rows) for rows in requests))
+
+    return asyncio.run(main()), decided.batches
+
+
+def test_what_arrives_in_one_turn_is_one_batch_and_each_gets_its_own_rows():
+    requests = [[1], [2, 3], [4]]
+    assert submitted(requests) == (requests, [[1, 2, 3, 4]])
+
+
+def test_a_batch_holds_no_more_rows_than_it_may_and_requests_are_not_split():
+    requests = [[1] * 5, [2] * 5, [3] * 3, [4]]
+    assert submitted(requests) == (requests, [[1] * 5, [2] * 5 + [3] * 3, [4]])
+
+
+def test_a_request_larger_than_a_batch_is_one_of_its_own():
+    requests = [[1], [2] * 20, [3]]
+    assert submitted(requests) == (requests, [[1], [2] * 20, [3]])
+
+
+def test_rows_beyond_the_queue_are_told_to_come_back():
+    requests = [[1] * 6, [2] * 4, [3], [4] * 4]
+    results, batches = submitted(requests, max_queued_rows=10)
+    assert results[:2] == requests[:2]
+    assert batches == [[1] * 6, [2] * 2 + [2] * 2] or batches == [[1] * 6, [2] * 4]
+    for result, request in zip(results[2:], requests[2:], strict=True):
+        assert len(result) == len(request)
+        assert all(isinstance(row, Unready) for row in result)
+
+
+def test_before_it_is_open_nothing_is_taken():
+    async def main():
+        return await Batcher(8, 8).submit([1, 2])
+
+    results = asyncio.run(main())
+    assert [type(result) for result in results] == [Unready, Unready]
+
+
+def test_the_rows_of_a_caller_that_has_gone_are_not_scored():
+    decided = Decided()
+
+    async def main():
+        batcher = Batcher(8, 100)
+        batcher.open(decided)
+        gone = asyncio.create_task(batcher.submit([1]))
+        stays = asyncio.create_task(batcher.submit([2]))
+        await asyncio.sleep(0)  # both are in the queue, and the batch is the next to run
+        gone.cancel()
+        return await stays
+
+    # The cancellation comes through in the same turn as the batch, before or after it; the other gets its answer.
+    assert asyncio.run(main()) == [2]
+    assert decided.batches in ([[2]], [[1, 2]])
