@@ -45,7 +45,7 @@ model: environment
 
 .PHONY: bento
 bento: model  ## build the bento from service.py and the model
-	SCORER_MODEL="$$($(TRAIN) tag $(INPUTS))" $(BIN)/bentoml build
+	$(BIN)/bentoml build --arg model="$$($(TRAIN) tag $(INPUTS))"
 
 .PHONY: ui
 ui: environment  ## browse the training runs in MLflow

@@ -58,7 +58,8 @@ try:
     check_place(Path(MONITORING.directory))
 except (ConfigError, LogUnavailable) as mistake:
     raise BentoMLException(str(mistake)) from None
-MODEL = load(SETTINGS.model)
+# A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
+MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
 BATCHER = Batcher(SETTINGS.max_batch_rows, max_queued_rows=SETTINGS.max_rows)
 
 

@@ -85,7 +85,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 class Server:
     """`bentoml serve` on a free loopback port; `log` holds all that it printed."""
 
-    def __init__(self, environment: dict[str, str], log: Path, workers: int = 1) -> None:
+    def __init__(
+        self,
+        environment: dict[str, str],
+        log: Path,
+        workers: int = 1,
+        target: str = "service:CreditScorer",
+        cwd: Path = ROOT,
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -98,13 +105,13 @@ class Server:
                 "-m",
                 "bentoml",
                 "serve",
-                "service:CreditScorer",
+                target,
                 "--host",
                 "127.0.0.1",
                 "--port",
                 str(self.port),
             ],
-            cwd=ROOT,
+            cwd=cwd,
             env=environment | {"SCORER_WORKERS": str(workers)},
             stdout=self._output,
             stderr=subprocess.STDOUT,
