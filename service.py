@@ -70,7 +70,7 @@ async def describe_model(_: Request) -> Response:
 
 async def describe_api(_: Request) -> Response:
     """`GET /docs.json`: the OpenAPI document behind the page at `/`."""
-    return Response(msgspec.json.encode(complete(app.openapi_spec.asdict())), media_type="application/json")
+    return Response(msgspec.json.encode(complete(app.openapi_spec.asdict(), MODEL)), media_type="application/json")
 
 
 @bentoml.service(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from models.artifact import Artifact
 from models.errors import CODES
 
 ERROR = {
@@ -34,8 +35,15 @@ ERROR = {
 TOLD_BY_PREDICT = (400, 413, 415, 422, 500, 503, 504)
 
 
-def complete(spec: dict[str, Any]) -> dict[str, Any]:
-    """BentoML's document with `GET /model` and the errors of `POST /predict` in the contract's shape."""
+def complete(spec: dict[str, Any], artifact: Artifact) -> dict[str, Any]:
+    """BentoML's document, about this model, with `GET /model` and with our errors."""
+    dataset = artifact.schema.dataset
+    spec["info"] = {
+        "title": f"credit-scorer: {dataset.name}",
+        "version": artifact.manifest.version,
+        "description": f"{dataset.description}. Gives each applicant the probability that `{dataset.target.column}` is "
+        f"`{dataset.target.event}`, and declines from {dataset.threshold:.4f} upwards.",
+    }
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas["Error"] = ERROR
     predict = spec["paths"]["/predict"]["post"]

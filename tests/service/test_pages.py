@@ -1,5 +1,7 @@
 """What BentoML serves beside us: the API page, its document, health."""
 
+import json
+
 import jsonschema
 import pytest
 
@@ -16,6 +18,11 @@ def test_the_example_of_the_api_page_succeeds_when_it_is_sent(client, document):
     applicants = content[1]["schema"]["properties"]["applicants"]
     answer = client.post("/predict", json={"applicants": applicants["example"]})
     assert answer.status_code == 200, answer.text
+
+
+def test_the_document_is_about_this_model(document, trained):
+    assert trained.tag.endswith(f":{document['info']['version']}")
+    assert "bentoml" not in json.dumps(document["info"]).lower()
 
 
 def test_the_document_names_every_route_and_the_shape_of_errors(client, document):
