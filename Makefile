@@ -84,6 +84,9 @@ format: environment  ## rewrite the code in the house format
 STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torch}.txt; } | cksum | tr ' ' -)
 PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --no-compile
 
+# Pure Python, of which this version, wanted by DVC, was never published built.
+SOURCE_ONLY := antlr4-python3-runtime
+
 .PHONY: environment
 environment: $(STAMP)  ## make .venv, if it is missing or out of date
 
@@ -98,7 +101,7 @@ $(STAMP):
 	$(PIP_INSTALL) --require-hashes -r requirements/pip.txt
 	for half in 0 1; do \
 	  awk '/^[a-z0-9]/ {n++} n % 2 == half' half=$$half requirements/all.txt > .venv/half-$$half.txt; \
-	  $(PIP_INSTALL) --no-deps --require-hashes --only-binary :all: -r .venv/half-$$half.txt & jobs+=($$!); \
+	  $(PIP_INSTALL) --no-deps --require-hashes --only-binary :all: --no-binary $(SOURCE_ONLY) -r .venv/half-$$half.txt & jobs+=($$!); \
 	done; \
 	$(PIP_INSTALL) --no-deps -r requirements/torch.txt & jobs+=($$!); \
 	for job in $${jobs[@]}; do wait $$job; done
