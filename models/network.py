@@ -167,24 +167,27 @@ class CreditNetwork(nn.Module):
         self.out_bias = nn.Parameter(torch.full((members, 1, 1), math.log(base_rate / (1 - base_rate))))
 
     def encode(self, codes: Tensor, numbers: Tensor) -> Tensor:
-        """Codes `[B, categorical]` int64 and numbers `[B, numeric]` to `[M, B, F]`; unknown and missing give zeros."""
+        """Codes `[B, categorical]` int64 and numbers `[B, numeric]` to `[M, B, F]`; unknown and missing give zeros.
+
+        Where each member has rows of its own, both come with `M` in front.
+        """
         numbers = numbers.to(self.mean.dtype)
         shared = []
         if len(self.indicator_columns):
-            shared.append((codes[:, self.indicator_columns] == self.indicator_codes).to(numbers.dtype))
+            shared.append((_taken(codes, self.indicator_columns) == self.indicator_codes).to(numbers.dtype))
         if len(self.level_columns):
-            shared.append((numbers[:, self.level_columns] == self.level_values).to(numbers.dtype))
+            shared.append((_taken(numbers, self.level_columns) == self.level_values).to(numbers.dtype))
         if len(self.missing_columns):
-            shared.append(torch.isnan(numbers[:, self.missing_columns]).to(numbers.dtype))
+            shared.append(torch.isnan(_taken(numbers, self.missing_columns)).to(numbers.dtype))
         pieces = None
         if len(self.linear_columns):
-            linear = numbers[:, self.linear_columns]
-            linear = torch.where(torch.isnan(linear), self.mean, linear)  # B linear
+            linear = _taken(numbers, self.linear_columns)  # B linear
+            linear = torch.where(torch.isnan(linear), self.mean, linear)
             shared.append((linear - self.mean) / self.scale)
             if len(self.bin_columns):
-                position = (linear[:, self.bin_columns] - self.bin_lower) / self.bin_width  # M B linear*bins
+                position = (_taken(linear, self.bin_columns) - self.bin_lower) / self.bin_width  # M B linear*bins
                 pieces = position.clamp(0.0, 1.0)
-        common = torch.cat(shared, dim=1).expand(self.shape.members, -1, -1)  # M B F
+        common = torch.cat(shared, dim=codes.dim() - 1).expand(self.shape.members, -1, -1)  # M B F
         encoded = common if pieces is None else torch.cat([common, pieces], dim=2)
         return encoded.to(self.out_weight.dtype)
 
@@ -204,3 +207,8 @@ class CreditNetwork(nn.Module):
         """The calibrated probability of the event, `[B]`, float32."""
         logits = self.member_logits(self.encode(codes, numbers)).mean(dim=0)
         return torch.sigmoid(self.calibration[0] * logits + self.calibration[1]).to(torch.float32)
+
+
+def _taken(values: Tensor, columns: Tensor) -> Tensor:
+    """Those columns of `[B, C]` or of `[M, B, C]`."""
+    return values[:, columns] if values.dim() == 2 else values[:, :, columns]

@@ -75,6 +75,9 @@ class Schema:
             gc=False,  # a row holds texts and numbers only, so it cannot be part of a cycle
         )
 
+    def __reduce__(self) -> tuple[type["Schema"], tuple[Dataset]]:
+        return Schema, (self.dataset,)  # the row type is made, so another process has to make it again
+
     def feed(self, rows: Sequence[Struct]) -> dict[str, Column]:
         """The graph's inputs for `rows`: name to array of shape `[batch, 1]`, text as object, numbers as float32."""
         columns: dict[str, Column] = {}

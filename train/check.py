@@ -7,7 +7,7 @@ the service accepts. Leaves drift, duplicates and class balance over time to lat
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from configs.dataset import Dataset, Feature
 from models.request import value_fault
-from train.errors import TableError
-from train.table import RawTable, read_table
+from train.column import Numbers, Texts, joined
+from train.errors import Faults, TableError
+from train.table import Batch, read_table
 
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,19 @@ class Table:
     """A checked table.
 
     Attributes:
-        columns: each feature's values, text or float, `None` where missing.
+        columns: each feature's values, text or float, `None` where missing; compact, see `train.column`.
         target: `[rows]`, 1 where the event happened.
+        lines: where each row stands in the file; empty for a table that comes from none.
     """
 
-    columns: dict[str, list[Any]]
+    columns: dict[str, Texts | Numbers]
     target: NDArray[np.int64]
+    lines: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def rows(self, index: NDArray[np.int64]) -> "Table":
         """The rows that `index` names, in its order."""
-        columns = {name: [values[i] for i in index] for name, values in self.columns.items()}
-        return Table(columns, self.target[index])
+        columns = {name: values[index] for name, values in self.columns.items()}
+        return Table(columns, self.target[index], self.lines[index] if len(self.lines) else self.lines)
 
 
 def check(dataset: Dataset, least_of_each: int) -> Table:
@@ -48,35 +51,46 @@ def check(dataset: Dataset, least_of_each: int) -> Table:
         least_of_each: rows that event and non-event must each have for the folds to hold some of both.
     """
     path = Path(dataset.source.path)
-    raw = read_table(path, [*(feature.name for feature in dataset.features), dataset.target.column])
-    faults: list[str] = []
-    columns = {feature.name: _convert(raw, feature, faults) for feature in dataset.features}
-    outcomes = [str(value) for value in raw.columns[dataset.target.column]]
-    faults += [
-        f"line {line}, column {dataset.target.column!r}: the outcome is missing"
-        for line, outcome in zip(raw.lines, outcomes, strict=True)
-        if outcome == ""
-    ]
-    if faults:
-        raise TableError(path, faults)
-    target = np.array([outcome == dataset.target.event for outcome in outcomes], dtype=np.int64)
-    _check_classes(path, dataset, Counter(outcomes), target, least_of_each)
-    return Table(columns, target)
+    faults, outcomes = Faults(), Counter[str]()
+    parts: dict[str, list[Texts | Numbers]] = {feature.name: [] for feature in dataset.features}
+    happened, lines = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for batch in read_table(path, [*parts, dataset.target.column], faults):
+        for feature in dataset.features:
+            parts[feature.name].append(_convert(batch, feature, faults))
+        texts = _outcomes(batch, dataset.target.column, faults)
+        outcomes.update(texts)
+        lines.append(np.array(batch.lines, dtype=np.int64))
+        happened.append(np.array([text == dataset.target.event for text in texts], dtype=np.int64))
+    faults.stop(path)
+    target = np.concatenate(happened)
+    _check_classes(path, dataset, outcomes, target, least_of_each)
+    return Table({name: joined(parts.pop(name)) for name in [*parts]}, target, np.concatenate(lines))
 
 
-def _convert(raw: RawTable, feature: Feature, faults: list[str]) -> list[Any]:
+def _convert(batch: Batch, feature: Feature, faults: Faults) -> Texts | Numbers:
     """One column as text or floats; faults are added with their line. Each distinct value is looked at once."""
     seen: dict[Any, tuple[Any, str | None]] = {}
     values = []
-    for line, cell in zip(raw.lines, raw.columns[feature.name], strict=True):
+    for line, cell in zip(batch.lines, batch.columns[feature.name], strict=True):
         if cell not in seen:
             value = _value(feature, cell)
             seen[cell] = value, value_fault(feature, value)
         value, fault = seen[cell]
         if fault:
-            faults.append(f"line {line}, column {feature.name!r}: {cell!r} {fault}")
+            faults.add(f"line {line}, column {feature.name!r}: {cell!r} {fault}")
+            value = None  # it may be of another kind than its column, which nobody will see any more
         values.append(value)
-    return values
+    return np.array(values, dtype=object) if feature.type == "categorical" else Numbers(values)
+
+
+def _outcomes(batch: Batch, column: str, faults: Faults) -> list[str]:
+    """The outcomes as text; a missing one is a fault."""
+    texts = [str(value) for value in batch.columns[column]]
+    if "" in texts:
+        for line, text in zip(batch.lines, texts, strict=True):
+            if text == "":
+                faults.add(f"line {line}, column {column!r}: the outcome is missing")
+    return texts
 
 
 def _value(feature: Feature, cell: Any) -> Any:
@@ -86,7 +100,7 @@ def _value(feature: Feature, cell: Any) -> Any:
     if feature.type == "categorical":
         return str(cell)
     if isinstance(cell, str):
-        return float(cell) if _NUMBER.fullmatch(cell) else cell
+        return float(cell) if NUMBER.fullmatch(cell) else cell
     return cell if isinstance(cell, bool) else float(cell)
 
 

@@ -22,6 +22,7 @@ from models.network import CreditNetwork, lay_out
 from models.schema import Schema
 from train.check import Table
 from train.errors import PipelineError
+from train.inputs import Inputs
 
 WEAK = 1e6  # inverse strength of the ridge that keeps the calibration finite when the logits separate the classes
 
@@ -78,20 +79,21 @@ def _fit(
     if not layout.groups.size:
         raise PipelineError("every column holds one value only, so there is nothing to learn from")
     network = CreditNetwork(layout, config.network, float(table.target.mean()))
-    with torch.no_grad():
-        inputs = network.encode(torch.from_numpy(codes), torch.from_numpy(numbers)).contiguous()  # M B F
+    inputs = Inputs(network, codes, numbers)
     target = torch.from_numpy(table.target).float()
     held_out = held_out_rows(table.target, members, training.folds, rng)  # M B
     epochs = _descend(network, inputs, target, held_out, training, rng, report)
-    logits = _logits(network, inputs)
-    slope, intercept = calibrate(honest_logits(logits, held_out), table.target[held_out.any(axis=0)])
+    honest = np.concatenate([honest_logits(logits, held_out[:, part]) for part, logits in inputs.logits()])
+    if not np.isfinite(honest).all():
+        raise PipelineError("the weights grew beyond all bounds in the last epoch; lower training.learning_rate")
+    slope, intercept = calibrate(honest, table.target[held_out.any(axis=0)])
     network.calibration.copy_(torch.tensor([slope, intercept]))
     return Fitted(network, epochs)
 
 
 def _descend(
     network: CreditNetwork,
-    inputs: torch.Tensor,
+    inputs: Inputs,
     target: torch.Tensor,
     held_out: NDArray[np.bool_],
     training: Training,
@@ -99,7 +101,6 @@ def _descend(
     report: Callable[[Epoch], None],
 ) -> list[Epoch]:
     """The training loop; leaves the network at its last epoch, or at its best where early stopping is on."""
-    members = inputs.shape[0]
     count = int((~held_out).sum(axis=1).min())  # members step together, so all see equally many rows
     rows = torch.from_numpy(np.stack([rng.permutation(np.flatnonzero(~out))[:count] for out in held_out]))  # M count
     optimizer = torch.optim.AdamW(
@@ -109,26 +110,25 @@ def _descend(
         ],
         lr=training.learning_rate,
     )
-    member = torch.arange(members)[:, None]
     steps_an_epoch = math.ceil(count / training.batch_size)
     step, best, waited = 0, (math.inf, deepcopy(network.state_dict())), 0
     epochs: list[Epoch] = []
     for number in range(1, training.epochs + 1):
         network.train()
-        order = rows.gather(1, torch.rand(members, count).argsort(dim=1))
+        order = torch.stack([own[torch.rand(count).argsort()] for own in rows])  # M count
         for start in range(0, count, training.batch_size):
             batch = order[:, start : start + training.batch_size]  # M b
             for group in optimizer.param_groups:
                 group["lr"] = training.learning_rate * rate(step, steps_an_epoch * training.epochs, training)
             step += 1
-            logits = network.member_logits(inputs[member, batch])
+            logits = network.member_logits(inputs.batch(batch))
             loss = functional.binary_cross_entropy_with_logits(logits, target[batch], reduction="none").mean(1).sum()
             if not torch.isfinite(loss):
                 raise PipelineError(f"the loss became {loss.item()} in epoch {number}; lower training.learning_rate")
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-        epochs.append(_epoch(number, _logits(network, inputs), target.numpy(), held_out))
+        epochs.append(_epoch(number, inputs, target.numpy(), held_out))
         report(epochs[-1])
         if not training.patience:
             continue
@@ -168,7 +168,7 @@ def held_out_rows(target: NDArray[np.int64], members: int, folds: int, rng: np.r
 def honest_logits(logits: NDArray[np.float64], held_out: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Mean logit of each row that some member held out, over just those members; `[rows held out]`."""
     counts = held_out.sum(axis=0)
-    mean: NDArray[np.float64] = (logits * held_out).sum(axis=0)[counts > 0] / counts[counts > 0]
+    mean: NDArray[np.float64] = np.where(held_out, logits, 0.0).sum(axis=0)[counts > 0] / counts[counts > 0]
     return mean
 
 
@@ -189,20 +189,15 @@ def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[f
     return slope, intercept
 
 
-def _logits(network: CreditNetwork, inputs: torch.Tensor) -> NDArray[np.float64]:
-    """Uncalibrated logits of each member, `[M, B]`."""
-    network.eval()
-    with torch.no_grad():
-        return network.member_logits(inputs).double().numpy()
-
-
-def _epoch(number: int, logits: NDArray[np.float64], target: NDArray[np.float32], held_out: NDArray[np.bool_]) -> Epoch:
-    loss = np.logaddexp(0, logits) - target * logits  # M B
-    right = (logits > 0) == (target > 0)
-    return Epoch(
-        number,
-        float(loss[~held_out].mean()),
-        float(right[~held_out].mean()),
-        float(loss[held_out].mean()),
-        float(right[held_out].mean()),
-    )
+def _epoch(number: int, inputs: Inputs, target: NDArray[np.float32], held_out: NDArray[np.bool_]) -> Epoch:
+    sums = np.zeros((2, 2))  # loss and accuracy of what was trained on, and of what was held out
+    for part, logits in inputs.logits():
+        with np.errstate(
+            invalid="ignore"
+        ):  # weights that have grown beyond all bounds are told of after the last epoch
+            loss = np.logaddexp(0, logits) - target[part] * logits  # M b
+        right = (logits > 0) == (target[part] > 0)
+        for side, chosen in enumerate((~held_out[:, part], held_out[:, part])):
+            sums[side] += loss[chosen].sum(), right[chosen].sum()
+    training, validation = sums / [[np.count_nonzero(~held_out)], [np.count_nonzero(held_out)]]
+    return Epoch(number, *training.tolist(), *validation.tolist())

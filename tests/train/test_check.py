@@ -1,5 +1,8 @@
 """The table against its dataset file: each fault is told with file, line and column."""
 
+import tracemalloc
+
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet as parquet_files
@@ -10,6 +13,7 @@ from tests.models.tables import hand_made
 from train.check import check
 from train.errors import TableError
 from train.split import least_of_each
+from train.table import BATCH_ROWS, MAX_FIELD
 
 FEATURES = (
     Feature(name="housing type", type="categorical", categories=("own", "rent", "NA", "none", "null")),
@@ -58,6 +62,11 @@ def table(*rows, header=HEADER, end="\n"):
     return end.join([header, *rows]) + end
 
 
+def listed(found):
+    """The columns of a table as lists, to compare."""
+    return {name: list(values) for name, values in found.columns.items()}
+
+
 def parquet(tmp_path, columns):
     path = tmp_path / "written.parquet"
     parquet_files.write_table(pa.table(columns), path)
@@ -66,9 +75,11 @@ def parquet(tmp_path, columns):
 
 def test_a_good_table_is_read_and_words_for_nothing_stay_words(checked):
     found = checked(table(*ROWS))
-    assert found.columns["housing type"] == ["own", "rent", "NA", "none", "null", "own"]
-    assert found.columns["age"] == [40, 50, 60, 70, 18, 99]
-    assert found.columns["größe"] == [1.5, None, -2000, 7, 3, 0]
+    assert listed(found) == {
+        "housing type": ["own", "rent", "NA", "none", "null", "own"],
+        "age": [40, 50, 60, 70, 18, 99],
+        "größe": [1.5, None, -2000, 7, 3, 0],
+    }
     assert found.target.tolist() == [1, 0, 1, 0, 0, 1]
 
 
@@ -86,19 +97,78 @@ def test_a_good_table_is_read_and_words_for_nothing_stay_words(checked):
     ids=["CRLF", "BOM", "no last newline", "empty lines", "quoted", "another column", "other order"],
 )
 def test_the_same_table_spelled_otherwise_is_the_same(checked, content):
-    assert checked(content).columns == checked(table(*ROWS)).columns
+    assert listed(checked(content)) == listed(checked(table(*ROWS)))
 
 
 def test_parquet_and_csv_give_the_same_table(checked, tmp_path):
     from_csv = checked(table(*ROWS))
     columns = {
-        **from_csv.columns,
+        **listed(from_csv),
         "age": [int(age) for age in from_csv.columns["age"]],
         "outcome": [row.rsplit(",")[-1] for row in ROWS],
     }
     from_parquet = checked(parquet(tmp_path, columns), suffix=".parquet")
-    assert from_parquet.columns == from_csv.columns
+    assert listed(from_parquet) == listed(from_csv)
     assert from_parquet.target.tolist() == from_csv.target.tolist()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_of_several_batches_is_read_whole_and_in_order(checked, tmp_path, suffix):
+    rows = 2 * BATCH_ROWS + 3
+    columns = {
+        "housing type": [("own", "rent", "NA")[row % 3] for row in range(rows)],
+        "age": [18 + row % 80 for row in range(rows)],
+        "größe": [None if row % 5 == 0 else row / 2 for row in range(rows)],
+        "outcome": ["late" if row % 7 == 0 else "paid" for row in range(rows)],
+    }
+    lines = [
+        ",".join("" if value is None else str(value) for value in row) for row in zip(*columns.values(), strict=True)
+    ]
+    found = checked(table(*lines) if suffix == ".csv" else parquet(tmp_path, columns), suffix=suffix)
+    outcomes = columns.pop("outcome")
+    assert listed(found) == columns
+    assert found.target.tolist() == [outcome == "late" for outcome in outcomes]
+    chosen = np.array([rows - 1, 0, BATCH_ROWS])
+    assert listed(found.rows(chosen)) == {name: [values[i] for i in chosen] for name, values in columns.items()}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_text_of_a_table_is_not_held(checked, tmp_path, suffix):
+    rows, word = 10 * BATCH_ROWS, "word" * 100
+    features = (Feature(name="word", type="categorical", categories=(word,)), *FEATURES[1:])
+    columns = {
+        "word": [word] * rows,
+        "age": [40] * rows,
+        "größe": [1.5] * rows,
+        "outcome": ["late", "paid"] * (rows // 2),
+    }
+    if suffix == ".csv":
+        pair = f"{word},40,1.5,late\n{word},40,1.5,paid\n"
+        content = ("word,age,größe,outcome\n" + pair * (rows // 2)).encode()
+    else:
+        content = parquet(tmp_path, columns)
+    checked(table(*ROWS))  # what is imported late is no part of the table
+    tracemalloc.start()
+    try:
+        found = checked(content, suffix=suffix, features=features)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.target) == rows
+    assert peak_bytes < 0.6 * rows * len(word)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_fault_in_a_later_batch_is_told_with_its_own_line(refused, tmp_path, suffix):
+    rows = BATCH_ROWS + 10
+    ages = [40] * (rows - 1) + [17]
+    if suffix == ".csv":
+        content, line = table(*(f"own,{age},1,late" for age in ages)), rows + 1
+    else:
+        columns = {"housing type": ["own"] * rows, "age": ages, "größe": [1.0] * rows, "outcome": ["late"] * rows}
+        content, line = parquet(tmp_path, columns), rows
+    (fault,) = refused(content, suffix=suffix)
+    assert fault.startswith(f"line {line}, column 'age': ")
 
 
 def test_the_table_made_by_hand_is_read_word_for_word(tmp_path):
@@ -155,18 +225,38 @@ def test_a_line_is_the_files_line_also_after_a_cell_of_two_lines(refused):
     assert [fault.split(",")[0] for fault in refused(table(*rows))] == ["line 4", "line 5"]
 
 
-def test_every_fault_is_kept_and_twenty_are_shown(checked):
+def test_twenty_faults_are_kept_and_shown_and_all_are_counted(checked):
     with pytest.raises(TableError) as caught:
-        checked(table(*["castle,40,1,late"] * 30))
-    assert len(caught.value.faults) == 30
+        checked(table(*["castle,40,1,late"] * 28, "own,40", "own,40,1,"))
+    assert len(caught.value.faults) == 20
+    assert caught.value.count == 30
     assert len(str(caught.value).splitlines()) == 22
     assert str(caught.value).endswith("… and 10 more")
 
 
-def test_an_unclosed_quote_is_told_with_a_line(refused):
-    (fault,) = refused(table('"own,40,1,late', *ROWS))
-    assert fault.startswith("line ")
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        (['"own,40,1,late', *ROWS], 2),
+        ([*ROWS[:3], '"NA","60,1,late', *ROWS], 5),
+        (['"own\nhouse",40,1,late', '"own\nhouse","40,1,late', *ROWS], 5),
+        (["own,40,1,late", '"own,40,1,late', *ROWS, '"own",40,1,late'], 3),
+        (["own,40,1,late", '"own" house,40,1,late', *ROWS], 3),
+        (['"a ""quoted"" house",40,1,late', 'a "quoted" house,40,1,"late', *ROWS], 3),
+        (["own,40,1,late", f'"{"x" * MAX_FIELD}', *ROWS], 3),
+        (['own,40,1,"late'], 2),
+    ],
+    ids=["row", "second cell", "third line of a row", "another follows", "text behind", "doubled", "long", "last"],
+)
+def test_an_unclosed_quote_is_told_with_the_line_that_it_is_opened_on(refused, rows, line, end):
+    (fault,) = refused(table(*(row.replace("\n", end) for row in rows), end=end))
+    assert fault.startswith(f"line {line}: ")
     assert "mend the quotes" in fault
+
+
+def test_an_unclosed_quote_in_the_header_is_told(refused):
+    assert refused(table(*ROWS, header='"' + HEADER))[0].startswith("line 1: ")
 
 
 @pytest.mark.parametrize("before", [0, 5000])

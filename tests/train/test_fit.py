@@ -10,6 +10,7 @@ import torch
 from configs.model import Encoding, ModelConfig, Network, Training
 from models.schema import Schema
 from tests.models.tables import hand_made
+from train import inputs
 from train.check import Table, check
 from train.errors import PipelineError
 from train.fit import calibrate, fit, held_out_rows, honest_logits, rate
@@ -43,6 +44,34 @@ def test_the_same_table_and_config_give_the_same_weights_and_curves(schema_and_t
     assert first.epochs == second.epochs
     assert all(torch.equal(value, weights(second)[name]) for name, value in weights(first).items())
     assert first.epochs != other.epochs
+
+
+@pytest.mark.parametrize("encoding", [Encoding(), Encoding(numbers="piecewise_linear", bins=4)], ids=["std", "pieces"])
+def test_a_table_too_large_to_be_kept_encoded_gives_the_same_weights_and_curves(
+    schema_and_table, encoding, monkeypatch
+):
+    settings = msgspec.structs.replace(config(patience=2), encoding=encoding)
+    kept = fit(*schema_and_table, settings)
+    monkeypatch.setattr(inputs, "KEPT_BYTES", 0)
+    anew = fit(*schema_and_table, settings)
+    assert kept.epochs == anew.epochs
+    assert all(torch.equal(value, weights(anew)[name]) for name, value in weights(kept).items())
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 1 << 30])
+def test_rows_scored_in_chunks_give_the_curves_and_calibration_of_rows_scored_together(
+    schema_and_table, kept_bytes, monkeypatch
+):
+    together = fit(*schema_and_table, config())
+    monkeypatch.setattr(inputs, "KEPT_BYTES", kept_bytes)
+    monkeypatch.setattr(inputs, "CHUNK_ROWS", 50)
+    chunked = fit(*schema_and_table, config())
+    for one, other in zip(together.epochs, chunked.epochs, strict=True):
+        assert vars(one) == pytest.approx(vars(other), rel=1e-5)
+    for name, value in weights(together).items():
+        if name != "calibration":
+            assert torch.equal(value, weights(chunked)[name])
+    assert torch.allclose(together.network.calibration, chunked.network.calibration, rtol=1e-3)
 
 
 def test_fitting_leaves_the_generator_of_others_alone(schema_and_table):
@@ -82,7 +111,7 @@ def test_what_a_member_holds_out_does_not_move_its_weights(schema_and_table):
     held_out = held_out_rows(table.target, 2, 2, np.random.default_rng(settings.training.seed))
     code = schema.categorical[0].name
     columns = dict(table.columns)
-    columns[code] = ["1" if out else value for out, value in zip(held_out[0], columns[code], strict=True)]
+    columns[code] = np.where(held_out[0], "1", columns[code])
     before, after = fit(schema, table, settings).network, fit(schema, Table(columns, table.target), settings).network
     for one, other in zip(before.weights, after.weights, strict=True):
         assert torch.equal(one[0], other[0])
@@ -108,6 +137,11 @@ def test_early_stopping_gives_the_weights_of_the_best_epoch(schema_and_table):
 def test_a_loss_that_is_no_number_stops_with_a_remedy(schema_and_table):
     with pytest.raises(PipelineError, match=r"lower training\.learning_rate"):
         fit(*schema_and_table, config(learning_rate=1e30))
+
+
+def test_weights_that_blow_up_in_the_very_last_step_stop_with_a_remedy(schema_and_table):
+    with pytest.raises(PipelineError, match=r"lower training\.learning_rate"):
+        fit(*schema_and_table, config(learning_rate=1e25, epochs=1, batch_size=10_000, warmup=0.0))
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.5, -1.0), (3.0, 2.0)])
