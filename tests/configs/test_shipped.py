@@ -7,13 +7,18 @@ import msgspec
 import pytest
 import yaml
 
+from configs.checks import CHECKS_YAML, Checks, read_checks
 from configs.model import read_model
 from configs.monitoring import MONITORING_YAML, Monitoring, read_monitoring
 from configs.service import SERVICE_YAML, ServiceConfig, read_service
 from configs.source import ConfigError
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = [(SERVICE_YAML, ServiceConfig, read_service), (MONITORING_YAML, Monitoring, read_monitoring)]
+SETTINGS = [
+    (SERVICE_YAML, ServiceConfig, read_service),
+    (MONITORING_YAML, Monitoring, read_monitoring),
+    (CHECKS_YAML, Checks, read_checks),
+]
 FIELDS = [(path, kind, field.name) for path, kind, _ in SETTINGS for field in msgspec.structs.fields(kind)]
 UNITS = {
     "s": "seconds",
@@ -49,7 +54,7 @@ def test_a_shipped_model_file_gives_each_value_its_reason(path):
     assert [line for line in values if "#" not in line] == []
 
 
-@pytest.mark.parametrize(("path", "kind", "read"), SETTINGS, ids=["service", "monitoring"])
+@pytest.mark.parametrize(("path", "kind", "read"), SETTINGS, ids=["service", "monitoring", "checks"])
 def test_every_setting_stands_in_its_file_and_none_beside_them(path, kind, read):
     assert set(yaml.safe_load(path.read_text())) == {field.name for field in msgspec.structs.fields(kind)}
     assert isinstance(read(), kind)
@@ -80,10 +85,13 @@ def stated_range(said):
 def test_every_setting_yields_to_the_environment(path, kind, name, monkeypatch):
     read = next(read for _, its_kind, read in SETTINGS if its_kind is kind)
     field = next(field for field in msgspec.inspect.type_info(kind).fields if field.name == name).type
-    other = "elsewhere" if isinstance(field, msgspec.inspect.StrType) else str(field.le)
-    assert str(getattr(read(), name)) != other
+    if isinstance(field, msgspec.inspect.BoolType):
+        other = str(not getattr(read(), name)).lower()
+    else:
+        other = "elsewhere" if isinstance(field, msgspec.inspect.StrType) else str(field.le)
+    assert str(getattr(read(), name)).lower() != other
     monkeypatch.setenv(f"SCORER_{name.upper()}", other)
-    assert str(getattr(read(), name)).removesuffix(".0") == other
+    assert str(getattr(read(), name)).lower().removesuffix(".0") == other
 
 
 @pytest.mark.parametrize(
