@@ -5,6 +5,7 @@ the calibration slope and intercept are those of a logistic regression of the ou
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,14 +42,21 @@ class Metrics:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Results:
+    """Metrics on the test part, and the means of some over the held-out folds of the training part."""
+
+    test: Metrics
+    held_out: dict[str, float]
+
+
 def evaluate(target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, threshold: float) -> Metrics:
     """Judge `probability` `[rows]` of the event against `target` `[rows]`."""
     score = probability.astype(np.float64)
     declined = score >= threshold
     auc = float(metrics.roc_auc_score(target, score))
     false_positive, true_positive, _ = metrics.roc_curve(target, score)
-    clipped = np.clip(score, SMALLEST, 1 - SMALLEST)
-    slope, intercept = calibrate(np.log(clipped / (1 - clipped)), target)
+    slope, intercept = calibrate(logit(score), target)
     return Metrics(
         rows=len(target),
         roc_auc=auc,
@@ -59,13 +67,24 @@ def evaluate(target: NDArray[np.int64], probability: NDArray[np.float32], costs:
         recall=float(metrics.recall_score(target, declined)),
         f1=float(metrics.f1_score(target, declined)),
         brier=float(metrics.brier_score_loss(target, score)),
-        log_loss=float(metrics.log_loss(target, clipped)),
+        log_loss=float(metrics.log_loss(target, np.clip(score, SMALLEST, 1 - SMALLEST))),
         cost=mean_cost(target, declined, costs),
         cost_of_declining_all=mean_cost(target, np.ones_like(declined), costs),
         cost_of_approving_all=mean_cost(target, np.zeros_like(declined), costs),
         calibration_slope=slope,
         calibration_intercept=intercept,
     )
+
+
+def logit(probability: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Log-odds, finite even for 0 and 1; same shape.
+
+    >>> logit(np.array([0.5, 1.0])).round(2).tolist()
+    [0.0, 16.12]
+    """
+    clipped = np.clip(probability.astype(np.float64), SMALLEST, 1 - SMALLEST)
+    odds: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    return odds
 
 
 def mean_cost(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs) -> float:

@@ -1,17 +1,21 @@
 """The figures of a run, drawn from its numbers alone. A figure is returned, not shown and not saved."""
 
+import io
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
+from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_score, roc_curve
 
 from configs.dataset import Costs
 from models.scorer import APPROVE, DECLINE
+from train.compare import Estimate
 from train.evaluate import mean_cost
+from train.evidence import Importance
 from train.fit import Epoch
 
 mpl.use("Agg")  # files only, no window
@@ -102,3 +106,81 @@ def confusion(target: NDArray[np.int64], probability: NDArray[np.float32], thres
     axes.set_xticks([0, 1], [APPROVE, DECLINE])
     axes.set_yticks([0, 1], ["no event", "event"])
     return figure
+
+
+def gain(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
+    """Share of the events found among the share of applicants with the highest probabilities."""
+    figure = _figure("Gain", "share of applicants, the riskiest first", "share of events found")
+    order = np.argsort(-probability, kind="stable")
+    found = np.concatenate([[0.0], np.cumsum(target[order]) / target.sum()])
+    figure.axes[0].plot([0, 1], [0, 1], color=GREY, linestyle="--")
+    figure.axes[0].plot(np.linspace(0, 1, len(found)), found)
+    return figure
+
+
+def permutation_importance(importance: Sequence[Importance]) -> Figure:
+    """The fall in ROC AUC when a column is shuffled, the most important on top."""
+    figure = _figure("Permutation importance", "ROC AUC lost", "")
+    shown = importance[:20][::-1]
+    figure.axes[0].barh(
+        [found.feature for found in shown], [found.mean for found in shown], xerr=[found.deviation for found in shown]
+    )
+    figure.axes[0].tick_params(axis="y", labelsize=7)
+    return figure
+
+
+def leaderboard(names: Sequence[str], values: Sequence[Estimate], metric: str) -> Figure:
+    """A metric of each candidate with its interval, the best on top."""
+    figure = _figure("Leaderboard", metric, "")
+    order = np.argsort([value.value for value in values])
+    for place, index in enumerate(order):
+        value = values[index]
+        reach = [[value.value - value.low], [value.high - value.value]]
+        figure.axes[0].errorbar([value.value], [place], xerr=reach, fmt="o", color="C0", capsize=3)
+    figure.axes[0].set_yticks(range(len(order)), [names[index] for index in order])
+    return figure
+
+
+def all_of(
+    target: NDArray[np.int64],
+    probability: NDArray[np.float32],
+    costs: Costs,
+    threshold: float,
+    epochs: Sequence[Epoch],
+    importance: Sequence[Importance],
+) -> dict[str, Figure]:
+    """Every figure of one model on its test rows, by name."""
+    return {
+        "learning_curves": learning_curves(epochs),
+        "roc": roc(target, probability, float(roc_auc_score(target, probability))),
+        "precision_recall": precision_recall(target, probability),
+        "calibration": calibration(target, probability),
+        "scores": scores(target, probability, threshold),
+        "gain": gain(target, probability),
+        "cost": cost_over_threshold(target, probability, costs, threshold),
+        "confusion": confusion(target, probability, threshold),
+        "permutation_importance": permutation_importance(importance),
+    }
+
+
+def points(target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs) -> dict[str, dict[str, Any]]:
+    """The points of the curves that `dvc plots` draws, by name."""
+    false_alarms, found, _ = roc_curve(target, probability)
+    precision, recall, _ = precision_recall_curve(target, probability)
+    bins = max(2, min(10, len(target) // 20))
+    observed, predicted = calibration_curve(target, probability, n_bins=bins, strategy="quantile")
+    thresholds = np.linspace(0, 1, 101)
+    cost = [mean_cost(target, probability >= value, costs) for value in thresholds]
+    return {
+        "roc": {"false_alarm_rate": false_alarms, "events_found": found},
+        "precision_recall": {"recall": recall[::-1], "precision": precision[::-1]},  # drawn from left to right
+        "calibration": {"predicted": predicted, "observed": observed},
+        "cost": {"threshold": thresholds, "cost": cost},
+    }
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    return content.getvalue()

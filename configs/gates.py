@@ -1,0 +1,66 @@
+"""The gates file: what a model must show before it may enter the store, and who may promote it."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from configs.source import ConfigError, read
+
+GATES_YAML = Path(__file__).with_name("gates.yaml")
+Gain = Annotated[float, Meta(ge=-1, le=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+RocAuc = Annotated[float, Meta(ge=0.5, le=1)]
+
+
+class Fairness(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds on the differences between the groups of each audit of the dataset file."""
+
+    least_approval_ratio: Share
+    most_odds_difference: Share
+    least_rows: Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class Waiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another bound for one gate of one dataset, and why."""
+
+    dataset: str
+    gate: str
+    bound: float
+    reason: Annotated[str, Meta(min_length=20)]
+
+
+class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`configs/gates.yaml`, where each key has its unit, range and reason."""
+
+    folds: Annotated[int, Meta(ge=2, le=20)]
+    repeats: Annotated[int, Meta(ge=1, le=50)]
+    confidence: Annotated[float, Meta(ge=0.5, le=0.999)]
+    bootstrap: Annotated[int, Meta(ge=100, le=100_000)]
+    baseline: str
+    least_gain_over_baseline: Gain
+    least_gain_over_champion: Gain
+    calibration_slope: tuple[float, float]
+    least_saving: float
+    fairness: Fairness
+    onnx_difference: Annotated[float, Meta(ge=0, le=0.01)]
+    most_artifact_bytes: Annotated[int, Meta(ge=1000, le=10_000_000_000)]
+    most_latency_ratio: Annotated[float, Meta(ge=1, le=1000)]
+    most_roc_auc: dict[str, RocAuc]
+    approvers: tuple[str, ...]
+    waivers: tuple[Waiver, ...]
+
+    def ceiling(self, dataset: str) -> float:
+        """The ROC AUC above which the table named `dataset` is suspected of a leak."""
+        return self.most_roc_auc.get(dataset, self.most_roc_auc["default"])
+
+
+def read_gates(path: Path = GATES_YAML) -> Gates:
+    """Read and check a gates file."""
+    gates = read(path, Gates)
+    if "default" not in gates.most_roc_auc:
+        raise ConfigError(path, "most_roc_auc", "has no default", "add default: 0.998")
+    low, high = gates.calibration_slope
+    if not low < 1 < high:
+        raise ConfigError(path, "calibration_slope", f"1 is not between {low:g} and {high:g}", "give a range around 1")
+    return gates
