@@ -15,15 +15,17 @@ from configs.dataset import Dataset
 from models.schema import Schema
 from models.scorer import Scorer
 
-FORMAT = 1  # raised when a service can no longer read what an older trainer wrote
+FORMAT = 2  # raised when a service can no longer read what an older trainer wrote
 
 MODEL = "model.onnx"
 DATASET = "dataset.json"
 REFERENCE = "reference_profile.bin"
 METRICS = "metrics.json"
 CARD = "model_card.md"
+CARD_PAGE = "model_card.html"
+CONFIG = "model_config.json"
 MANIFEST = "manifest.json"
-FILES = (MODEL, DATASET, REFERENCE, METRICS, CARD)
+FILES = (MODEL, DATASET, REFERENCE, METRICS, CARD, CARD_PAGE, CONFIG)
 
 
 class ArtifactError(RuntimeError):
@@ -93,6 +95,11 @@ class Artifact:
     def card(self) -> str:
         """The model card, Markdown."""
         return (self.folder / CARD).read_text(encoding="utf-8")
+
+    @property
+    def card_page(self) -> str:
+        """The model card, HTML."""
+        return (self.folder / CARD_PAGE).read_text(encoding="utf-8")
 
     def scorer(self) -> Scorer:
         """ONNX Runtime around the artifact's graph."""

@@ -1,6 +1,6 @@
-"""`python -m train`: train and publish. `python -m train tag`: the tag that these inputs give, without training.
+"""`python -m train`: train, judge and publish; and what a team does around it.
 
-Either way standard output is the tag alone, and all else goes to standard error.
+Standard output is the result alone (a tag, a draft, a table); all else goes to standard error.
 """
 
 import argparse
@@ -8,61 +8,177 @@ import os
 import sys
 from pathlib import Path
 
-from configs.dataset import read_dataset
-from configs.model import read_model
 from configs.source import ConfigError
 from train.errors import PipelineError
-from train.version import model_version
+from train.workspace import Workspace
+
+STAGES = (
+    "check",
+    "split",
+    "fit",
+    "export",
+    "evaluate",
+    "gate",
+    "publish",
+)  # `train.pipeline` has them; it imports PyTorch
+
+SWITCHES = {
+    "BENTOML_DO_NOT_TRACK": "True",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's own patience with a server that is not there is minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # where the tag belongs, and nothing else
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    options = _options(arguments)
+    options = _parser().parse_args(arguments)
     # BentoML, MLflow and PyTorch take seconds to import and read these switches while they do.
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name, value in SWITCHES.items():
+        os.environ.setdefault(name, value)
     try:
-        return _run(options)
+        return int(options.run(options))
     except (ConfigError, PipelineError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error}; make room, or see to the rights, and run again", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; nothing was published", file=sys.stderr)
         return 130
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=("run", "tag"), default="run")
-    parser.add_argument("--dataset", type=Path, default=Path("configs/datasets/german_credit.yaml"))
-    parser.add_argument("--model", type=Path, default=Path("configs/models/001_production.yaml"))
-    parser.add_argument("--if-missing", action="store_true", help="do nothing when the store has this very model")
-    return parser.parse_args(arguments)
-
-
-def _run(options: argparse.Namespace) -> int:
-    dataset, config = read_dataset(options.dataset), read_model(options.model)
-    version = model_version(dataset, config)
-    if options.command == "tag":
-        print(f"{dataset.name}:{version}")
-        return 0
+def run(options: argparse.Namespace) -> int:
+    """All stages, or the one that is named."""
+    workspace = _workspace(options)
     if options.if_missing:
-        from train.publish import stored
+        from train.store import stored
 
-        if stored(dataset.name, version) is not None:
-            print(f"model     {dataset.name}:{version} is in the store", file=sys.stderr)
-            print(f"{dataset.name}:{version}")
+        if stored(workspace.dataset.name, workspace.version) is not None:
+            print(f"model     {workspace.tag} is in the store", file=sys.stderr)
+            print(workspace.tag)
             return 0
 
     from train.console import Console
-    from train.pipeline import train
+    from train.pipeline import run as run_stages
 
-    console = Console()
-    console.say(f"training  {dataset.name}:{version} from {options.dataset} and {options.model}")
-    published, metrics = train(dataset, config, options.dataset, options.model, console)
-    console.summary(published, metrics)
-    print(published.tag)
+    names = list(STAGES) if options.command == "run" else [options.command]
+    run_stages(workspace, names, Console())
+    if "publish" in names:
+        print(workspace.tag)
     return 0
+
+
+def tag(options: argparse.Namespace) -> int:
+    """The tag that these inputs give, without training."""
+    workspace = _workspace(options)
+    print(workspace.tag)
+    return 0
+
+
+def change(options: argparse.Namespace) -> int:
+    """Promote or roll back."""
+    from train import registry
+
+    workspace = _workspace(options)
+    name, approvers, by = workspace.dataset.name, workspace.gates.approvers, options.by or registry.somebody()
+    if options.command == "promote":
+        event = registry.promote(name, options.version, by, options.why, approvers)
+    else:
+        event = registry.rollback(name, by, options.why, approvers)
+    print(f"{name}:{event.version} is the champion; services that follow it serve it from their next start")
+    return 0
+
+
+def history(options: argparse.Namespace) -> int:
+    """Every change of the champion."""
+    from train import registry
+
+    workspace = _workspace(options)
+    for event in registry.history(workspace.dataset.name):
+        before = f" instead of {event.instead_of}" if event.instead_of else ""
+        print(f"{event.at}  {event.action:8}  {event.version}{before}  by {event.by}: {event.why}  [{event.evidence}]")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """The leaderboard."""
+    from train.console import Console
+    from train.leaderboard import leaderboard
+
+    print(leaderboard(_workspace(options), options.repeats, Console()))
+    return 0
+
+
+def search(options: argparse.Namespace) -> int:
+    """The best model file that a search finds."""
+    from train.console import Console
+    from train.tune import tune
+
+    print(tune(_workspace(options), options.trials, options.out, Console()))
+    return 0
+
+
+def draft(options: argparse.Namespace) -> int:
+    """A dataset file for a table, to be reviewed."""
+    from train.describe import describe
+
+    print(describe(options.table, options.target, options.event), end="")
+    return 0
+
+
+def _workspace(options: argparse.Namespace) -> Workspace:
+    return Workspace(options.dataset, options.model, options.gates)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 upwards")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    inputs = argparse.ArgumentParser(add_help=False)
+    inputs.add_argument("--dataset", type=Path, default=Path("configs/datasets/german_credit.yaml"))
+    inputs.add_argument("--model", type=Path, default=Path("configs/models/001_production.yaml"))
+    inputs.add_argument("--gates", type=Path, default=Path("configs/gates.yaml"))
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, parents=[inputs])
+    parser.add_argument("--if-missing", action="store_true", help="do nothing when the store has this very model")
+    parser.set_defaults(command="run", run=run)
+    commands = parser.add_subparsers(metavar="command")
+
+    def command(name: str, function: object, help_: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help_, description=help_, parents=[inputs])
+        made.set_defaults(command=name, run=function, if_missing=False)
+        return made
+
+    for stage in STAGES:
+        command(stage, run, f"the stage {stage} alone, from the files of those before it")
+    command("tag", tag, "the tag that these inputs give, without training")
+    made = command("promote", change, "make a published version the champion")
+    made.add_argument("version", help="a version, or the beginning of one")
+    _add_reason(made)
+    _add_reason(command("rollback", change, "make the champion before the present one the champion again"))
+    made = command("leaderboard", evaluate, "every model file and the classics on the same repeated folds")
+    made.add_argument("--repeats", type=int, default=10, help="times ten folds (default: 10)")
+    made = command("tune", search, "search for a better model file, from the one given; goes on where it was stopped")
+    made.add_argument("--trials", type=_count, default=50, help="earlier ones of the search included (default: 50)")
+    made.add_argument("--out", type=Path, default=Path("configs/models/tuned.yaml"), help="the model file to write")
+    command("history", history, "every change of the champion: who, when, why, on what evidence")
+    made = command(
+        "describe", draft, "draft the dataset file of a table: its types, ranges, vocabularies, protected columns"
+    )
+    made.add_argument("table", type=Path, help="CSV or Parquet")
+    made.add_argument("--target", required=True, help="the column to predict")
+    made.add_argument("--event", help="the value whose probability is wanted; without it, the values are listed")
+    return parser
+
+
+def _add_reason(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--by", default="", help="who decides this (default: who runs it)")
+    command.add_argument("--why", required=True, help="the reason, for the record")
 
 
 if __name__ == "__main__":

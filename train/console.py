@@ -1,6 +1,6 @@
 """What training prints: a line a stage, a bar over the epochs, and a table at the end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console as RichConsole
@@ -9,7 +9,9 @@ from rich.table import Table
 
 from models.artifact import Artifact
 from train.evaluate import Metrics
-from train.fit import Epoch
+from train.gate import Verdict, shown
+
+STYLES = {"pass": "pass", "warn": "[yellow]warn[/]", "waived": "[yellow]waived[/]", "fail": "[red]fail[/]"}
 
 
 class Console:
@@ -23,23 +25,31 @@ class Console:
         self._rich.print(line, markup=False, soft_wrap=True)
 
     @contextmanager
-    def epochs(self, total: int) -> Iterator[Callable[[Epoch], None]]:
-        """A progress bar; the yielded function takes each epoch as it ends."""
+    def bar(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
+        """A progress bar; the yielded function moves it on by one and shows a text beside it."""
         columns = (
-            TextColumn("fitting  "),
+            TextColumn(title),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}"),
+            TextColumn("{task.fields[text]}"),
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=self._rich) as progress:
-            task = progress.add_task("fit", total=total, loss="")
+            task = progress.add_task(title, total=total, text="")
+            yield lambda text: progress.update(task, advance=1, text=text)
 
-            def advance(epoch: Epoch) -> None:
-                losses = f"{epoch.training_loss:.4f}, held out {epoch.validation_loss:.4f}"
-                progress.update(task, completed=epoch.number, loss=losses)
-
-            yield advance
+    def verdicts(self, verdicts: Sequence[Verdict], latency_ratio: float) -> None:
+        """The gates, a line each."""
+        table = Table(title="gates", title_justify="left")
+        for head in ("verdict", "gate", "found", "allowed"):
+            table.add_column(head)
+        for verdict in verdicts:
+            found = shown(verdict.figure) if verdict.figure else f"{latency_ratio:.1f}"
+            table.add_row(STYLES[verdict.status], verdict.gate, found, verdict.bound)
+        self._rich.print(table)
+        for verdict in verdicts:
+            if verdict.status in ("warn", "fail"):
+                self.say(f"{verdict.status}      {verdict.gate}: {verdict.remedy}")
 
     def summary(self, published: Artifact, metrics: Metrics) -> None:
         """The table at the end."""

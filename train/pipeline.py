@@ -1,100 +1,170 @@
-"""The stages in their order: data, checks, split, fit, export, evaluate, publish.
+"""The stages in their order, each from the files of those before it to its own, in one workspace.
 
-Values go from stage to stage; nothing reaches the BentoML store before everything else has succeeded.
+`python -m train` runs them all in one process, `dvc repro` those that have to, each in a process of its own: the same
+functions, the same files. Nothing reaches MLflow's registry or the BentoML store before every gate has been passed.
 """
 
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-import msgspec
+import numpy as np
+from sklearn.metrics import classification_report
 
-from configs.dataset import Dataset
-from configs.model import ModelConfig
+from configs.checks import read_checks
+from configs.source import ConfigError
 from models import artifact
-from models.artifact import Artifact
-from models.schema import Schema
-from monitoring.profiles import profile_columns, serialize
-from train import figures, tracking
-from train.card import model_card
-from train.check import check
+from models.scorer import Scorer
+from train import figures, gate, tracking, weights
+from train.check import Table, check
 from train.console import Console
-from train.evaluate import Metrics, evaluate
-from train.export import export
-from train.fit import fit
-from train.publish import publish, typical_applicant
+from train.errors import PipelineError
+from train.evaluate import Results, evaluate
+from train.evidence import Evidence, Importance, gather, permutation_importance
+from train.export import TOLERANCE, export, onnx_probabilities
+from train.fit import Epoch, fit
+from train.publish import publish_workspace
+from train.quality import assess
+from train.report import as_json, drift_page, page
 from train.split import least_of_each, split
-from train.version import commit, data_sha256, model_version
+from train.store import champion_of_store
+from train.workspace import Workspace
 
 
-def train(
-    dataset: Dataset, config: ModelConfig, dataset_path: Path, model_path: Path, console: Console
-) -> tuple[Artifact, Metrics]:
-    """Run every stage and publish; returns the artifact in the store and its test metrics."""
-    schema = Schema(dataset)
-    version, digest, revision = model_version(dataset, config), data_sha256(dataset), commit()
+def check_stage(workspace: Workspace, console: Console) -> None:
+    """The table, every value of it and the whole → `table.parquet` and the report on it."""
+    dataset, found = workspace.dataset, champion_of_store(workspace.dataset.name)
+    table = check(dataset, least_of_each(workspace.config))
+    reference = (found.folder / artifact.REFERENCE).read_bytes() if found else None
+    report = assess(dataset, table, read_checks(), reference)
+    workspace.write("data_report.json", as_json(report.as_dict()))
+    workspace.write("data_report.html", page(report).encode())
+    if report.drift is not None:  # depends on this machine's store, so it is no output that DVC could find elsewhere
+        workspace.write("drift_report.html", drift_page(dataset.name, report.drift).encode())
+    report.stop_if_refused()
+    workspace.write_table(table)
+    console.say(f"checked   {len(table.target):,} rows, {table.target.mean():.1%} {workspace.dataset.target.event}")
 
-    table = check(dataset, least_of_each(config))
-    console.say(f"checked   {len(table.target):,} rows, {table.target.mean():.1%} {dataset.target.event}")
-    training_rows, test_rows = split(table.target, config.split.test, config.split.seed)
-    training, test = table.rows(training_rows), table.rows(test_rows)
-    console.say(f"split     {len(training_rows):,} to train, {len(test_rows):,} to test")
 
-    tags = {"version": version, "commit": revision, "data_sha256": digest}
-    with tracking.run(dataset.name, f"{model_path.stem}-{version[:8]}", tags) as run_id:
-        tracking.log_config(msgspec.to_builtins(config) | {"dataset": str(dataset_path), "model": str(model_path)})
-        with console.epochs(config.training.epochs) as advance:
-            fitted = fit(schema, training, config, advance)
-        tracking.log_epochs(run_id, fitted.epochs)
-        console.say("exporting to ONNX and comparing it with PyTorch")
-        model = export(schema, fitted.network, table)
-        scorer = artifact.Scorer(model, schema)
-        probability = scorer.probabilities(schema.feed_columns(test.columns))
-        metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold)
-        card = model_card(
-            dataset,
+def split_stage(workspace: Workspace, console: Console) -> None:
+    """Which rows are the test part → `split.npy`."""
+    settings = workspace.config.split
+    training, test = split(workspace.table.target, settings.test, settings.seed)
+    in_test = np.zeros(len(training) + len(test), dtype=np.bool_)
+    in_test[test] = True
+    workspace.write_array("split.npy", in_test)
+    console.say(f"split     {len(training):,} to train, {len(test):,} to test")
+
+
+def fit_stage(workspace: Workspace, console: Console) -> None:
+    """The training part → `network.npz`, and the curves."""
+    config = workspace.config
+    with console.bar("fitting  ", config.training.epochs) as advance:
+        fitted = fit(
+            workspace.schema,
+            workspace.parts[0],
             config,
-            version,
-            metrics,
-            {"trained on": f"{len(training_rows):,} rows", "commit": revision or "unknown"},
+            lambda epoch: advance(f"loss {epoch.training_loss:.4f}, held out {epoch.validation_loss:.4f}"),
         )
-        drawn = {
-            "learning_curves": figures.learning_curves(fitted.epochs),
-            "roc": figures.roc(test.target, probability, metrics.roc_auc),
-            "precision_recall": figures.precision_recall(test.target, probability),
-            "calibration": figures.calibration(test.target, probability),
-            "scores": figures.scores(test.target, probability, dataset.threshold),
-            "cost": figures.cost_over_threshold(test.target, probability, dataset.costs, dataset.threshold),
-            "confusion": figures.confusion(test.target, probability, dataset.threshold),
-        }
-        tracking.log_result(metrics.as_dict(), drawn, card)
-        tracking.log_model(model, schema)
-        epoch = datetime.fromtimestamp(0, UTC)  # the reference belongs to no hour; its bytes must not either
-        reference = profile_columns(training.columns, f"{dataset.name}:{version}", epoch)
-        files = {
-            artifact.MODEL: model,
-            artifact.DATASET: msgspec.json.format(msgspec.json.encode(dataset)),
-            artifact.REFERENCE: serialize(reference),
-            artifact.METRICS: msgspec.json.format(msgspec.json.encode(metrics.as_dict())),
-            artifact.CARD: card.encode(),
-        }
-        published = publish(
-            dataset,
-            version,
-            files,
-            labels={
-                "commit": revision or "unknown",
-                "data_sha256": digest[:16],
-                "dataset_config": dataset_path.stem,
-                "model_config": model_path.stem,
-                "mlflow_run": run_id,
-                "test_roc_auc": f"{metrics.roc_auc:.4f}",
-                "test_cost": f"{metrics.cost:.4f}",
-            },
-            commit=revision,
-            data_sha256=digest,
-            dataset_config=dataset_path.as_posix(),
-            model_config=model_path.as_posix(),
-            mlflow_run=run_id,
-            example=typical_applicant(schema, training),
+    with workspace.writing("network.npz") as path:
+        weights.save(fitted.network, path)
+    workspace.write_json("epochs.json", fitted.epochs)
+    names = ("number", "training_loss", "validation_loss", "training_accuracy", "validation_accuracy")
+    workspace.write_csv(
+        "plots/epochs.csv", {name: [float(getattr(epoch, name)) for epoch in fitted.epochs] for name in names}
+    )
+
+
+def export_stage(workspace: Workspace, console: Console) -> None:
+    """The network → `model.onnx`, proven equal to it."""
+    console.say("exporting to ONNX and comparing it with PyTorch")
+    network = weights.load(workspace.path("network.npz"), workspace.config.network)
+    model, worst = export(workspace.schema, network, workspace.table)
+    workspace.write("model.onnx", model)
+    workspace.write_json("parity.json", {"largest_difference": worst, "allowed": TOLERANCE})
+
+
+def evaluate_stage(workspace: Workspace, console: Console) -> None:
+    """The test part → `metrics.json` and figures; folds of the training part → `evidence.json`."""
+    dataset, gates = workspace.dataset, workspace.gates
+    training, test = workspace.parts
+    scorer = Scorer(workspace.path("model.onnx"), workspace.schema)
+    probability = onnx_probabilities(scorer, workspace.schema.feed_columns(test.columns))
+    metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold)
+    importance = permutation_importance(workspace.schema, scorer, test)
+    with console.bar("comparing", gates.folds * gates.repeats) as advance:
+        evidence = gather(
+            dataset, workspace.config, workspace.baseline, gates, training, importance, lambda: advance("folds")
         )
-    return published, metrics
+    workspace.write_json("evidence.json", evidence)
+    held_out = {name: estimate.value for name, estimate in next(iter(evidence.candidates.values())).items()}
+    workspace.write_json("metrics.json", Results(metrics, held_out))
+    _describe(workspace, test, probability, importance)
+
+
+def _describe(workspace: Workspace, test: Table, probability: np.ndarray, importance: list[Importance]) -> None:
+    """Figures for people, and the points of the most looked at for `dvc plots`."""
+    dataset = workspace.dataset
+    declined = probability >= dataset.threshold
+    report = classification_report(test.target, declined, target_names=["no event", "event"], zero_division=0)
+    workspace.write("classification_report.txt", report.encode())
+    epochs = workspace.read_json("epochs.json", list[Epoch])
+    drawn = figures.all_of(test.target, probability, dataset.costs, dataset.threshold, epochs, importance)
+    for name, figure in drawn.items():
+        workspace.write(f"figures/{name}.png", figures.png(figure))
+    for name, columns in figures.points(test.target, probability, dataset.costs).items():
+        workspace.write_csv(f"plots/{name}.csv", columns)
+
+
+def gate_stage(workspace: Workspace, console: Console) -> None:
+    """Evidence against bounds → `gates.json`; raises where a gate fails."""
+    evidence = workspace.read_json("evidence.json", Evidence)
+    measured, latency_ratio = gate.measure(workspace)
+    verdicts = gate.judge(workspace.dataset, workspace.gates, evidence) + measured
+    verdicts = gate.waive(workspace.dataset, workspace.gates, verdicts)
+    workspace.write_json("gates.json", verdicts)
+    # What depends on this machine and its store is no output that DVC could find again elsewhere.
+    verdicts += gate.against_champion(workspace, evidence)
+    console.verdicts(verdicts, latency_ratio)
+    failed = [verdict for verdict in verdicts if verdict.status == "fail"]
+    if failed:
+        raise gate.GateError(failed)
+
+
+def publish_stage(workspace: Workspace, console: Console) -> None:
+    """Everything → a run of MLflow, a version of its registry, and the BentoML store."""
+    published, crowned = publish_workspace(workspace)
+    console.summary(published, workspace.read_json("metrics.json", Results).test)
+    role = (
+        "champion" if crowned else f"challenger; python -m train promote {published.manifest.version} makes it champion"
+    )
+    console.say(f"published {published.tag}, the {role}")
+    digest = published.manifest.sha256[artifact.MODEL]
+    workspace.write_json("published.json", {"tag": published.tag, artifact.MODEL: digest})
+
+
+STAGES: dict[str, Callable[[Workspace, Console], None]] = {
+    "check": check_stage,
+    "split": split_stage,
+    "fit": fit_stage,
+    "export": export_stage,
+    "evaluate": evaluate_stage,
+    "gate": gate_stage,
+    "publish": publish_stage,
+}
+
+
+def run(workspace: Workspace, names: Sequence[str], console: Console) -> None:
+    """Run the stages called `names`; what stops one is kept as a failed run."""
+    console.say(f"training  {workspace.tag} from {workspace.dataset_path} and {workspace.model_path}")
+    if "publish" in names:
+        # A server that does not answer is found out before the work is done.
+        tracking.experiment(workspace.dataset.name)
+    for name in names:
+        try:
+            STAGES[name](workspace, console)
+        except (PipelineError, ConfigError, OSError, KeyboardInterrupt) as error:
+            console.say(f"stopped   at {name}; the run is kept in MLflow")
+            try:
+                tracking.record_failure(workspace, name, error)
+            except PipelineError as another:
+                console.say(f"          but it could not be: {another}")
+            raise

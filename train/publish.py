@@ -1,29 +1,106 @@
-"""Stage publish: the artifact into the BentoML store, whole or not at all."""
+"""Stage publish: what was made and judged, as a run of MLflow, a registered version and an artifact of the store."""
 
-import tempfile
+from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median_low
 from typing import Any
 
-import bentoml
+import mlflow
 import msgspec
-from bentoml.exceptions import BentoMLException, NotFound
 
-from configs.dataset import Dataset, Feature
+from configs.dataset import Feature
 from models import artifact
-from models.artifact import Artifact, ArtifactError, Manifest
+from models.artifact import Artifact
 from models.schema import Schema, optional
+from monitoring.profiles import profile_columns, serialize
+from train import gate, registry, store, tracking
+from train.card import html_page, model_card
 from train.check import Table
 from train.errors import PipelineError
+from train.evaluate import Results
+from train.evidence import Evidence
+from train.gate import Verdict
+from train.version import commit, data_sha256
+from train.workspace import Workspace
 
 
-def stored(name: str, version: str) -> Artifact | None:
-    """The artifact of that tag in the store, if there is one and it is whole."""
-    try:
-        return Artifact(Path(bentoml.models.get(f"{name}:{version}").path), retrain="make train")
-    except (NotFound, ArtifactError):
-        return None
+def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
+    """Publish what lies in the workspace; returns the artifact in the store, and whether it became the champion."""
+    dataset, version = workspace.dataset, workspace.version
+    verdicts = workspace.read_json("gates.json", list[Verdict])
+    failed = [verdict for verdict in verdicts if verdict.status == "fail"]
+    if failed:
+        raise gate.GateError(failed)
+    files = artifact_files(workspace, verdicts)
+    workspace.write("model_card.md", files[artifact.CARD])
+    workspace.write("model_card.html", files[artifact.CARD_PAGE])
+    example = typical_applicant(workspace.schema, workspace.parts[0])
+    evidence = ", ".join(f"{count} {status}" for status, count in Counter(v.status for v in verdicts).items())
+    with tracking.run(workspace) as run_id:
+        mlflow.set_tag("gates", evidence)
+        address = tracking.log_model(files[artifact.MODEL], workspace.schema, example)
+        number = registry.register(dataset.name, version, run_id, address)
+        mlflow.set_tags({"bentoml": workspace.tag, "registered": f"{dataset.name} {number}"})
+        metrics = workspace.read_json("metrics.json", Results).test
+        published = store.put(
+            dataset,
+            version,
+            files,
+            labels={
+                "commit": commit() or "unknown",
+                "data_sha256": data_sha256(dataset)[:16],
+                "dataset_config": workspace.dataset_path.stem,
+                "model_config": workspace.model_path.stem,
+                "mlflow_run": run_id,
+                "mlflow_version": number,
+                "test_roc_auc": f"{metrics.roc_auc:.4f}",
+                "test_cost": f"{metrics.cost:.4f}",
+            },
+            commit=commit(),
+            data_sha256=data_sha256(dataset),
+            dataset_config=workspace.dataset_path.as_posix(),
+            model_config=workspace.model_path.as_posix(),
+            mlflow_run=run_id,
+            example=example,
+        )
+        crowned = not workspace.gates.approvers and registry.open_with(
+            dataset.name, version, f"run {run_id}: gates {evidence}"
+        )
+    return published, crowned
+
+
+def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, bytes]:
+    """Every file of the artifact but its manifest; the same inputs give the same bytes."""
+    dataset, training = workspace.dataset, workspace.parts[0]
+    metrics = workspace.read_json("metrics.json", Results).test
+    card = model_card(
+        dataset,
+        workspace.config,
+        workspace.version,
+        metrics,
+        workspace.read_json("evidence.json", Evidence),
+        verdicts,
+        workspace.read_json("data_report.json", dict[str, Any]),
+        {
+            "trained on": f"{len(training.target):,} rows of `{dataset.source.path}`",
+            "data sha256": f"`{data_sha256(dataset)}`",
+            "commit": f"`{commit() or 'unknown'}`",
+            "to reproduce": f"`make train DATASET={workspace.dataset_path} MODEL={workspace.model_path}`",
+        },
+    )
+    pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
+    return {
+        artifact.MODEL: workspace.path("model.onnx").read_bytes(),
+        artifact.DATASET: msgspec.json.format(msgspec.json.encode(dataset)),
+        artifact.REFERENCE: serialize(
+            # the reference belongs to no hour; its bytes must not either
+            profile_columns(training.columns, workspace.tag, datetime.fromtimestamp(0, UTC))
+        ),
+        artifact.METRICS: msgspec.json.format(msgspec.json.encode(metrics.as_dict())),
+        artifact.CARD: card.encode(),
+        artifact.CARD_PAGE: html_page(card, workspace.tag, pictures).encode(),
+        artifact.CONFIG: msgspec.json.format(msgspec.json.encode(workspace.config)),
+    }
 
 
 def typical_applicant(schema: Schema, table: Table) -> dict[str, Any]:
@@ -40,57 +117,7 @@ def typical_applicant(schema: Schema, table: Table) -> dict[str, Any]:
 
 def _typical(feature: Feature, values: list[Any]) -> Any:
     if feature.type == "categorical":
-        return max(sorted(set(values)), key=values.count)
+        counts = Counter(values)
+        return max(sorted(counts), key=counts.__getitem__)
     middle = median_low(values)
     return int(middle) if feature.type == "integer" else middle
-
-
-def publish(
-    dataset: Dataset,
-    version: str,
-    files: dict[str, bytes],
-    labels: dict[str, str],
-    **about: Any,
-) -> Artifact:
-    """Put an artifact into the store under `<dataset name>:<version>`.
-
-    Args:
-        dataset: the dataset file.
-        version: from content.
-        files: every file of the artifact but its manifest, by name.
-        labels: labels of the BentoML model.
-        about: the rest of the manifest.
-    """
-    manifest = Manifest(
-        format=artifact.FORMAT,
-        name=dataset.name,
-        version=version,
-        trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        threshold=dataset.threshold,
-        sha256={name: artifact.sha256(content) for name, content in files.items()},
-        **about,
-    )
-    files = files | {artifact.MANIFEST: msgspec.json.format(msgspec.json.encode(manifest))}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
-        Artifact(Path(folder), retrain="make train")  # what cannot be loaded is not published
-    tag = f"{dataset.name}:{version}"
-    metadata = {key: value for key, value in msgspec.to_builtins(manifest).items() if key not in ("sha256", "example")}
-    try:
-        if stored(dataset.name, version) is None:
-            _discard(tag)
-            with bentoml.models.create(tag, labels=labels, metadata=metadata) as model:
-                for name, content in files.items():
-                    Path(model.path_of(name)).write_bytes(content)
-        return Artifact(Path(bentoml.models.get(tag).path), retrain="make train")
-    except (BentoMLException, OSError) as error:
-        raise PipelineError(f"the BentoML store did not take {tag}: {error}") from error
-
-
-def _discard(tag: str) -> None:
-    """Remove a damaged model of the same tag, so that it can be made again."""
-    try:
-        bentoml.models.delete(tag)
-    except NotFound:
-        return

@@ -1,43 +1,47 @@
-"""MLflow: one run a training, with what it took, how it went and what came of it.
+"""MLflow: one run for each model that was tried, with all that its workspace holds; failed ones are kept and marked.
 
-Owns where runs go by default and what is logged; a run that fails is kept and marked. Import it late: MLflow
-takes seconds, and it reads its switches from the environment at import.
+Owns where runs go and what a run shows. Leaves what the numbers are to the stages, and aliases to `train.registry`.
 """
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import msgspec
 import onnx
-from matplotlib.figure import Figure
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
+from sqlalchemy.exc import SQLAlchemyError
 
 from models import schema as scorer_schema
+from models.artifact import sha256
+from train.errors import PipelineError
 from train.fit import Epoch
+from train.version import ROOT, commit, data_sha256
+from train.workspace import Workspace
 
 STORE = Path("var/mlflow.db")
-NOISY = ("alembic", "mlflow", "sqlalchemy")
+NOISY = ("alembic", "mlflow", "sqlalchemy", "urllib3")
+EVIDENCE = ("data_report.html", "data_report.json", "evidence.json", "gates.json", "model_card.md", "model_card.html")
 
 
-@contextmanager
-def run(experiment: str, name: str, tags: dict[str, str]) -> Iterator[str]:
-    """A run of `experiment`, in `MLFLOW_TRACKING_URI` or in a SQLite file under `var/`; yields its id."""
+def connect() -> str:
+    """Point MLflow at `MLFLOW_TRACKING_URI`, or at a SQLite file under `var/`; returns the address."""
     for logger in NOISY:
-        logging.getLogger(logger).setLevel(logging.ERROR)  # migrations of an empty store are no news
+        logging.getLogger(logger).setLevel(logging.CRITICAL)  # migrations of an empty store are no news
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         STORE.parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(f"sqlite:///{STORE}")
-    if mlflow.get_experiment_by_name(experiment) is None:
-        mlflow.create_experiment(experiment, artifacts(mlflow.get_tracking_uri()))
-    mlflow.set_experiment(experiment)
-    with mlflow.start_run(run_name=name, tags=tags) as active:
-        yield active.info.run_id
+    return mlflow.get_tracking_uri()
 
 
 def artifacts(uri: str) -> str | None:
@@ -50,38 +54,148 @@ def artifacts(uri: str) -> str | None:
     return Path(path).with_suffix("").resolve().as_uri() if path != uri else None
 
 
-def log_config(config: dict[str, Any]) -> None:
-    """Parameters, nested keys joined with dots."""
-    mlflow.log_params(dict(_flat(config)))
+@contextmanager
+def reachable() -> Iterator[None]:
+    """What MLflow raises, as one line with the remedy."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        uri = without_password(mlflow.get_tracking_uri())
+        raise PipelineError(
+            f"MLflow at {uri} did not take the run ({_reason(error)}); start it, or unset MLFLOW_TRACKING_URI"
+        ) from error
 
 
-def log_epochs(run_id: str, epochs: list[Epoch]) -> None:
+def without_password(text: str) -> str:
+    """The text with the user and password of every address in it left out.
+
+    >>> without_password("GET https://me:secret@mlflow.example/api failed")
+    'GET https://mlflow.example/api failed'
+    """
+    return re.sub(r"://[^/@\s]*@", "://", text)
+
+
+def _reason(error: BaseException) -> str:
+    """What the operating system said, where that is what is behind it: MLflow's own words run to a page."""
+    told, cause = (str(error).strip() or type(error).__name__).splitlines()[0][:300], error.__context__
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            told = cause.strerror
+        cause = cause.__context__
+    return without_password(told)
+
+
+def experiment(name: str) -> str:
+    """The id of a dataset's experiment, which is made where there is none; finds out whether MLflow answers."""
+    with reachable():
+        uri = connect()
+        found = mlflow.get_experiment_by_name(name)
+        return str(found.experiment_id if found else mlflow.create_experiment(name, artifacts(uri)))
+
+
+@contextmanager
+def run(workspace: Workspace) -> Iterator[str]:
+    """A run of the dataset's experiment with all that the workspace holds by now; yields its id.
+
+    Marked FAILED when what is done inside raises.
+    """
+    with reachable():
+        mlflow.set_experiment(experiment_id=experiment(workspace.dataset.name))
+        active = mlflow.start_run(run_name=f"{workspace.model_path.stem}-{workspace.version[:8]}")
+        with active:
+            mlflow.set_tags(tags(workspace))
+            log_inputs(workspace)
+            log_results(workspace)
+            yield active.info.run_id
+            mlflow.set_tag("outcome", "published")
+
+
+class _Kept(Exception):  # noqa: N818 - no error: it makes MLflow mark the run FAILED
+    """A failed run has all that it will have."""
+
+
+def record_failure(workspace: Workspace, stage: str, error: BaseException) -> None:
+    """Keep a run that did not come to its end."""
+    with suppress(_Kept), run(workspace):
+        mlflow.set_tag("outcome", f"stopped at {stage}")
+        mlflow.log_text(str(error) or type(error).__name__, "error.txt")
+        raise _Kept
+
+
+def tags(workspace: Workspace) -> dict[str, str]:
+    """What a run was made of."""
+    lock, pipeline = ROOT / "requirements/all.txt", ROOT / "dvc.lock"
+    return {
+        "version": workspace.version,
+        "commit": commit() or "unknown",
+        "data_sha256": data_sha256(workspace.dataset),
+        "requirements_sha256": sha256(lock.read_bytes()) if lock.exists() else "unknown",
+        "dvc_lock_sha256": sha256(pipeline.read_bytes()) if pipeline.exists() else "unknown",
+    }
+
+
+def log_inputs(workspace: Workspace) -> None:
+    """Parameters, nested keys joined with dots, and the dataset with its digest."""
+    config = msgspec.to_builtins(workspace.config)
+    paths = {"dataset": str(workspace.dataset_path), "model": str(workspace.model_path)}
+    mlflow.log_params(dict(_flat(config)) | paths)
+    digest = data_sha256(workspace.dataset)[:36]
+    source = CodeDatasetSource(tags={"path": workspace.dataset.source.path})
+    columns = [_column(feature) for feature in workspace.dataset.features]
+    mlflow.log_input(MetaDataset(source, workspace.dataset.name, digest, Schema(columns)), context="training")
+
+
+def log_results(workspace: Workspace) -> None:
+    """Curves, metrics, figures and evidence, as far as there are any."""
+    folder = workspace.folder
+    if (folder / "epochs.json").exists():
+        _log_epochs(workspace.read_json("epochs.json", list[Epoch]))
+    if (folder / "metrics.json").exists():
+        found = workspace.read_json("metrics.json", dict[str, dict[str, float]])
+        mlflow.log_metrics(
+            {f"{part}_{name}": value for part, values in found.items() for name, value in values.items()}
+        )
+    if (folder / "classification_report.txt").exists():
+        mlflow.log_artifact(str(folder / "classification_report.txt"))
+    for picture in sorted((folder / "figures").glob("*.png")):
+        mlflow.log_artifact(str(picture), "figures")
+    for name in EVIDENCE:
+        if (folder / name).exists():
+            mlflow.log_artifact(str(folder / name))
+
+
+def _log_epochs(epochs: list[Epoch]) -> None:
     """Loss and accuracy of each epoch, training and validation."""
     names = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
     points = [mlflow.entities.Metric(name, getattr(epoch, name), 0, epoch.number) for epoch in epochs for name in names]
+    run_id = mlflow.active_run().info.run_id
     for first in range(0, len(points), 1000):  # the most that one call takes
         mlflow.MlflowClient().log_batch(run_id, metrics=points[first : first + 1000])
 
 
-def log_result(metrics: dict[str, float], figures: dict[str, Figure], card: str) -> None:
-    """Test metrics, figures and the model card."""
-    mlflow.log_metrics({f"test_{name}": value for name, value in metrics.items()})
-    for name, figure in figures.items():
-        mlflow.log_figure(figure, f"figures/{name}.png")
-    mlflow.log_text(card, "model_card.md")
+def log_model(model: bytes, schema: scorer_schema.Schema, example: dict[str, Any]) -> str:
+    """The graph, with a signature from the schema and an example; returns its address."""
+    import pandas as pd
 
-
-def log_model(model: bytes, schema: scorer_schema.Schema) -> None:
-    """The graph, with a signature from the schema."""
-    columns = [
-        ColSpec("string" if feature.type == "categorical" else "float", feature.name) for feature in schema.inputs
-    ]
-    signature = ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec("float", "probability")]))
+    signature = ModelSignature(
+        inputs=Schema([_column(feature) for feature in schema.inputs]),
+        outputs=Schema([ColSpec("float", "probability")]),
+    )
+    row = pd.DataFrame([{feature.name: example.get(feature.name) for feature in schema.inputs}])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's own deprecations
-        mlflow.onnx.log_model(
-            onnx.load_from_string(model), name="model", signature=signature, pip_requirements=["onnxruntime"]
+        logged = mlflow.onnx.log_model(
+            onnx.load_from_string(model),
+            name="model",
+            signature=signature,
+            input_example=row,
+            pip_requirements=["onnxruntime"],
         )
+    return str(logged.model_uri)
+
+
+def _column(feature: Any) -> ColSpec:
+    return ColSpec("string" if feature.type == "categorical" else "float", feature.name)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

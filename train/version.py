@@ -10,19 +10,20 @@ from pathlib import Path
 import msgspec
 
 from configs.dataset import Dataset
+from configs.gates import Gates
 from configs.model import ModelConfig
 from models.artifact import content_version, sha256
 from train.errors import TableError
 
 ROOT = Path(__file__).parents[1]
-CODE = (
-    "configs/*.py",
-    "models/*.py",
-    "monitoring/profiles.py",
-    "monitoring/records.py",
-    "monitoring/whylogs_compat.py",
-    "train/*.py",
-)
+CODE = {  # every module that `train.pipeline` reaches; a test compares
+    "configs": "checks dataset gates model source",
+    "models": "artifact champion errors graph identifiers network request schema scorer",
+    "monitoring": "distributions drift profiles records whylogs_compat",
+    "train": "candidates card check column compare console errors evaluate evidence expectations explore export "
+    "fairness figures fit gate inputs markup pipeline publish quality registry report split store table "
+    "tracking version weights workspace",
+}
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # those whose numbers reach the graph
 
 
@@ -35,11 +36,19 @@ def data_sha256(dataset: Dataset) -> str:
         raise TableError(path, [f"{error.strerror}; set source.path in the dataset file"]) from None
 
 
-def model_version(dataset: Dataset, config: ModelConfig) -> str:
-    """The version that training on these configs, this table and this code gives."""
-    code = [path.read_bytes() for pattern in CODE for path in sorted(ROOT.glob(pattern))]
+def code_files() -> list[Path]:
+    """The modules that decide what an artifact holds."""
+    return [ROOT / package / f"{module}.py" for package, modules in CODE.items() for module in modules.split()]
+
+
+def model_version(dataset: Dataset, config: ModelConfig, baseline: ModelConfig, gates: Gates) -> str:
+    """The version that training on these configs, this table and this code gives.
+
+    The gates and their baseline decide what the model card says, which is a part of the artifact.
+    """
+    code = [path.read_bytes() for path in code_files()]
     libraries = [f"{name}=={installed(name)}".encode() for name in LIBRARIES]
-    configs = [msgspec.json.encode(dataset), msgspec.json.encode(config)]
+    configs = [msgspec.json.encode(part) for part in (dataset, config, baseline, gates)]
     return content_version([*configs, data_sha256(dataset).encode(), *libraries, *code])
 
 

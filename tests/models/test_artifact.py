@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from models.artifact import FILES, MANIFEST, Artifact, ArtifactError, content_version, sha256
+from models.artifact import FILES, FORMAT, MANIFEST, Artifact, ArtifactError, content_version, sha256
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def change(folder, **values):
     (folder / MANIFEST).write_text(json.dumps(manifest | values))
 
 
-@pytest.mark.parametrize("number", [0, 2])
+@pytest.mark.parametrize("number", [FORMAT - 1, FORMAT + 1])
 def test_another_format_is_refused(folder, number):
     change(folder, format=number)
     assert f"has format {number}" in refusal(folder)

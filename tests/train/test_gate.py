@@ -1,0 +1,126 @@
+"""Gates: what passes, warns and fails, and that each names its remedy."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from configs.dataset import read_dataset
+from configs.gates import Waiver, read_gates
+from configs.source import ConfigError
+from tests.conftest import GERMAN_CREDIT
+from train.compare import Estimate
+from train.errors import PipelineError
+from train.evidence import Evidence, resampled
+from train.fairness import Fairness
+from train.gate import GateError, at_least, at_most, exact, judge, waive
+
+DATASET = read_dataset(GERMAN_CREDIT)
+GATES = msgspec.structs.replace(read_gates(), waivers=())
+FINE = Estimate(1.0, 0.95, 1.05)
+GOOD = Evidence(
+    folds=5,
+    fold_roc_auc=[],
+    candidates={},
+    gain_over_baseline=Estimate(0.01, 0.0, 0.02),
+    cost_of_protection=None,
+    roc_auc=Estimate(0.8, 0.78, 0.82),
+    calibration_slope=FINE,
+    saving=Estimate(0.1, 0.05, 0.15),
+    fairness=[Fairness("age_years", [], Estimate(0.9, 0.85, 0.95), Estimate(0.1, 0.05, 0.2))],
+    importance=[],
+)
+
+
+def statuses(evidence):
+    return {verdict.gate: verdict.status for verdict in judge(DATASET, GATES, evidence)}
+
+
+def test_a_good_model_passes_every_gate():
+    found = judge(DATASET, GATES, GOOD)
+    assert {verdict.status for verdict in found} == {"pass"}
+    assert all(verdict.bound and verdict.remedy for verdict in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "gate"),
+    [
+        ({"roc_auc": Estimate(0.97, 0.95, 0.99)}, "no leak: ROC AUC"),
+        ({"calibration_slope": Estimate(0.5, 0.4, 0.6)}, "calibration slope"),
+        ({"calibration_slope": Estimate(2, 1.8, 2.2)}, "calibration slope"),
+        ({"saving": Estimate(-0.1, -0.2, -0.05)}, "saving against one decision for all"),
+        ({"gain_over_baseline": Estimate(-0.03, -0.04, -0.02)}, "gain over the baseline"),
+        (
+            {"fairness": [Fairness("age_years", [], Estimate(0.5, 0.4, 0.6), Estimate(0.1, 0.0, 0.2))]},
+            "approval ratio, age_years",
+        ),
+        (
+            {"fairness": [Fairness("age_years", [], Estimate(0.9, 0.8, 1), Estimate(0.6, 0.5, 0.7))]},
+            "equalised odds, age_years",
+        ),
+    ],
+)
+def test_what_lies_wholly_beyond_its_bound_fails_and_nothing_else_does(change, gate):
+    found = judge(DATASET, GATES, msgspec.structs.replace(GOOD, **change))
+    assert {verdict.gate for verdict in found if verdict.status == "fail"} == {gate}
+    assert [verdict for verdict in found if verdict.status == "warn"] == []
+
+
+def test_an_interval_over_the_bound_warns():
+    assert at_least("", Estimate(-0.1, -0.3, 0.1), 0, "").status == "warn"
+    assert at_least("", Estimate(-0.1, -0.3, -0.01), 0, "").status == "fail"
+    assert at_most("", Estimate(1.1, 0.9, 1.3), 1, "").status == "warn"
+    assert exact("", 2, 1, "").status == "fail"
+    assert exact("", 2, 1, "", tell=False).figure is None
+
+
+def test_a_waiver_moves_one_bound_says_why_and_holds_no_further():
+    reason = "base rates differ, and business necessity has been shown"
+    waiver = Waiver(dataset=DATASET.name, gate="approval ratio, age_years", bound=0.5, reason=reason)
+    gates = msgspec.structs.replace(GATES, waivers=(waiver,))
+    for value, status in ((0.6, "waived"), (0.4, "fail"), (0.9, "pass")):
+        audit = Fairness("age_years", [], Estimate(value, value, value), Estimate(0, 0, 0))
+        verdicts = waive(DATASET, gates, judge(DATASET, gates, msgspec.structs.replace(GOOD, fairness=[audit])))
+        (verdict,) = [verdict for verdict in verdicts if verdict.gate == waiver.gate]
+        assert verdict.status == status
+        assert verdict.waiver == (reason if status != "pass" else "")
+
+
+def test_a_waiver_of_no_gate_is_an_error():
+    waiver = Waiver(dataset=DATASET.name, gate="approval ratio, age", bound=0.5, reason="a reason of some length")
+    with pytest.raises(PipelineError, match="waivers name no gate: approval ratio, age; the gates are: approval ratio"):
+        waive(DATASET, msgspec.structs.replace(GATES, waivers=(waiver,)), judge(DATASET, GATES, GOOD))
+
+
+def test_the_error_names_gate_figure_bound_and_remedy():
+    error = str(GateError([at_least("saving", Estimate(-0.1, -0.2, -0.05), 0, "see whether the costs are right")]))
+    assert "saving: -0.1 (-0.2 to -0.05), allowed is at least 0; see whether the costs are right" in error
+
+
+def test_resampled_figures_hold_what_is_true_of_a_calibrated_score():
+    rng = np.random.default_rng(1)
+    probability = rng.uniform(0.02, 0.9, size=2000)
+    target = (rng.random(2000) < probability).astype(np.int64)
+    gates = msgspec.structs.replace(GATES, bootstrap=200)
+    found = resampled(target, probability, DATASET, gates)
+    assert found["calibration_slope"].low < 1 < found["calibration_slope"].high
+    assert found["saving"].low > 0
+    assert found["roc_auc"].low < found["roc_auc"].value < found["roc_auc"].high
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("default: 0.998", "other: 0.998", "most_roc_auc"),
+        ("[0.8, 1.25]", "[1.1, 1.25]", "calibration_slope"),
+        ("folds: 5 ", "folds: 1 ", "folds"),
+        ("approvers: []", "approver: []", "approver"),
+    ],
+)
+def test_a_gates_file_that_makes_no_sense_is_refused_at_its_key(tmp_path, old, new, key):
+    text = (GERMAN_CREDIT.parents[1] / "gates.yaml").read_text()
+    assert old in text
+    path = tmp_path / "gates.yaml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        read_gates(path)
+    assert caught.value.key == key

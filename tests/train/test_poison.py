@@ -1,0 +1,88 @@
+"""A poisoned table is stopped by the check or gate made for it, on the real pipeline, and the champion stays."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, run_training
+
+BASELINE = "configs/models/000_baseline.yaml"
+SPOILT = """\
+  - name: collections
+    type: categorical
+    categories: [visited, not_visited]
+"""
+
+
+@pytest.fixture
+def home(trained, tmp_path):
+    """A place with a store whose champion was trained on the good table, and the good table's rows."""
+    shutil.copytree(Path(trained.environment["BENTOML_HOME"]) / "models", tmp_path / "bentoml/models")
+    return tmp_path
+
+
+@pytest.fixture
+def rows():
+    with (ROOT / "data/german_credit.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(store):
+    return {path.relative_to(store): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
+def stopped(home, rows, more=""):
+    """What training said when it stopped; the store is as before."""
+    table, dataset = home / "poisoned.csv", home / "german_credit.yaml"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    text = (ROOT / "configs/datasets/german_credit.yaml").read_text()
+    dataset.write_text(text.replace("data/german_credit.csv", str(table)).replace("features:\n", f"features:\n{more}"))
+    before = contents(home / "bentoml/models")
+    done = run_training(home, dataset, BASELINE)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert contents(home / "bentoml/models") == before
+    return done.stderr
+
+
+def test_labels_flipped_for_one_group(home, rows):
+    audit = next(
+        audit
+        for audit in yaml.safe_load((ROOT / "configs/datasets/german_credit.yaml").read_text())["audit"]
+        if audit["column"] == "personal_status_sex"
+    )
+    women = audit["groups"]["female"]
+    for row in rows:
+        if row["personal_status_sex"] in women:
+            row["credit_risk"] = {"good": "bad", "bad": "good"}[row["credit_risk"]]
+    said = stopped(home, rows)
+    assert "approval ratio, personal_status_sex: 0" in said.split("so nothing was published")[1]
+
+
+def test_a_column_that_knows_the_outcome(home, rows):
+    for number, row in enumerate(rows):
+        knows = number % 50  # all but two in a hundred
+        row["collections"] = "visited" if (row["credit_risk"] == "bad") == bool(knows) else "not_visited"
+    said = stopped(home, rows, SPOILT)
+    assert "no leak: ROC AUC" in said.split("so nothing was published")[1]
+    assert "look for a column that knows the outcome" in said
+
+
+def test_rows_that_were_delivered_twice(home, rows):
+    said = stopped(home, rows + rows[:300])
+    assert "1002 (as line 2)" in said
+
+
+def test_amounts_in_another_currency(home, rows):
+    for row in rows:
+        row["credit_amount"] = str(min(round(int(row["credit_amount"]) * 1.5), 100_000))
+    said = stopped(home, rows)
+    assert "credit_amount" in said
+    assert "PSI" in said

@@ -1,0 +1,192 @@
+"""The registry: which versions there are, which of them is the champion, and who made it so, when and why.
+
+Owns MLflow's registered model of a dataset, its aliases and its history, and keeps the champion of the BentoML store,
+which the service follows, the same. Stages are gone from MLflow; `challenger` and `champion` are aliases.
+
+History is a stack: a promotion puts a version on top, a rollback takes the top off. Each event is a tag of the
+registered model, `history.<time>`, so that MLflow's page shows it and no event overwrites another.
+"""
+
+import getpass
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import mlflow
+import msgspec
+from mlflow.exceptions import MlflowException
+from msgspec import Struct
+
+from models.champion import ALIAS as CHAMPION
+from models.champion import crown
+from train import store
+from train.errors import PipelineError
+from train.tracking import connect, reachable
+
+CHALLENGER = "challenger"
+HISTORY = "history."
+
+
+class Event(Struct, frozen=True):
+    """One change of the champion."""
+
+    action: Literal["first", "promote", "rollback"]
+    version: str  # the champion from then on
+    instead_of: str  # the one before; empty for the first
+    by: str
+    why: str
+    at: str  # ISO 8601, UTC, to the microsecond
+    evidence: str  # the gates' verdicts and the run
+
+
+def champion_of(events: Sequence[Event]) -> list[str]:
+    """The stack of champions, the present one last.
+
+    >>> event = lambda action, version: Event(action, version, "", "", "", "", "")
+    >>> champion_of([event("first", "a"), event("promote", "b"), event("promote", "c"), event("rollback", "b")])
+    ['a', 'b']
+    """
+    stack: list[str] = []
+    for event in events:
+        if event.action == "rollback":
+            stack.pop()
+        else:
+            stack.append(event.version)
+    return stack
+
+
+def register(name: str, version: str, run_id: str, model_uri: str) -> str:
+    """Make `<name>:<version>` a version of the registered model, and the challenger; returns MLflow's number."""
+    client = mlflow.MlflowClient()
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    number = _number(name, version)
+    if number is None:
+        made = client.create_model_version(
+            name,
+            model_uri,
+            run_id=run_id,
+            tags={"bentoml": f"{name}:{version}", "version": version},
+            model_id=model_uri.removeprefix("models:/"),  # a server refuses the address without it
+        )
+        number = str(made.version)
+    client.set_registered_model_alias(name, CHALLENGER, number)
+    return number
+
+
+def open_with(name: str, version: str, evidence: str) -> bool:
+    """Make the first version of all the champion; False when there is one already."""
+    with reachable():
+        if champion_of(history(name)):
+            return False
+        _change(name, Event("first", version, "", "the pipeline", "the first to pass the gates", _now(), evidence))
+    return True
+
+
+def promote(name: str, version: str, by: str, why: str, approvers: Sequence[str]) -> Event:
+    """Make a published version the champion."""
+    allow(by, approvers)
+    with reachable():
+        connect()
+        version = resolve(name, version)
+        before = champion_of(history(name))
+        if before and before[-1] == version:
+            raise PipelineError(f"{name}:{version} is the champion already")
+        event = Event("promote", version, before[-1] if before else "", by, why, _now(), evidence_of(name, version))
+        _change(name, event)
+    return event
+
+
+def rollback(name: str, by: str, why: str, approvers: Sequence[str]) -> Event:
+    """Make the champion before the present one the champion again."""
+    allow(by, approvers)
+    with reachable():
+        connect()
+        before = champion_of(history(name))
+        if len(before) < 2:
+            raise PipelineError(f"{name} has had no champion before the present one; there is nothing to go back to")
+        resolve(name, before[-2])
+        event = Event("rollback", before[-2], before[-1], by, why, _now(), evidence_of(name, before[-2]))
+        _change(name, event)
+    return event
+
+
+def history(name: str) -> list[Event]:
+    """Every change of the champion, the oldest first."""
+    with reachable():
+        connect()
+        try:
+            found = mlflow.MlflowClient().get_registered_model(name).tags
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return []
+            raise
+        return [msgspec.json.decode(found[key], type=Event) for key in sorted(found) if key.startswith(HISTORY)]
+
+
+def allow(by: str, approvers: Sequence[str]) -> None:
+    """Refuse who is not among the approvers, where there are some."""
+    if approvers and by not in approvers:
+        named = ", ".join(approvers)
+        raise PipelineError(f"{by or 'nobody'} may not decide this; --by must be one of: {named} (configs/gates.yaml)")
+
+
+def somebody() -> str:
+    """Who runs this, where no one is named."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def resolve(name: str, version: str) -> str:
+    """The one version in the BentoML store and in the registry that `version`, or the beginning of one, means."""
+    wanted = version.removeprefix(f"{name}:")
+    known = sorted(path.name for path in versions_folder(name).iterdir() if path.is_dir())
+    found = [candidate for candidate in known if candidate.startswith(wanted)] if wanted else []
+    if len(found) != 1:
+        problem = "is not in the BentoML store" if not found else "may be any of " + ", ".join(found)
+        raise PipelineError(f"{name}:{wanted} {problem}; it has {', '.join(known)}")
+    if _number(name, found[0]) is None:
+        raise PipelineError(f"{name}:{found[0]} is not in the registry at {mlflow.get_tracking_uri()}; train it again")
+    return found[0]
+
+
+def versions_folder(name: str) -> Path:
+    """Where the BentoML store keeps the versions of a model."""
+    folder = store.versions_folder(name)
+    if folder is None:
+        raise PipelineError(f"the BentoML store has no model {name}; run: make train")
+    return folder
+
+
+def evidence_of(name: str, version: str) -> str:
+    """The gates' verdicts on a version, and its run."""
+    client = mlflow.MlflowClient()
+    number = _number(name, version)
+    run_id = client.get_model_version(name, str(number)).run_id
+    return f"run {run_id}: gates {client.get_run(run_id).data.tags.get('gates', 'unknown')}"
+
+
+def _number(name: str, version: str) -> str | None:
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{name}' and tags.version = '{version}'")
+    return str(found[0].version) if found else None
+
+
+def _change(name: str, event: Event) -> None:
+    """Registry first, then the store: a service that starts in between still finds a champion that was one."""
+    client = mlflow.MlflowClient()
+    client.set_registered_model_tag(name, HISTORY + event.at, msgspec.json.encode(event).decode())
+    number = str(_number(name, event.version))
+    client.set_registered_model_alias(name, CHAMPION, number)
+    if CHALLENGER in client.get_model_version(name, number).aliases:
+        client.delete_registered_model_alias(name, CHALLENGER)
+    crown(versions_folder(name), event.version)
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"

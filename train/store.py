@@ -1,0 +1,90 @@
+"""The BentoML store as training sees it: what is there, what is champion, and putting a version in, whole or not."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import msgspec
+from bentoml.exceptions import BentoMLException, NotFound
+
+from configs.dataset import Dataset
+from models import artifact
+from models.artifact import Artifact, ArtifactError, Manifest
+from models.champion import champion
+from train.errors import PipelineError
+
+
+def stored(name: str, version: str) -> Artifact | None:
+    """The artifact of that tag in the store, if there is one and it is whole."""
+    try:
+        return Artifact(Path(bentoml.models.get(f"{name}:{version}").path), retrain="make train")
+    except (NotFound, ArtifactError):
+        return None
+
+
+def versions_folder(name: str) -> Path | None:
+    """Where the store keeps the versions of a model; None when it has none."""
+    try:
+        return Path(bentoml.models.get(f"{name}:latest").path).parent
+    except NotFound:
+        return None
+
+
+def champion_of_store(name: str) -> Artifact | None:
+    """The champion's artifact, if there is one and it is whole."""
+    versions = versions_folder(name)
+    version = champion(versions) if versions else None
+    return stored(name, version) if version else None
+
+
+def put(
+    dataset: Dataset,
+    version: str,
+    files: dict[str, bytes],
+    labels: dict[str, str],
+    **about: Any,
+) -> Artifact:
+    """Put an artifact into the store under `<dataset name>:<version>`.
+
+    Args:
+        dataset: the dataset file.
+        version: from content.
+        files: every file of the artifact but its manifest, by name.
+        labels: labels of the BentoML model.
+        about: the rest of the manifest.
+    """
+    manifest = Manifest(
+        format=artifact.FORMAT,
+        name=dataset.name,
+        version=version,
+        trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        threshold=dataset.threshold,
+        sha256={name: artifact.sha256(content) for name, content in files.items()},
+        **about,
+    )
+    files = files | {artifact.MANIFEST: msgspec.json.format(msgspec.json.encode(manifest))}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        Artifact(Path(folder), retrain="make train")  # what cannot be loaded is not published
+    tag = f"{dataset.name}:{version}"
+    metadata = {key: value for key, value in msgspec.to_builtins(manifest).items() if key not in ("sha256", "example")}
+    try:
+        if stored(dataset.name, version) is None:
+            _discard(tag)
+            with bentoml.models.create(tag, labels=labels, metadata=metadata) as model:
+                for name, content in files.items():
+                    Path(model.path_of(name)).write_bytes(content)
+        return Artifact(Path(bentoml.models.get(tag).path), retrain="make train")
+    except (BentoMLException, OSError) as error:
+        raise PipelineError(f"the BentoML store did not take {tag}: {error}") from error
+
+
+def _discard(tag: str) -> None:
+    """Remove a damaged model of the same tag, so that it can be made again."""
+    try:
+        bentoml.models.delete(tag)
+    except NotFound:
+        return

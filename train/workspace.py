@@ -1,0 +1,160 @@
+"""The folder in which one model is made: each stage reads what those before it wrote, and writes its own files.
+
+Owns their names and formats. The same inputs give the same bytes, so that DVC knows what has to run again. Leaves what
+is in them to the stages.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.dataset import Dataset, read_dataset
+from configs.gates import Gates, read_gates
+from configs.model import ModelConfig, read_model
+from models.schema import Schema
+from train.check import Table
+from train.column import Numbers, Texts
+from train.errors import PipelineError
+from train.version import model_version
+
+T = TypeVar("T")
+HOME = Path("var/train")
+TARGET = "target"  # beside the features, which are called `feature: <name>` so that none can be mistaken for it
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The inputs of one model, and the folder `var/train/<dataset>/<model>` that it is made in."""
+
+    dataset_path: Path
+    model_path: Path
+    gates_path: Path
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The dataset file."""
+        return read_dataset(self.dataset_path)
+
+    @cached_property
+    def config(self) -> ModelConfig:
+        """The model file."""
+        return read_model(self.model_path)
+
+    @cached_property
+    def gates(self) -> Gates:
+        """The gates file."""
+        return read_gates(self.gates_path)
+
+    @cached_property
+    def baseline(self) -> ModelConfig:
+        """The model file of the baseline."""
+        return read_model(Path(self.gates.baseline))
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The compiled dataset."""
+        return Schema(self.dataset)
+
+    @cached_property
+    def version(self) -> str:
+        """The version that these inputs give."""
+        return model_version(self.dataset, self.config, self.baseline, self.gates)
+
+    @property
+    def tag(self) -> str:
+        """Name and version."""
+        return f"{self.dataset.name}:{self.version}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie."""
+        return HOME / self.dataset.name / self.model_path.stem
+
+    def path(self, name: str) -> Path:
+        """A file of an earlier stage; the error names the stage that makes it."""
+        path = self.folder / name
+        if not path.exists():
+            raise PipelineError(f"{path}: no such file; run the stages before this one: python -m train")
+        return path
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a whole file, or none, into the folder."""
+        with self.writing(name) as path:
+            path.write_bytes(content)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A path to write to, which takes the name only when all is written."""
+        path = self.folder / name
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise PipelineError(
+                f"{path}: cannot be written ({error.strerror or error}); make room and run again"
+            ) from error
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a value that msgspec knows."""
+        self.write(name, msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+
+    def read_json(self, name: str, kind: type[T]) -> T:
+        """Read it back."""
+        return msgspec.json.decode(self.path(name).read_bytes(), type=kind)
+
+    def write_csv(self, name: str, columns: dict[str, Any]) -> None:
+        """Write columns of equal length, for DVC's plots."""
+        lines = [",".join(columns)]
+        lines += [",".join(f"{value:.6g}" for value in row) for row in zip(*columns.values(), strict=True)]
+        self.write(name, ("\n".join(lines) + "\n").encode())
+
+    def write_table(self, table: Table) -> None:
+        """Write the checked table."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        columns = {
+            f"feature: {name}": pa.array(values.array if isinstance(values, Numbers) else values, from_pandas=True)
+            for name, values in table.columns.items()
+        }
+        with self.writing("table.parquet") as path:
+            parquet.write_table(pa.table(columns | {TARGET: pa.array(table.target)}), path)
+
+    @cached_property
+    def table(self) -> Table:
+        """The checked table."""
+        from pyarrow import parquet
+
+        read = parquet.read_table(self.path("table.parquet"))
+        columns: dict[str, Texts | Numbers] = {}
+        for feature in self.dataset.features:
+            column = read[f"feature: {feature.name}"].combine_chunks()
+            if feature.type == "categorical":
+                encoded = column.dictionary_encode()
+                texts = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
+                columns[feature.name] = texts[encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
+            else:
+                columns[feature.name] = Numbers(column.to_numpy(zero_copy_only=False))
+        return Table(columns, read[TARGET].to_numpy().astype(np.int64))
+
+    def write_array(self, name: str, array: NDArray[Any]) -> None:
+        """Write one array."""
+        with self.writing(name) as path, path.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+
+    @cached_property
+    def parts(self) -> tuple[Table, Table]:
+        """The training and the test part."""
+        in_test = np.load(self.path("split.npy"), allow_pickle=False)
+        return self.table.rows(np.flatnonzero(~in_test)), self.table.rows(np.flatnonzero(in_test))
