@@ -29,6 +29,7 @@ from configs.monitoring import read_monitoring
 from configs.service import read_service
 from configs.source import ConfigError
 from models.artifact import Artifact, ArtifactError
+from models.champion import ALIAS, champion
 from models.request import RequestDecoder
 from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.status import profiled_rows
@@ -45,8 +46,11 @@ logger = logging.getLogger("bentoml.scorer")
 
 def load(tag: str) -> Artifact:
     """The verified artifact of `tag`; stops the start with the command that mends it."""
+    name, _, version = tag.partition(":")
     try:
-        return Artifact(Path(bentoml.models.get(tag).path), retrain="make train")
+        if version == ALIAS:
+            version = champion(Path(bentoml.models.get(name).path).parent) or ALIAS
+        return Artifact(Path(bentoml.models.get(f"{name}:{version}").path), retrain="make train")
     except NotFound:
         raise BentoMLException(f"no model {tag} in the BentoML store; run: make train") from None
     except ArtifactError as error:
@@ -66,6 +70,13 @@ BATCHER = Batcher(SETTINGS.max_batch_rows, max_queued_rows=SETTINGS.max_rows)
 async def describe_model(_: Request) -> Response:
     """`GET /model`: what is served, its features, threshold and origin."""
     return Response(msgspec.json.encode(MODEL.describe()), media_type="application/json")
+
+
+async def show_card(request: Request) -> Response:
+    """`GET /model/card`: the model card, as a page or, to those who accept `text/markdown`, as Markdown."""
+    if "text/markdown" in request.headers.get("accept", ""):
+        return Response(MODEL.card, media_type="text/markdown")
+    return Response(MODEL.card_page, media_type="text/html")
 
 
 async def describe_api(_: Request) -> Response:
@@ -146,4 +157,5 @@ app.add_asgi_middleware(
     batcher=BATCHER,
     timeout_s=SETTINGS.timeout_s,
 )
-app.mount_asgi_app(Starlette(routes=[Route("/model", describe_model), Route("/docs.json", describe_api)]), path="/")
+ROUTES = [Route("/model", describe_model), Route("/model/card", show_card), Route("/docs.json", describe_api)]
+app.mount_asgi_app(Starlette(routes=ROUTES), path="/")

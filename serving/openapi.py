@@ -49,17 +49,18 @@ def complete(spec: dict[str, Any], artifact: Artifact) -> dict[str, Any]:
     predict = spec["paths"]["/predict"]["post"]
     answers = {status: answer for status, answer in predict["responses"].items() if str(status) == "200"}
     predict["responses"] = answers | {str(status): _refusal(CODES[status]) for status in TOLD_BY_PREDICT}
-    spec["paths"]["/model"] = {
-        "get": {
-            "tags": predict["tags"],
-            "operationId": "credit_scorer__model",
-            "description": "What is served: features with types and ranges, threshold, data and origin.",
-            "responses": {
-                "200": {"description": "The model", "content": {"application/json": {"schema": {"type": "object"}}}}
-            },
-        }
-    }
+    about = "What is served: features with types and ranges, threshold, data and origin."
+    spec["paths"]["/model"] = _page(predict["tags"], "model", about, {"application/json": {"type": "object"}})
+    text = {kind: {"type": "string"} for kind in ("text/html", "text/markdown")}
+    spec["paths"]["/model/card"] = _page(predict["tags"], "card", "The model card.", text)
     return spec
+
+
+def _page(tags: list[str], name: str, description: str, kinds: dict[str, dict[str, str]]) -> dict[str, Any]:
+    content = {kind: {"schema": schema} for kind, schema in kinds.items()}
+    answers = {"200": {"description": description, "content": content}}
+    operation = {"tags": tags, "operationId": f"credit_scorer__{name}", "description": description}
+    return {"get": operation | {"responses": answers}}
 
 
 def _refusal(code: str) -> dict[str, Any]:

@@ -55,3 +55,16 @@ def test_the_page_loads_nothing_from_elsewhere(client):
 
 def test_health_is_told(client):
     assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
+
+
+def test_the_model_card_is_served_as_a_page_and_as_markdown(client, trained):
+    page = client.get("/model/card")
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["content-security-policy"]
+    assert f"<h1>{trained.tag}</h1>" in page.text
+    assert page.text.count("<img ") == page.text.count("data:image/png;base64,") == 9
+    card = client.get("/model/card", headers={"accept": "text/markdown"})
+    assert card.headers["content-type"].startswith("text/markdown")
+    assert card.text == (trained.folder / "model_card.md").read_text()
+    for told in ("Intended use", "Gates", "waived", "cost of leaving them out", "Limits", "make train DATASET="):
+        assert told in card.text
