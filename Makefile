@@ -13,6 +13,9 @@ HOST = 127.0.0.1
 PORT = 3000
 GRPC_PORT = 3001
 WORKERS = 1
+GATES = configs/gates.yaml
+REPEATS = 10
+TRIALS = 50
 
 # Nothing here reports to anybody. whylogs looks only whether its variable is set; the other two want this very word.
 export BENTOML_DO_NOT_TRACK = True
@@ -25,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(or $(shell command -v python3.11 || command -v python3),python3)
 BIN := .venv/bin
 TRAIN = $(BIN)/python -m train
-INPUTS = --dataset $(DATASET) --model $(MODEL)
+INPUTS = --dataset $(DATASET) --model $(MODEL) --gates $(GATES)
 
 ##@ Use
 
@@ -38,6 +41,18 @@ serve: environment  ## train if the store has no model for these inputs, then se
 .PHONY: train
 train: environment  ## run the pipeline: data, checks, fit, export, evaluate, gate, publish
 	$(TRAIN) $(INPUTS)
+
+.PHONY: evaluate
+evaluate: environment  ## compare every model file and the classics on 100 folds, some minutes
+	$(TRAIN) leaderboard $(INPUTS) --repeats $(REPEATS)
+
+.PHONY: tune
+tune: environment  ## search for a better model file from MODEL, some minutes; goes on where it was stopped
+	$(TRAIN) tune $(INPUTS) --trials $(TRIALS)
+
+.PHONY: repro
+repro: environment  ## the same pipeline by DVC: only what has to be done again
+	$(BIN)/dvc repro
 
 .PHONY: model
 model: environment
@@ -60,7 +75,7 @@ bench: model  ## measure the graph, and the service that `make serve` runs
 
 .PHONY: test
 test: environment  ## run the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 .PHONY: lint
 lint: environment  ## check format, lint, types, configs and workflows
@@ -125,4 +140,4 @@ clean:  ## remove .venv and var: the environment, and every record of what was t
 help:  ## list the targets
 	@awk -F ':.*##' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "Variables: DATASET=$(DATASET) MODEL=$(MODEL) HOST=$(HOST) PORT=$(PORT) GRPC_PORT=$(GRPC_PORT) WORKERS=$(WORKERS)"
+	@echo "Variables: DATASET=$(DATASET) MODEL=$(MODEL) HOST=$(HOST) PORT=$(PORT) GRPC_PORT=$(GRPC_PORT) WORKERS=$(WORKERS) TRIALS=$(TRIALS)"
