@@ -75,7 +75,7 @@ bench: model  ## measure the graph, and the service that `make serve` runs
 
 .PHONY: test
 test: environment  ## run the whole test suite
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: environment  ## check format, lint, types, configs and workflows

@@ -22,6 +22,15 @@ PRODUCTION = "configs/models/001_production.yaml"
 START_S, STOP_S = 60, 30
 
 
+# What takes longest begins first, so that no worker is left with it at the end.
+LONG = ("test_dvc", "test_pipeline", "test_tracking", "test_poison", "test_records", "test_tune", "test_registry")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files for workers that take one at a time."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
 @dataclass(frozen=True)
 class Trained:
     """A model in a store: run things with `environment` to see it."""

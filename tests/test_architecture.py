@@ -107,6 +107,14 @@ STAGE_CODE = {
 }
 
 
+def test_the_stages_are_the_same_everywhere():
+    from train import __main__ as command_line
+    from train.pipeline import STAGES
+
+    assert list(STAGES) == list(command_line.STAGES) == list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+    assert all((ROOT / "train" / f"{stage}.py").exists() for stage in STAGES)
+
+
 @pytest.mark.parametrize("stage", ["check", "split", "fit", "export", "evaluate", "gate", "publish"])
 def test_dvc_knows_the_code_of_each_stage(stage):
     from train.version import code_files

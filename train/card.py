@@ -65,7 +65,7 @@ def model_card(
         "": table(("", ""), about.items()),
         "Intended use": USE,
         "Data": data_section(data),
-        f"On {metrics.rows} test rows that no choice has touched": table(
+        f"On {metrics.rows:,} test rows that training has not seen": table(
             ("metric", "value"), ((name, f"{values[name]:.4f}") for name in TEST)
         ),
         "On held-out folds of the training rows": folds_section(evidence, metrics),

@@ -127,3 +127,11 @@ def test_german_credit_declines_from_a_sixth_and_protects_sex_age_and_nationalit
     assert dataset.threshold == pytest.approx(1 / 6)
     protected = {feature.name for feature in dataset.features if feature.protected}
     assert protected == {"personal_status_sex", "age_years", "foreign_worker"}
+
+
+@pytest.mark.parametrize("name", ['the "age"', "back\\slash", "two\nlines", "bell\x07"])
+def test_a_feature_is_called_what_json_can_say_plainly(reading, name):
+    with pytest.raises(ConfigError) as caught:
+        reading(features__2__name=name)
+    assert caught.value.key == "features[2].name"
+    assert "rename the column" in caught.value.remedy

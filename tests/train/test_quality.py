@@ -74,7 +74,7 @@ def test_a_table_with_missing_values_and_odd_names_passes(tmp_path):
 def test_a_table_with_a_third_of_its_rows_twice_is_stopped_and_the_lines_are_named(german):
     dataset, table = german
     doubled = table.rows(np.r_[0:1000, 0:300])
-    doubled = Table(doubled.columns, doubled.target, tuple(range(2, 1302)))
+    doubled = Table(doubled.columns, doubled.target, np.arange(2, 1302))
     (fault,) = stopped(dataset, doubled)
     assert fault.startswith("300 of 1,300 rows (23.1%) repeat an earlier one in full and at most 5.0% may")
     assert "lines 1002 (as line 2), 1003 (as line 3)" in fault
@@ -127,7 +127,7 @@ def test_a_column_without_any_value_is_stopped_by_name(tmp_path):
 def test_a_column_that_is_mostly_missing_is_stopped_with_its_share(tmp_path):
     dataset = hand_made(tmp_path)
     table = check(dataset, 2)
-    column = [None] * 180 + table.columns["months known"][180:]
+    column = [None] * 180 + list(table.columns["months known"])[180:]
     (fault,) = stopped(dataset, with_column(table, **{"months known": column}))
     assert "192 of 240 cells (80.0%) are empty, at most 50.0% may be" in fault
     passes(dataset, with_column(table, **{"months known": column}), most_missing_share=0.8)
