@@ -274,7 +274,7 @@ def test_a_full_disk_is_told_and_the_next_run_recovers(tmp_path):
     (tmp_path / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 21"))
     arguments = ["--dataset", "hand_made.yaml", "--model", "small.yaml", "--gates", "gates.yaml"]
     done = subprocess.run(
-        [sys.executable, "-c", FULL, *arguments],
+        [sys.executable, "-B", "-c", FULL, *arguments],  # half a .pyc would break every import after it
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,
