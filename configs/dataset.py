@@ -117,7 +117,7 @@ def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
         if feature.name in (RESERVED, *ANSWERED, dataset.target.column):
             taken = "is the target" if feature.name == dataset.target.column else "is a name that the service uses"
             faults.append((f"{key}.name", f"{feature.name!r} {taken}", "rename or remove the feature"))
-        if not feature.name.isprintable() or set(feature.name) & set('"\\'):
+        if any(letter in '"\\' or letter < " " for letter in feature.name):
             remedy = "rename the column without quotes, backslashes and control characters"
             faults.append((f"{key}.name", f"{feature.name!r} cannot be a field of JSON as it stands", remedy))
         seen.add(feature.name)
