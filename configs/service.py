@@ -21,7 +21,9 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_rows: Annotated[int, Meta(ge=1, le=1_000_000)]
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     timeout_s: Annotated[int, Meta(ge=1, le=600)]
+    lane: bool
     access_log: bool
+    bentoml_metrics: bool
 
 
 def read_service(path: Path = SERVICE_YAML) -> ServiceConfig:

@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct
 
 from configs.dataset import RESERVED, Feature
 from models.errors import Detail, Rejected
-from models.identifiers import uuid7
+from models.identifiers import Identifiers
 from models.schema import MAX_ID_LENGTH, Schema, optional
 
 MAX_DETAILS = 20  # faults listed in one answer
@@ -50,6 +50,7 @@ class RequestDecoder:
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.schema = schema
         self.max_rows = max_rows
+        self._identifiers = Identifiers()
         envelope = msgspec.defstruct("Envelope", [(ENVELOPE, list[schema.row])], forbid_unknown_fields=True)  # type: ignore[name-defined]
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
         attributes = schema.row.__struct_fields__
@@ -72,9 +73,16 @@ class RequestDecoder:
         else:
             if not 0 < len(rows) <= self.max_rows or body.count(b'"') != self._expected_quotes(rows):
                 rows = self._explain(body)
+        return self._identified(rows)
+
+    def convert(self, applicants: list[Any]) -> list[Struct]:
+        """Rows of applicants that `decode` has found to be valid, and another parser has read."""
+        return self._identified([msgspec.convert(applicant, self.schema.row) for applicant in applicants])
+
+    def _identified(self, rows: list[Struct]) -> list[Struct]:
         for row in rows:
             if row.application_id is UNSET or row.application_id is None:  # type: ignore[attr-defined]
-                row.application_id = uuid7()  # type: ignore[attr-defined]
+                row.application_id = self._identifiers.new()  # type: ignore[attr-defined]
         return rows
 
     def _expected_quotes(self, rows: list[Struct]) -> int:
