@@ -16,6 +16,7 @@ from serving.scoring import Arrival, Results
 
 FIRST_ROW_S = 50e-6  # what a row is thought to take before one has been scored
 RECENT = 0.05  # weight of the last batch in the time that a row takes
+TURN_S = 0.02  # seconds of scoring before the loop may read and write again
 OVERLOADED = Unready("overloaded or not ready; try again")
 LATE = Unready("waited too long in the queue; try again")
 
@@ -79,9 +80,21 @@ class Batcher:
             return True
         return self._queued_rows + rows <= self._max_queued_rows and self._queued_rows * self._row_s <= self._max_wait_s
 
+    @property
+    def full(self) -> bool:
+        """Whether rows that come now would be refused, whatever they are."""
+        return self._decide is None or not self._has_room(1)
+
     def _score(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Score one batch; what does not fit waits for the next turn of the loop."""
-        started_s = time.perf_counter()
+        """Score what waits, batch by batch; what that leaves after `TURN_S` waits for the next turn of the loop."""
+        turn_s = now_s = time.perf_counter()
+        while self._queue and now_s - turn_s < TURN_S:
+            now_s = self._score_batch(now_s)
+        if self._queue:
+            loop.call_soon(self._score, loop)
+
+    def _score_batch(self, now_s: float) -> float:
+        """Score one batch; gives the time after it."""
         batch: list[Arrival] = []
         taken: list[tuple[int, _Waiting]] = []
         while self._queue and (not batch or len(batch) + len(self._queue[0].arrivals) <= self._max_batch_rows):
@@ -89,15 +102,16 @@ class Batcher:
             self._queued_rows -= len(waiting.arrivals)
             if waiting.future.cancelled():  # its caller has gone
                 continue
-            if waiting.until_s < started_s:
+            if waiting.until_s < now_s:
                 waiting.future.set_result([LATE] * len(waiting.arrivals))
                 continue
             taken.append((len(batch), waiting))
             batch.extend(waiting.arrivals)
-        if self._queue:
-            loop.call_soon(self._score, loop)
-        if batch and self._decide is not None:
-            results = self._decide(batch)
-            for first, waiting in taken:
-                waiting.future.set_result(results[first : first + len(waiting.arrivals)])
-            self._row_s += RECENT * ((time.perf_counter() - started_s) / len(batch) - self._row_s)
+        if not batch or self._decide is None:
+            return now_s
+        results = self._decide(batch)
+        for first, waiting in taken:
+            waiting.future.set_result(results[first : first + len(waiting.arrivals)])
+        after_s = time.perf_counter()
+        self._row_s += RECENT * ((after_s - now_s) / len(batch) - self._row_s)
+        return after_s

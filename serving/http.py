@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from models.errors import CODES, RETRY_AFTER_S, Fault, Rejected, ScorerError
 from models.request import RequestDecoder
-from serving.batching import Batcher
+from serving.batching import OVERLOADED, Batcher
 from serving.deadlines import Deadlines
 from serving.metrics import metrics
 from serving.scoring import Arrival
@@ -98,8 +98,11 @@ class FrontDoor:
         request = self._deadlines.enter()
         try:
             body = await self._body(scope, receive)
-            rows = self._decoder.decode(body)
-            answer = await (self._score(rows) if self._lane else self._ask_route(scope, receive, body))
+            if self._batcher.full:
+                answer = OVERLOADED  # before it costs the work of reading it
+            else:
+                rows = self._decoder.decode(body)
+                answer = await (self._score(rows) if self._lane else self._ask_route(scope, receive, body))
         except Rejected as error:
             answer = error
         except ClientGone:

@@ -26,6 +26,11 @@ START_S, STOP_S = 60, 30
 LONG = ("test_dvc", "test_pipeline", "test_tracking", "test_poison", "test_records", "test_tune", "test_registry")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--torture`: the tests of `tests/torture` at full length, as `make torture` runs them."""
+    parser.addoption("--torture", action="store_true", help="faults at full length: some 15 minutes")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files for workers that take one at a time."""
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
