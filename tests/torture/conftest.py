@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.service.conftest import service
+
+__all__ = ["service"]
+
 
 @pytest.fixture(scope="session")
 def size(request: pytest.FixtureRequest) -> Callable[[float, float], Any]:
