@@ -14,6 +14,7 @@ from models.artifact import Artifact
 from models.schema import Schema, optional
 from monitoring.profiles import profile_columns, serialize
 from train import gate, registry, store, tracking
+from train.background import background
 from train.card import html_page, model_card
 from train.check import Table
 from train.errors import PipelineError
@@ -88,14 +89,16 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
             "to reproduce": f"`make train DATASET={workspace.dataset_path} MODEL={workspace.model_path}`",
         },
     )
+    model = workspace.path("model.onnx").read_bytes()
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
     return {
-        artifact.MODEL: workspace.path("model.onnx").read_bytes(),
+        artifact.MODEL: model,
         artifact.DATASET: msgspec.json.format(msgspec.json.encode(dataset)),
         artifact.REFERENCE: serialize(
             # the reference belongs to no hour; its bytes must not either
             profile_columns(training.columns, workspace.tag, datetime.fromtimestamp(0, UTC))
         ),
+        artifact.BACKGROUND: background(workspace.schema, model, training).encode(),
         artifact.METRICS: msgspec.json.format(msgspec.json.encode(metrics.as_dict())),
         artifact.CARD: card.encode(),
         artifact.CARD_PAGE: html_page(card, workspace.tag, pictures).encode(),
