@@ -35,6 +35,7 @@ from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.status import profiled_rows
 from monitoring.supervision import ProfilerProcess
 from serving.batching import Batcher
+from serving.explain import Explaining
 from serving.http import FrontDoor
 from serving.metrics import metrics
 from serving.openapi import complete
@@ -65,6 +66,7 @@ except (ConfigError, LogUnavailable) as mistake:
 # A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
 MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
 BATCHER = Batcher(SETTINGS.max_batch_rows, max_queued_rows=SETTINGS.max_rows)
+EXPLAINING = Explaining(MODEL, Path(MONITORING.directory), SETTINGS)
 
 
 async def describe_model(_: Request) -> Response:
@@ -111,6 +113,7 @@ class CreditScorer:
         """Run before the first request is let in, so ready means warm."""
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
+        EXPLAINING.open(example)
         BATCHER.open(self.desk.decide)
         if self.profiler:
             self.profiler.start()
@@ -121,6 +124,7 @@ class CreditScorer:
     @bentoml.on_shutdown
     def close(self) -> None:
         """Run after the last answer: close the log, then let the profiler finish with it."""
+        EXPLAINING.close()
         self.log.close()
         if self.profiler:
             self.profiler.stop()
@@ -158,4 +162,5 @@ app.add_asgi_middleware(
     timeout_s=SETTINGS.timeout_s,
 )
 ROUTES = [Route("/model", describe_model), Route("/model/card", show_card), Route("/docs.json", describe_api)]
+ROUTES += [Route("/explain", EXPLAINING.answer, methods=["POST"])]
 app.mount_asgi_app(Starlette(routes=ROUTES), path="/")

@@ -1,4 +1,4 @@
-"""The reference that explanations start from: made-up applicants whose log-odds are, on average, those of the base rate.
+"""The reference that explanations start from: made-up applicants whose mean log-odds are those of the base rate.
 
 Owns the file `background.json` of an artifact, log-odds, and the weights that hit the base rate. Leaves making the
 applicants up to `train.background`, and explaining against them to `models.explanation`.
@@ -67,7 +67,7 @@ def weights(odds: NDArray[np.float64], base_rate: float) -> NDArray[np.float64]:
 
     >>> found = weights(np.array([-2.0, -1.0, 1.0]), 0.5)
     >>> bool(abs(found @ np.array([-2.0, -1.0, 1.0])) < 1e-12), found.round(3).tolist()
-    (True, [0.12, 0.254, 0.627])
+    (True, [0.165, 0.252, 0.583])
     """
     target = math.log(base_rate / (1 - base_rate))
     if not odds.min() < target < odds.max():

@@ -3,12 +3,12 @@
 Owns the contributions, the reasons for a decline, and their answer. Leaves the reference to `models.background` and
 who may ask to `serving.explain`.
 
-The contributions are Shapley values (Lundberg and Lee, 2017, arXiv:1705.07874) of the log-odds against made-up reference
-applicants. On the way from a reference applicant to the applicant the features change one by one, in a random order
-and once more in the reverse order; what the log-odds change by is the feature's. Every way ends at the applicant, so
-the contributions add up to the whole difference whatever the orders are. Both directions together (antithetic sampling:
+The contributions are Shapley values of the log-odds (Lundberg and Lee, 2017, arXiv:1705.07874) against the applicants
+of the reference. On the way from one of them to the applicant the features change one by one, in a random order and
+once more in the reverse order; what the log-odds change by is the feature's. Every way ends at the applicant, so the
+contributions add up to the whole difference whatever the orders are. Both directions together (antithetic sampling:
 Mitchell et al., 2022, JMLR 23:43) give exact Shapley values as far as no more than two features act together; the rest
-is averaged over the reference applicants, each of whom has an order of its own. How close: `benchmarks/explain.py`.
+is averaged over the reference, in which each applicant has an order of its own. How close: `benchmarks/explain.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -115,28 +115,21 @@ class Explainer:
 
     def _contributions(self, feed: Mapping[str, Column], odds: float) -> NDArray[np.float64]:
         """Shapley values `[features]` that add up to `odds` less the log-odds of the base rate."""
-        columns = [(feed[name][0, 0], reference[:, 0]) for name, reference in self._reference.items()]
         # Where an applicant has the reference's value nothing changes: no row is scored, and nothing is contributed.
-        differs = np.stack([_differs(value, reference) for value, reference in columns], axis=1)
+        differs = np.concatenate([_differs(column, feed[name]) for name, column in self._reference.items()], axis=1)
         position = np.where(differs, _ranks(differs, self._orders), 0)  # 1 is changed first; 0 never
         steps = differs.sum(axis=1)  # [reference]
         number = np.arange(differs.shape[1] + 1)
-        row, step = np.nonzero((number > 0) & (number < steps[:, None]))  # ends of the ways are known
+        row, step = np.nonzero((number > 0) & (number < steps[:, None]))  # both ends of a way are known
         there = differs[row] & (position[row] <= step[:, None])
-        back = differs[row] & ~there
-        taken = np.concatenate([there, back])
-        halfway = self._log_odds(
-            {
-                name: np.where(taken[:, index], value, np.concatenate([reference[row]] * 2))
-                .astype(reference.dtype, copy=False)
-                .reshape(-1, 1)
-                for index, (name, (value, reference)) in enumerate(zip(self._reference, columns, strict=True))
-            }
-        )
+        changed = np.concatenate([there, differs[row] & ~there])  # [batch, features]
+        halfway = {name: column[np.tile(row, 2)] for name, column in self._reference.items()}
+        for index, (name, column) in enumerate(halfway.items()):
+            column[changed[:, index]] = feed[name][0, 0]
         forward, backward = np.full((2, *position.shape[:1], len(number)), odds)  # [reference, features + 1]
         forward[:, 0] = self._odds
         backward[number >= steps[:, None]] = np.repeat(self._odds, len(number) - steps)
-        forward[row, step], backward[row, step] = np.split(halfway, 2)
+        forward[row, step], backward[row, step] = np.split(self._log_odds(halfway), 2)
         gained = np.diff(forward, axis=1) - np.diff(backward, axis=1)  # by the feature in each position, both ways
         each = np.take_along_axis(gained, np.maximum(position - 1, 0), axis=1)
         shapley: NDArray[np.float64] = self._weights @ np.where(differs, each / 2, 0.0)
@@ -171,16 +164,16 @@ def _ranks(differs: NDArray[np.bool_], orders: NDArray[np.int64]) -> NDArray[np.
     [[2, 1, 1]]
     """
     counted = np.cumsum(np.take_along_axis(differs, orders, axis=1), axis=1)
-    ranks = np.empty_like(counted)
+    ranks = np.empty(differs.shape, dtype=np.int64)
     np.put_along_axis(ranks, orders, counted, axis=1)
     return ranks
 
 
-def _differs(value: Any, reference: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether `value` is another than each of `reference` `[reference]`; a missing number equals a missing one."""
-    if isinstance(value, str):
-        return np.array(reference != value, dtype=np.bool_)
-    return np.array((reference != value) & ~(np.isnan(reference) & np.isnan(value)), dtype=np.bool_)
+def _differs(reference: Column, value: Column) -> NDArray[np.bool_]:
+    """Whether `value` `[1, 1]` is another than each of `reference` `[reference, 1]`; missing equals missing."""
+    missing = (reference != reference) & (value != value)  # NaN alone is unlike itself
+    unlike: NDArray[np.bool_] = np.asarray(reference != value, dtype=np.bool_) & ~missing
+    return unlike
 
 
 def _shown(feature: Feature, value: Any) -> Any:

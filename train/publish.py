@@ -74,6 +74,8 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
     """Every file of the artifact but its manifest; the same inputs give the same bytes."""
     dataset, training = workspace.dataset, workspace.parts[0]
     metrics = workspace.read_json("metrics.json", Results).test
+    model = workspace.path("model.onnx").read_bytes()
+    reference = background(workspace.schema, model, training)
     card = model_card(
         dataset,
         workspace.config,
@@ -82,6 +84,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
         workspace.read_json("evidence.json", Evidence),
         verdicts,
         workspace.read_json("data_report.json", dict[str, Any]),
+        reference,
         {
             "trained on": f"{len(training.target):,} rows of `{dataset.source.path}`",
             "data sha256": f"`{data_sha256(dataset)}`",
@@ -89,7 +92,6 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
             "to reproduce": f"`make train DATASET={workspace.dataset_path} MODEL={workspace.model_path}`",
         },
     )
-    model = workspace.path("model.onnx").read_bytes()
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
     return {
         artifact.MODEL: model,
@@ -98,7 +100,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
             # the reference belongs to no hour; its bytes must not either
             profile_columns(training.columns, workspace.tag, datetime.fromtimestamp(0, UTC))
         ),
-        artifact.BACKGROUND: background(workspace.schema, model, training).encode(),
+        artifact.BACKGROUND: reference.encode(),
         artifact.METRICS: msgspec.json.format(msgspec.json.encode(metrics.as_dict())),
         artifact.CARD: card.encode(),
         artifact.CARD_PAGE: html_page(card, workspace.tag, pictures).encode(),

@@ -20,8 +20,8 @@ CODE = {  # every module that `train.pipeline` reaches; a test compares
     "configs": "checks dataset gates model source",
     "models": "artifact background champion errors graph identifiers network request schema scorer",
     "monitoring": "distributions drift profiles records whylogs_compat",
-    "train": "background candidates card check column compare console errors evaluate evidence expectations explore export "
-    "fairness figures fit gate inputs markup pipeline publish quality registry report split store table "
+    "train": "background candidates card check column compare console errors evaluate evidence expectations explore "
+    "export fairness figures fit gate inputs markup pipeline publish quality registry report split store table "
     "tracking version weights workspace",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # those whose numbers reach the graph
