@@ -68,6 +68,7 @@ class Explainer:
         probabilities: the graph: inputs of shape `[batch, 1]` to probabilities `[batch]`.
         background: the reference.
         model: name and version.
+        seed: of the orders.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Explainer:
         probabilities: Callable[[Mapping[str, Column]], NDArray[np.floating[Any]]],
         background: Background,
         model: str,
+        seed: int = SEED,
     ) -> None:
         self._schema = schema
         self._probabilities = probabilities
@@ -87,7 +89,7 @@ class Explainer:
         self._weights = weights(self._odds, background.base_rate)
         self.base_log_odds = float(self._weights @ self._odds)
         shape = len(background.applicants), len(names)
-        self._orders = np.argsort(np.random.default_rng(SEED).random(shape), axis=1)  # [reference, features]
+        self._orders = np.argsort(np.random.default_rng(seed).random(shape), axis=1)  # [reference, features]
 
     def explain(self, applicant: Struct) -> Explanation:
         """The contributions of one applicant, a row of the schema; the same whoever else asks, and whenever."""

@@ -21,7 +21,7 @@ SEED = 20261121  # of the draws; they are a part of the model's version
 Values = Sequence[str | float | None]
 
 
-def background(schema: Schema, model: bytes, training: Table) -> Background:
+def background(schema: Schema, model: bytes, training: Table, count: int = APPLICANTS, seed: int = SEED) -> Background:
     """The reference applicants of one model.
 
     Each column is drawn for itself, spread evenly over its values as a Latin hypercube is (McKay et al., 1979), so that
@@ -33,14 +33,16 @@ def background(schema: Schema, model: bytes, training: Table) -> Background:
         schema: the compiled dataset.
         model: bytes of the graph.
         training: the rows that it was trained on.
+        count: applicants to draw.
+        seed: of the draws.
     """
     base_rate = float(training.target.mean())
     even = np.ones(len(training.target))
     names = [feature.name for feature in schema.inputs]
-    pool = {name: _spread(training.columns[name], even, POOL, (SEED, 0, i)) for i, name in enumerate(names)}
+    pool = {name: _spread(training.columns[name], even, POOL, (seed, 0, i)) for i, name in enumerate(names)}
     odds = log_odds(onnx_probabilities(Scorer(model, schema), schema.feed_columns(pool)))
     shares = weights(odds, base_rate)
-    drawn = [_spread(pool[name], shares, APPLICANTS, (SEED, 1, i)) for i, name in enumerate(names)]
+    drawn = [_spread(pool[name], shares, count, (seed, 1, i)) for i, name in enumerate(names)]
     applicants = tuple(dict(zip(names, row, strict=True)) for row in zip(*drawn, strict=True))
     return Background(base_rate=base_rate, applicants=applicants)
 
