@@ -12,22 +12,21 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import bentoml
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from configs.service import read_service
-from models.artifact import Artifact
 from models.background import Background, log_odds, weights
+from models.champion import ALIAS
 from models.explanation import MOST_REASONS, Explainer
 from models.request import RequestDecoder
 from models.scorer import Scorer
 from train.background import APPLICANTS, background
 from train.check import check
+from train.store import champion_of_store, stored
 
 EXACT, STEADY, TIMED = 6, 60, 300  # applicants
 SEEDS = range(2, 6)
@@ -116,8 +115,10 @@ def over_http(url: str, applicants: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Measure the model in the store, and the service at `url` if there is one."""
-    tag = sys.argv[1] if len(sys.argv) > 1 else read_service().model
-    artifact = Artifact(Path(bentoml.models.get(tag).path), retrain="make train")
+    name, _, version = (sys.argv[1] if len(sys.argv) > 1 else read_service().model).partition(":")
+    artifact = champion_of_store(name) if version == ALIAS else stored(name, version)
+    if artifact is None:
+        sys.exit(f"no model {name}:{version} in the BentoML store; run: make train")
     schema, scorer = artifact.schema, artifact.scorer()
     model = (artifact.folder / "model.onnx").read_bytes()
     table = check(schema.dataset, 1)
@@ -136,13 +137,15 @@ def main() -> None:
     definition = np.array([exact(scorer, artifact.background, row) for row in rows[:EXACT]])
     print(compared(f"the definition, {EXACT} applicants", [contributions(own, rows[:EXACT])], definition), flush=True)
     steady = contributions(own, rows[:STEADY])
+    size = np.abs(steady).mean()
     orders = [contributions(explainer(artifact.background, seed), rows[:STEADY]) for seed in SEEDS]
     print(compared(f"other orders, {STEADY} applicants", orders, steady), flush=True)
     for count in (APPLICANTS // 4, APPLICANTS, APPLICANTS * 2):
         drawn = [background(schema, model, table, count, seed) for seed in SEEDS]
         others = [contributions(explainer(one), rows[:STEADY]) for one in drawn]
         print(compared(f"other references of {count}", others, steady), flush=True)
-    print(f"\n- in the process: {timed(own.explain, rows[:TIMED])}")
+    print(f"\n- a contribution is {size:.2f} log-odds large on average")
+    print(f"- in the process: {timed(own.explain, rows[:TIMED])}")
     if len(sys.argv) > 2:
         over_http(sys.argv[2], people[:TIMED])
 

@@ -4,7 +4,8 @@ Owns which of several rows is the one, and how it is found. Leaves to others: wh
 of a line (records), and what the decision is wanted for.
 
 There is no index: the log is read, newest segment first, until the row is found. A line that does not hold the id's
-text is not decoded, so a gigabyte of log takes some two seconds of a core, and 10,000 rows three milliseconds.
+text is not decoded, so an id that is nowhere costs 1.2 s a gigabyte, or 0.8 us a row. Reading lets go of the
+interpreter every 8 kB, so other threads go on meanwhile.
 """
 
 import time
