@@ -108,8 +108,8 @@ class Explaining:
         finally:
             self._waiting_rows -= taken
 
-    async def _in(self, thread: ThreadPoolExecutor, job: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(thread, job)
+    async def _in(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
 
     def _applicants(self, body: bytes) -> list[Struct]:
         try:
