@@ -38,6 +38,7 @@ from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.supervision import ProfilerProcess
 from serving.batching import Batcher
 from serving.collector import tame_collector
+from serving.explain import Explaining
 from serving.http import FrontDoor
 from serving.metrics import exposition, metrics, profiled_rows_metric
 from serving.openapi import complete
@@ -69,6 +70,7 @@ except (ConfigError, LogUnavailable) as mistake:
 MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
 DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
 BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_latency_ms / 1000)
+EXPLAINING = Explaining(MODEL, Path(MONITORING.directory), SETTINGS)
 
 
 async def describe_model(_: Request) -> Response:
@@ -125,6 +127,7 @@ class CreditScorer:
         """Run before the first request is let in, so ready means warm."""
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
+        EXPLAINING.open(example)
         BATCHER.open(self.desk.decide)
         if self.profiler:
             self.profiler.start()
@@ -134,6 +137,7 @@ class CreditScorer:
     @bentoml.on_shutdown
     def close(self) -> None:
         """Run after the last answer: close the log, then let the profiler finish with it."""
+        EXPLAINING.close()
         self.log.close()
         if self.profiler:
             self.profiler.stop()
@@ -177,5 +181,6 @@ ROUTES = [
     Route("/model/card", show_card),
     Route("/docs.json", describe_api),
     Route("/metrics", show_metrics),
+    Route("/explain", EXPLAINING.answer, methods=["POST"]),
 ]
 app.mount_asgi_app(Starlette(routes=ROUTES), path="/")

@@ -19,6 +19,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_batch_rows: Annotated[int, Meta(ge=2, le=65_536)]
     max_latency_ms: Annotated[int, Meta(ge=10, le=60_000)]
     max_rows: Annotated[int, Meta(ge=1, le=1_000_000)]
+    max_explained_rows: Annotated[int, Meta(ge=1, le=10_000)]
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     timeout_s: Annotated[int, Meta(ge=1, le=600)]
     lane: bool

@@ -173,7 +173,7 @@ def row_faults(schema: Schema, index: int, applicant: Any) -> list[Detail]:
         if message:
             faults.append(fault(feature.name, applicant[feature.name], message))
     identifier = applicant.get(RESERVED)
-    if identifier is not None and not _is_identifier(identifier):
+    if identifier is not None and not is_identifier(identifier):
         faults.append(fault(RESERVED, identifier, f"must be text of 1 to {MAX_ID_LENGTH} characters"))
     return faults
 
@@ -183,7 +183,8 @@ def _unknown(name: str, schema: Schema) -> str:
     return f"unknown field{f'; did you mean {near[0]}?' if near else ''}"
 
 
-def _is_identifier(value: Any) -> bool:
+def is_identifier(value: Any) -> bool:
+    """Whether `value` can be an `application_id`."""
     return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and not _SURROGATE.search(value)
 
 
