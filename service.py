@@ -21,10 +21,7 @@ import bentoml
 import msgspec
 from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from configs.monitoring import read_monitoring
@@ -40,8 +37,8 @@ from serving.batching import Batcher
 from serving.collector import tame_collector
 from serving.explain import Explaining
 from serving.http import FrontDoor
-from serving.metrics import exposition, metrics, profiled_rows_metric
-from serving.openapi import complete
+from serving.metrics import metrics, profiled_rows_metric
+from serving.pages import Pages
 from serving.scoring import Arrival, Desk
 from serving.types import request_type, response_type
 
@@ -68,32 +65,10 @@ except (ConfigError, LogUnavailable) as mistake:
     raise BentoMLException(str(mistake)) from None
 # A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
 MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
+DIRECTORY = Path(MONITORING.directory)
 DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
 BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_latency_ms / 1000)
-EXPLAINING = Explaining(MODEL, Path(MONITORING.directory), SETTINGS)
-
-
-async def describe_model(_: Request) -> Response:
-    """`GET /model`: what is served, its features, threshold and origin."""
-    return Response(msgspec.json.encode(MODEL.describe()), media_type="application/json")
-
-
-async def show_card(request: Request) -> Response:
-    """`GET /model/card`: the model card, as a page or, to those who accept `text/markdown`, as Markdown."""
-    if "text/markdown" in request.headers.get("accept", ""):
-        return Response(MODEL.card, media_type="text/markdown")
-    return Response(MODEL.card_page, media_type="text/html")
-
-
-def show_metrics(_: Request) -> Response:
-    """`GET /metrics`, where BentoML's own are off."""
-    text = exposition() + profiled_rows_metric(Path(MONITORING.directory))
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
-
-
-async def describe_api(_: Request) -> Response:
-    """`GET /docs.json`: the OpenAPI document behind the page at `/`."""
-    return Response(msgspec.json.encode(complete(app.openapi_spec.asdict(), MODEL)), media_type="application/json")
+EXPLAINING = Explaining(MODEL, DIRECTORY, SETTINGS)
 
 
 @bentoml.service(
@@ -102,9 +77,8 @@ async def describe_api(_: Request) -> Response:
     logging={"access": {"enabled": SETTINGS.access_log}},
     metrics={"enabled": SETTINGS.bentoml_metrics},
     tracing={"excluded_urls": ".*"},
-    traffic={
-        "timeout": SETTINGS.timeout_s + 1
-    },  # BentoML's words for it would not be the contract's, so ours come first
+    # BentoML's words for a timeout would not be the contract's, so ours come first.
+    traffic={"timeout": SETTINGS.timeout_s + 1},
 )
 class CreditScorer:
     """Probability of the dataset's event, and the decision that it means, for each applicant."""
@@ -112,13 +86,11 @@ class CreditScorer:
     model = BentoModel(MODEL.tag)  # names the model, so that BentoML packs it into the bento
 
     def __init__(self) -> None:
-        directory = Path(MONITORING.directory)
         self.scorer = MODEL.scorer()
-        self.log = DecisionLog(directory, MONITORING.segment_bytes)
+        self.log = DecisionLog(DIRECTORY, MONITORING.segment_bytes)
         if not SETTINGS.bentoml_metrics:
             metrics().stand_in()
         self.desk = Desk(MODEL.tag, self.scorer, self.log, metrics())
-        self.directory = directory
         # One worker looks after the profiler; should it die, the worker that takes its number does.
         self.profiler = ProfilerProcess() if bentoml.server_context.worker_index in (None, 0, 1) else None
 
@@ -146,7 +118,7 @@ class CreditScorer:
         return not self.desk.log_failed or self.log.probe()
 
     def __metrics__(self, text: str) -> str:
-        return text + profiled_rows_metric(self.directory)
+        return text + profiled_rows_metric(DIRECTORY)
 
     @bentoml.api(
         batchable=True,
@@ -176,11 +148,6 @@ app.add_asgi_middleware(
     timeout_s=SETTINGS.timeout_s,
     lane=SETTINGS.lane,
 )
-ROUTES = [
-    Route("/model", describe_model),
-    Route("/model/card", show_card),
-    Route("/docs.json", describe_api),
-    Route("/metrics", show_metrics),
-    Route("/explain", EXPLAINING.answer, methods=["POST"]),
-]
-app.mount_asgi_app(Starlette(routes=ROUTES), path="/")
+PAGES = Pages(MODEL, DIRECTORY, lambda: app.openapi_spec.asdict())
+EXPLAIN = Route("/explain", EXPLAINING.answer, methods=["POST"])
+app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN]), path="/")
