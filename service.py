@@ -148,6 +148,14 @@ app.add_asgi_middleware(
     timeout_s=SETTINGS.timeout_s,
     lane=SETTINGS.lane,
 )
-PAGES = Pages(MODEL, DIRECTORY, lambda: app.openapi_spec.asdict())
+
+
+def specification() -> dict[str, Any]:
+    """BentoML's OpenAPI document; it is made when it is asked for, as that takes a while."""
+    described: dict[str, Any] = app.openapi_spec.asdict()
+    return described
+
+
+PAGES = Pages(MODEL, DIRECTORY, specification)
 EXPLAIN = Route("/explain", EXPLAINING.answer, methods=["POST"])
 app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN]), path="/")
