@@ -13,6 +13,7 @@ and threshold come from the model's artifact; nothing here knows a column.
 
 import gc
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from models.artifact import Artifact, ArtifactError
 from models.champion import ALIAS, champion
 from models.request import RequestDecoder
 from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
+from monitoring.keys import keys_from
 from monitoring.status import profiled_rows
 from monitoring.supervision import ProfilerProcess
 from serving.batching import Batcher
@@ -58,8 +60,10 @@ def load(tag: str) -> Artifact:
 
 
 try:
-    SETTINGS, MONITORING = read_service(), read_monitoring()
-    check_place(Path(MONITORING.directory))
+    SETTINGS, MONITORING, LOG_KEYS = read_service(), read_monitoring(), keys_from(os.environ)
+    SCORE_UNLOGGED = MONITORING.when_log_fails == "score"
+    if not SCORE_UNLOGGED:
+        check_place(Path(MONITORING.directory))
 except (ConfigError, LogUnavailable) as mistake:
     raise BentoMLException(str(mistake)) from None
 # A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
@@ -100,8 +104,10 @@ class CreditScorer:
     def __init__(self) -> None:
         directory = Path(MONITORING.directory)
         self.scorer = MODEL.scorer()
-        self.log = DecisionLog(directory, MONITORING.segment_bytes)
-        self.desk = Desk(MODEL.tag, self.scorer, self.log, metrics())
+        self.log = DecisionLog(
+            directory, MONITORING.segment_bytes, MONITORING.segment_s, LOG_KEYS, begin=not SCORE_UNLOGGED
+        )
+        self.desk = Desk(MODEL.tag, self.scorer, self.log, metrics(), SCORE_UNLOGGED)
         self.directory = directory
         # One worker looks after the profiler; should it die, the worker that takes its number does.
         self.profiler = ProfilerProcess() if bentoml.server_context.worker_index in (None, 0, 1) else None
@@ -126,7 +132,7 @@ class CreditScorer:
             self.profiler.stop()
 
     def __is_ready__(self) -> bool:
-        return not self.desk.log_failed or self.log.probe()
+        return (self.log.is_open and not self.desk.log_failed) or self.log.probe()
 
     def __metrics__(self, exposition: str) -> str:
         """BentoML's metrics and, read from the profiler's checkpoint, how many rows it has done."""

@@ -31,14 +31,20 @@ class Metrics:
         )
         self.rejected = Counter("scorer_rejected_total", "Requests refused", ["reason"])
         self.logged_rows = Counter("scorer_logged_rows_total", "Rows in the decision log")
+        self.unlogged_rows = Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged")
 
     def observe(
-        self, model: str, arrivals: Sequence["Arrival"], scored: Sequence[tuple[float, str]], started_s: float
+        self,
+        model: str,
+        arrivals: Sequence["Arrival"],
+        scored: Sequence[tuple[float, str]],
+        started_s: float,
+        logged: bool,
     ) -> None:
-        """Count one batch that was scored and logged."""
+        """Count one batch that was answered."""
         self.batch_rows.observe(len(arrivals))
         self.queue_seconds.observe(started_s - min(arrival.at_s for arrival in arrivals))
-        self.logged_rows.inc(len(arrivals))
+        (self.logged_rows if logged else self.unlogged_rows).inc(len(arrivals))
         outcomes = Tally((decision, arrival.protocol) for arrival, (_, decision) in zip(arrivals, scored, strict=True))
         for (decision, protocol), rows in outcomes.items():
             self.predictions.labels(model, decision, protocol).inc(rows)
