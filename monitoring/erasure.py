@@ -49,6 +49,14 @@ class Erasure(NamedTuple):
     later: int
 
 
+class Plan(NamedTuple):
+    """What is to be written down, None for nothing; `more` if some did not fit."""
+
+    journal: Journal | None
+    later: int
+    more: bool
+
+
 class _Found(NamedTuple):
     edits: list[Edit]
     keys: set[tuple[str, int]]  # segment and number of each row
@@ -65,28 +73,36 @@ def erase(directory: Path, application_id: str, keys: Keys = PLAIN) -> Erasure:
     """
     rows = 0
     while True:
-        found = _find(directory, application_id, keys)
         try:
-            changed, archived = _prepare_archives(directory, application_id, keys)
-            if not found.edits and not changed:
-                return Erasure(rows, found.later)
-            number = len(found.keys | archived)  # a row may be in both, where a compaction was killed
-            record = journal.make_record(application_id, number, datetime.now(UTC))
-            journal.commit(directory, Journal(record, found.edits, changed))
-        except OSError:
+            plan = prepare(directory, application_id, keys)
+            if plan.journal is None:
+                return Erasure(rows, plan.later)
+            journal.commit(directory, plan.journal)
+        except Exception:
             if not journal.journal_path(directory).exists():
                 journal.clear(directory)
             raise
         rows += journal.recover(directory)
-        if not found.more:
-            return Erasure(rows, found.later)
+        if not plan.more:
+            return Erasure(rows, plan.later)
+
+
+def prepare(directory: Path, application_id: str, keys: Keys = PLAIN) -> Plan:
+    """Find the rows of an applicant, and write the archives that they are in anew, beside the old ones."""
+    found = _find(directory, application_id, keys)
+    changed, archived = _prepare_archives(directory, application_id, keys)
+    if not found.edits and not changed:
+        return Plan(None, found.later, more=False)
+    number = len(found.keys | archived)  # a row may be in both, where a compaction was killed
+    record = journal.make_record(application_id, number, datetime.now(UTC))
+    return Plan(Journal(record, found.edits, changed), found.later, found.more)
 
 
 def _find(directory: Path, application_id: str, keys: Keys) -> _Found:
     """Look through the segments; reads every line, and decodes those with these characters."""
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     found = _Found([], set(), 0, False)
-    needle = msgspec.json.encode(application_id)[1:-1]
+    needle = msgspec.json.encode(application_id)
     size = later = 0
     for segment in segments(directory):
         lines = keys.lines(segment.name)

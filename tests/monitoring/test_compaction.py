@@ -16,7 +16,7 @@ from monitoring import archive
 from monitoring.cipher import KeyMissing
 from monitoring.compaction import Compaction, compact
 from monitoring.decision_log import DecisionLog
-from monitoring.keys import Keys
+from monitoring.keys import PLAIN, Keys
 from monitoring.profiler import catch_up
 from monitoring.records import Row
 from monitoring.segments import archive_path, archives, read, segments
@@ -26,7 +26,7 @@ SECRET = bytes(range(32))
 KEYS = Keys([SECRET])
 
 
-def log_and_close(directory, batches, segment_bytes=2**26, keys=Keys()):
+def log_and_close(directory, batches, segment_bytes=2**26, keys=PLAIN):
     log = DecisionLog(directory, segment_bytes, keys=keys)
     for batch in batches:
         log.append("m:1", batch)
@@ -99,8 +99,8 @@ def test_archives_of_different_columns_are_read_together(tmp_path, rows):
     log_and_close(tmp_path, [[Row("v2", 0.5, "approve", {"application_id": "a", "other": 1})]])
     log_and_close(tmp_path, [rows(3)])
     compact(tmp_path)
-    query = f"select count(*), count(other), count(purpose) from read_parquet('{tmp_path}/archive/*/*.parquet', union_by_name = true)"
-    assert duckdb.sql(query).fetchall() == [(4, 1, 3)]
+    table = f"read_parquet('{tmp_path}/archive/*/*.parquet', union_by_name = true)"
+    assert duckdb.sql(f"select count(*), count(other), count(purpose) from {table}").fetchall() == [(4, 1, 3)]
     frame = pd.concat(map(pd.read_parquet, archives(tmp_path)))
     assert (len(frame), frame["other"].count(), frame["purpose"].count()) == (4, 1, 3)
 
