@@ -70,7 +70,9 @@ class CheckpointError(Exception):
     """There are profiles, but nothing that says which rows are in them; going on would count rows twice."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}; move {path.parent} away, and the profiles are made again from the log")
+        super().__init__(
+            f"{path}: {problem}; move {path.parent} away, and the profiles are made again from what is left of the log"
+        )
 
 
 def profiles_directory(directory: Path) -> Path:

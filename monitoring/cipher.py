@@ -96,9 +96,11 @@ class SegmentCipher:
     def seal(self, extent: Extent, payload: bytes) -> bytes:
         """Write the JSON of a batch as one line; equally long JSON of the same extent makes equally long lines."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._aes.encrypt(nonce, payload, self._bound(extent))
-        body = b"%b %d %d %b" % (self._head, *extent, binascii.b2a_base64(sealed, newline=False))
-        return b"%08x %b\n" % (zlib.crc32(body), body)
+        # The 12 bytes of the nonce are 16 digits without padding, so what follows may be encoded apart; each copy of a
+        # large batch that is saved here is some 10 us.
+        head = b"%b %d %d %b" % (self._head, *extent, binascii.b2a_base64(nonce, newline=False))
+        content = binascii.b2a_base64(self._aes.encrypt(nonce, payload, self._bound(extent)), newline=False)
+        return b"%08x %b%b\n" % (zlib.crc32(content, zlib.crc32(head)), head, content)
 
     def open(self, sealed: Sealed) -> bytes | None:
         """Give the JSON back; None when it is not what this key has sealed here."""

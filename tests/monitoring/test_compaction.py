@@ -2,10 +2,12 @@
 
 import base64
 import os
+import re
 import stat
+import time
+from pathlib import Path
 
 import duckdb
-import msgspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -194,6 +196,7 @@ def test_rows_go_on_being_logged_and_counted_while_segments_become_archives(tmp_
         log = DecisionLog(tmp_path, segment_bytes=20_000)
         for number in range(300):
             log.append("m:1", rows(5, 5 * number))
+            time.sleep(0.002)  # for several commits and compactions
         log.close()
 
     children = [fork(write), fork(follow)]
@@ -208,4 +211,24 @@ def test_rows_go_on_being_logged_and_counted_while_segments_become_archives(tmp_
     assert count(tmp_path) == Status(1_500, 1_500, 1_500, 0)
     found = pd.concat(map(pd.read_parquet, archives(tmp_path)))["application_id"]
     assert sorted(found) == sorted(f"application {i}" for i in range(1_500))
-    assert msgspec.json.decode((tmp_path / "profiles/checkpoint.json").read_bytes())["generation"] > 1
+
+
+def test_the_examples_of_the_documentation_work(tmp_path, rows, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs/records.md").read_text(encoding="utf-8")
+    with_duckdb, with_pandas, encrypted = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    log_and_close(tmp_path / "var", [rows(10)])
+    compact(tmp_path / "var")
+    exec(with_duckdb, {})
+    assert "m:1" in capsys.readouterr().out
+    known = {}
+    exec(with_pandas, known)
+    assert len(known["rows"]) == 10
+    for path in archives(tmp_path / "var"):
+        path.unlink()
+    log_and_close(tmp_path / "var", [rows(7)], keys=KEYS)
+    compact(tmp_path / "var", KEYS)
+    monkeypatch.setenv("SCORER_LOG_KEY", base64.b64encode(SECRET).decode())
+    exec(encrypted, known)
+    assert "7" in capsys.readouterr().out
+    assert len(known["rows"]) == 7
