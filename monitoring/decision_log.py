@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from monitoring.keys import PLAIN, Keys
-from monitoring.records import Batch, Row, encode_line
+from monitoring.records import Batch, Row
 from monitoring.segments import segment_path
 
 
@@ -75,7 +75,7 @@ class DecisionLog:
         self._segment_bytes = segment_bytes
         self._segment_s = segment_s
         self._keys = keys
-        self._encode: Callable[[Batch], bytes] = encode_line
+        self._encode: Callable[[Batch], bytes] = keys.encoder("")  # imports now what the first batch would wait for
         self._lock = threading.Lock()
         self._descriptor = -1
         self._path = Path()
