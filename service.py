@@ -12,6 +12,7 @@ and threshold come from the model's artifact; nothing here knows a column.
 """
 
 import logging
+import os
 import time
 from http import HTTPStatus
 from pathlib import Path
@@ -32,6 +33,7 @@ from models.champion import ALIAS, champion
 from models.errors import ScorerError
 from models.request import RequestDecoder
 from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
+from monitoring.keys import keys_from
 from monitoring.supervision import ProfilerProcess
 from serving.batching import Batcher
 from serving.collector import tame_collector
@@ -59,8 +61,10 @@ def load(tag: str) -> Artifact:
 
 
 try:
-    SETTINGS, MONITORING = read_service(), read_monitoring()
-    check_place(Path(MONITORING.directory))
+    SETTINGS, MONITORING, LOG_KEYS = read_service(), read_monitoring(), keys_from(os.environ)
+    SCORE_UNLOGGED = MONITORING.when_log_fails == "score"
+    if not SCORE_UNLOGGED:
+        check_place(Path(MONITORING.directory))
 except (ConfigError, LogUnavailable) as mistake:
     raise BentoMLException(str(mistake)) from None
 # A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
@@ -68,7 +72,7 @@ MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
 DIRECTORY = Path(MONITORING.directory)
 DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
 BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_latency_ms / 1000)
-EXPLAINING = Explaining(MODEL, DIRECTORY, SETTINGS)
+EXPLAINING = Explaining(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
 
 
 @bentoml.service(
@@ -87,10 +91,12 @@ class CreditScorer:
 
     def __init__(self) -> None:
         self.scorer = MODEL.scorer()
-        self.log = DecisionLog(DIRECTORY, MONITORING.segment_bytes)
+        self.log = DecisionLog(
+            DIRECTORY, MONITORING.segment_bytes, MONITORING.segment_s, LOG_KEYS, begin=not SCORE_UNLOGGED
+        )
         if not SETTINGS.bentoml_metrics:
             metrics().stand_in()
-        self.desk = Desk(MODEL.tag, self.scorer, self.log, metrics())
+        self.desk = Desk(MODEL.tag, self.scorer, self.log, metrics(), SCORE_UNLOGGED)
         # One worker looks after the profiler; should it die, the worker that takes its number does.
         self.profiler = ProfilerProcess() if bentoml.server_context.worker_index in (None, 0, 1) else None
 
@@ -115,7 +121,7 @@ class CreditScorer:
             self.profiler.stop()
 
     def __is_ready__(self) -> bool:
-        return not self.desk.log_failed or self.log.probe()
+        return (self.log.is_open and not self.desk.log_failed) or self.log.probe()
 
     def __metrics__(self, text: str) -> str:
         return text + profiled_rows_metric(DIRECTORY)

@@ -28,6 +28,7 @@ from models.errors import RETRY_AFTER_S, Detail, Fault, Rejected, ScorerError, U
 from models.explanation import Explainer, Explanation
 from models.request import RequestDecoder, is_identifier, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
+from monitoring.keys import Keys
 from monitoring.lookup import Decided, find
 from serving.metrics import metrics
 
@@ -46,11 +47,13 @@ class Explaining:
         artifact: the model that is served.
         directory: where records lie.
         settings: of the service; its limits hold here too.
+        keys: of the decision log.
     """
 
-    def __init__(self, artifact: Artifact, directory: Path, settings: ServiceConfig) -> None:
+    def __init__(self, artifact: Artifact, directory: Path, settings: ServiceConfig, keys: Keys) -> None:
         self._artifact = artifact
         self._directory = directory
+        self._keys = keys
         self._max_rows = settings.max_explained_rows
         self._max_body_bytes = settings.max_body_bytes
         self._timeout_s = settings.timeout_s
@@ -100,7 +103,7 @@ class Explaining:
         self._waiting_rows += taken
         try:
             if past is not None:
-                search = partial(find, self._directory, past, time.monotonic() + self._timeout_s)
+                search = partial(find, self._directory, past, time.monotonic() + self._timeout_s, self._keys)
                 rows = [self._decided(await self._in(self._searching, search))]
             explain = self._explainer.explain
             # One after the other, so that requests take turns, and a caller who has gone is not worked for.

@@ -64,16 +64,22 @@ class Metrics:
         """Count one answer of `POST /predict`."""
         if self._requests is not None:
             self._requests(status).inc()
+        self.unlogged_rows = Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged")
 
     def observe(
-        self, model: str, arrivals: Sequence["Arrival"], scored: Sequence[tuple[float, str]], started_s: float
+        self,
+        model: str,
+        arrivals: Sequence["Arrival"],
+        scored: Sequence[tuple[float, str]],
+        started_s: float,
+        logged: bool,
     ) -> None:
-        """Count one batch that was scored and logged."""
+        """Count one batch that was answered."""
         self.batch_rows.observe(len(arrivals))
         if self._bentoml_batches is not None:
             self._bentoml_batches.observe(len(arrivals))
         self.queue_seconds.observe(started_s - min(arrival.at_s for arrival in arrivals))
-        self.logged_rows.inc(len(arrivals))
+        (self.logged_rows if logged else self.unlogged_rows).inc(len(arrivals))
         outcomes = Tally((decision, arrival.protocol) for arrival, (_, decision) in zip(arrivals, scored, strict=True))
         for (decision, protocol), rows in outcomes.items():
             self._predictions(model, decision, protocol).inc(rows)

@@ -87,6 +87,8 @@ def test_every_setting_yields_to_the_environment(path, kind, name, monkeypatch):
     field = next(field for field in msgspec.inspect.type_info(kind).fields if field.name == name).type
     if isinstance(field, msgspec.inspect.BoolType):
         other = str(not getattr(read(), name)).lower()
+    elif isinstance(field, msgspec.inspect.LiteralType):
+        other = next(value for value in field.values if value != getattr(read(), name))
     else:
         other = "elsewhere" if isinstance(field, msgspec.inspect.StrType) else str(field.le)
     assert str(getattr(read(), name)).lower() != other

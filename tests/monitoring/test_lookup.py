@@ -1,14 +1,19 @@
 """Finding one decision: the newest of its id, in whatever segment."""
 
+import base64
 import os
 import time
 
 import msgspec
 import pytest
 
+from monitoring import profiler
+from monitoring.compaction import compact
 from monitoring.decision_log import DecisionLog
+from monitoring.keys import Keys
 from monitoring.lookup import find
 from monitoring.segments import segments
+from monitoring.upkeep import alone
 
 
 def named(rows, number, name):
@@ -61,3 +66,25 @@ def test_a_search_that_takes_too_long_is_given_up(tmp_path, log, rows):
     log.append("m:1", rows(3))
     with pytest.raises(TimeoutError):
         find(tmp_path, "application 1", give_up_s=time.monotonic() - 1)
+
+
+@pytest.mark.parametrize("secret", [None, b"k" * 32])
+def test_an_encrypted_and_an_archived_decision_are_found(tmp_path, rows, monkeypatch, secret):
+    keys = Keys([secret] if secret else [])
+    if secret:
+        monkeypatch.setenv("SCORER_LOG_KEY", base64.b64encode(secret).decode())
+    log = DecisionLog(tmp_path, 1 << 20, 3600, keys)
+    log.append("m:1", rows(20))
+    before = find(tmp_path, "application 7", keys=keys)
+    assert before.row.applicant["age_years"] == 25
+    if secret:
+        assert find(tmp_path, "application 7") is None, "without the key it is not there"
+    log.close()
+    assert profiler.catch_up(tmp_path, 3600, 1024, keys=keys)
+    with alone(tmp_path):
+        assert compact(tmp_path, keys).rows == 20
+    assert not segments(tmp_path)
+    after = find(tmp_path, "application 7", keys=keys)
+    assert (after.time, after.model, after.row.probability) == (before.time, before.model, before.row.probability)
+    assert after.row.applicant == {key: value for key, value in before.row.applicant.items() if value is not None}
+    assert find(tmp_path, "application 70", keys=keys) is None
