@@ -170,7 +170,7 @@ def erase(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
 
 
 def find(settings: Monitoring, keys: Keys, _: argparse.Namespace) -> int:
-    """Print the newest archived decision on the id that is given, as JSON, on standard input; null when there is none."""
+    """Print the newest archived decision on the id that standard input gives as JSON; null when there is none."""
     from monitoring import archive
 
     application_id = msgspec.json.decode(sys.stdin.buffer.read(), type=str)
