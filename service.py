@@ -1,6 +1,7 @@
 """The service: one request, top to bottom.
 
-    bytes ─► FrontDoor: limits, decode and validate     serving/http.py, models/request.py
+    bytes ─► Gate:      who may call                    serving/gate.py, serving/keys
+          ─► FrontDoor: limits, decode and validate     serving/http.py, models/request.py
           ─► Batcher:   what has arrived is one batch   serving/batching.py
           ─► Desk:      one ONNX Runtime call, one      serving/scoring.py
                         write to the decision log
@@ -32,13 +33,19 @@ from models.artifact import Artifact, ArtifactError
 from models.champion import ALIAS, champion
 from models.request import RequestDecoder
 from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
+from monitoring.log_lines import speak_json
 from monitoring.status import profiled_rows
 from monitoring.supervision import ProfilerProcess
 from serving.batching import Batcher
+from serving.gate import Gate
+from serving.heads import bound_heads
 from serving.http import FrontDoor
+from serving.keys import Gatekeeper
 from serving.metrics import metrics
 from serving.openapi import complete
+from serving.request_ids import request_id
 from serving.scoring import Arrival, Desk, Results
+from serving.tracing import tracing
 from serving.types import request_type, response_type
 
 logger = logging.getLogger("bentoml.scorer")
@@ -60,6 +67,7 @@ def load(tag: str) -> Artifact:
 try:
     SETTINGS, MONITORING = read_service(), read_monitoring()
     check_place(Path(MONITORING.directory))
+    GATEKEEPER = Gatekeeper(Path(SETTINGS.keys_file) if SETTINGS.keys_file else None, SETTINGS.workers)
 except (ConfigError, LogUnavailable) as mistake:
     raise BentoMLException(str(mistake)) from None
 # A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
@@ -87,7 +95,9 @@ async def describe_api(_: Request) -> Response:
 @bentoml.service(
     name="credit_scorer",
     workers=SETTINGS.workers,
+    http={"host": SETTINGS.host},  # where no --host is given
     logging={"access": {"enabled": SETTINGS.access_log}},
+    tracing=tracing(SETTINGS),
     traffic={
         "timeout": SETTINGS.timeout_s + 5
     },  # BentoML's words for it would not be the contract's, so ours come first
@@ -97,7 +107,15 @@ class CreditScorer:
 
     model = BentoModel(MODEL.tag)  # names the model, so that BentoML packs it into the bento
 
+    @bentoml.on_deployment
+    @staticmethod
+    def speak() -> None:
+        """Run once, in the process that starts the workers, and by each of these."""
+        if SETTINGS.log_format == "json":
+            speak_json(request_id)
+
     def __init__(self) -> None:
+        self.speak()
         directory = Path(MONITORING.directory)
         self.scorer = MODEL.scorer()
         self.log = DecisionLog(directory, MONITORING.segment_bytes)
@@ -112,6 +130,8 @@ class CreditScorer:
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
         BATCHER.open(self.desk.decide)
+        GATEKEEPER.watch()
+        bound_heads()
         if self.profiler:
             self.profiler.start()
         gc.collect()
@@ -150,6 +170,7 @@ class CreditScorer:
 
 
 app: Any = CreditScorer  # BentoML's decorator has made a Service of the class
+app.add_asgi_middleware(Gate, gatekeeper=GATEKEEPER, open_to_network=SETTINGS.open_to_network)
 app.add_asgi_middleware(
     FrontDoor,
     decoder=RequestDecoder(MODEL.schema, SETTINGS.max_rows),

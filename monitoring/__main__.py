@@ -14,8 +14,10 @@ from pathlib import Path
 import msgspec
 
 from configs.monitoring import Monitoring, read_monitoring
+from configs.service import read_service
 from configs.source import ConfigError
 from monitoring.checkpoint import CheckpointError
+from monitoring.log_lines import speak_json
 from monitoring.status import Status, count
 from monitoring.stopping import block_signals
 
@@ -78,6 +80,8 @@ def profile(settings: Monitoring, options: argparse.Namespace) -> int:
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s] [profiler] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO
     )
+    if read_service().log_format == "json":
+        speak_json()
     logging.getLogger("whylogs").setLevel(logging.WARNING)  # it tells of every column that it reads
     if options.child:
         os.nice(10)  # behind a service on the same cores: it catches up when there is less to do

@@ -19,6 +19,7 @@ from models.errors import CODES, RETRY_AFTER_S, Fault, Rejected, ScorerError
 from models.request import RequestDecoder
 from serving.batching import Batcher
 from serving.metrics import metrics
+from serving.request_ids import unasked
 from serving.scoring import Arrival, Results
 
 Scope = MutableMapping[str, Any]
@@ -44,12 +45,15 @@ PAGE_HEADERS = [
         b"content-security-policy",
         (
             b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-            b"frame-ancestors 'none'; base-uri 'none'"
+            b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
         ),
     ),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 ]
+TLS_HEADERS = [(b"strict-transport-security", b"max-age=31536000")]  # a browser that came by TLS stays with it, a year
 
 logger = logging.getLogger("bentoml.scorer")
 
@@ -162,7 +166,8 @@ class _Shaped:
             self._start = message
         elif self._start is None:
             if message["type"] == "http.response.start" and is_page(message["headers"]):
-                message["headers"] = [*message["headers"], *PAGE_HEADERS]
+                secure = TLS_HEADERS if self._scope["scheme"] == "https" else []
+                message["headers"] = [*message["headers"], *PAGE_HEADERS, *secure]
             await self._send(message)
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
@@ -197,7 +202,7 @@ def is_page(lines: Headers) -> bool:
 
 def headers(error: ScorerError, length: int) -> list[tuple[bytes, bytes]]:
     """The headers of an error answer."""
-    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length)]
+    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length), *unasked()]
     if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         lines.append((b"retry-after", b"%d" % RETRY_AFTER_S))
     return lines
