@@ -89,7 +89,8 @@ async def show_card(request: Request) -> Response:
 
 async def describe_api(_: Request) -> Response:
     """`GET /docs.json`: the OpenAPI document behind the page at `/`."""
-    return Response(msgspec.json.encode(complete(app.openapi_spec.asdict(), MODEL)), media_type="application/json")
+    spec = complete(app.openapi_spec.asdict(), MODEL, GATEKEEPER.asks_for_keys)
+    return Response(msgspec.json.encode(spec), media_type="application/json")
 
 
 @bentoml.service(

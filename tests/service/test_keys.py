@@ -1,8 +1,11 @@
 """Who may call over HTTP: keys, other machines, and what they are told."""
 
 import hashlib
+import json
 import re
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -71,6 +74,12 @@ def test_reading_needs_read(caller, path):
     assert caller.get(path, headers=bearer("reader")).status_code == (404 if path == "/nowhere" else 200)
 
 
+def test_the_document_says_how_a_key_is_brought(caller):
+    document = caller.get("/docs.json", headers=bearer("reader")).json()
+    assert set(document["components"]["securitySchemes"]) == {name for form in document["security"] for name in form}
+    assert {"401", "403", "429"} <= document["paths"]["/predict"]["post"]["responses"].keys()
+
+
 @pytest.mark.parametrize("path", ["/predict", "/explain", "/v2/models/german_credit/infer"])
 def test_scoring_needs_predict(caller, path):
     error_of(caller.post(path, json={}), 401, "unauthenticated")
@@ -100,6 +109,23 @@ def test_a_key_is_taken_in_either_form(caller, keyed, german_applicants):
         assert caller.post("/predict", json=body, headers=form).status_code == 200
     for form in ({"x-api-key": "scorer_9"}, {"authorization": SECRETS["scorer"]}, {"authorization": "Bearer"}):
         error_of(caller.post("/predict", json=body, headers=form), 401, "unauthenticated")
+
+
+CLIENT = """
+import json, sys, bentoml
+with bentoml.SyncHTTPClient(sys.argv[1], token=sys.argv[2]) as client:
+    print(json.dumps(client.predict(applicants=json.loads(sys.argv[3]))))
+"""
+
+
+def test_the_client_of_bentoml_brings_a_key_as_its_token(keyed, german_applicants):
+    arguments = (keyed[0].url, SECRETS["both"], json.dumps(german_applicants[:1]))
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    (prediction,) = json.loads(done.stdout)
+    assert 0 < prediction["probability"] < 1
 
 
 def test_a_refused_caller_is_not_scored_is_counted_and_keeps_its_connection(caller, keyed, german_applicants):
