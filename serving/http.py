@@ -104,6 +104,8 @@ class FrontDoor:
         except Rejected as error:
             results = [error]
         except ClientGone:
+            # To nobody: BentoML's timeout waits for a first word, and a stop of the service for BentoML's timeout.
+            await send({"type": "http.response.start", "status": 499, "headers": []})
             return
         failed = next((result for result in results if isinstance(result, ScorerError)), None)
         if failed is not None:

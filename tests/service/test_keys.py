@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx
 import psutil
@@ -36,7 +35,7 @@ def keyed(trained, tmp_path_factory):
     home = tmp_path_factory.mktemp("keyed")
     path = home / "keys.yaml"
     path.write_text(FILE)
-    server = Server(apart(trained, home) | {"SCORER_KEYS_FILE": str(path)}, home / "serve.log")
+    server = Server(apart(trained, home) | {"SCORER_KEYS_FILE": str(path)}, home / "serve.log", options=())
     yield server, path
     server.stop()
     said = server.log.read_text()
@@ -245,14 +244,16 @@ def test_without_keys_other_machines_are_refused_whatever_the_host_and_the_proxy
         server.stop()
 
 
-@pytest.mark.parametrize("by", ["a key", "in so many words"])
-def test_other_machines_are_served_by_a_key_or_when_told_so(trained, tmp_path, elsewhere, by):
-    path = Path(tmp_path / "keys.yaml")
-    path.write_text(FILE)
-    setting = {"SCORER_KEYS_FILE": str(path)} if by == "a key" else {"SCORER_OPEN_TO_NETWORK": "true"}
+def test_other_machines_are_served_where_they_have_a_key(keyed, elsewhere):
+    url = f"http://{elsewhere}:{keyed[0].port}/model"
+    assert httpx.get(url, headers=bearer("reader")).status_code == 200
+    assert httpx.get(url).status_code == 401
+
+
+def test_other_machines_are_served_when_told_so_in_so_many_words(trained, tmp_path, elsewhere):
+    setting = {"SCORER_OPEN_TO_NETWORK": "true"}
     server = Server(apart(trained, tmp_path) | setting, tmp_path / "serve.log", options=())
     try:
-        headers = bearer("reader") if by == "a key" else {}
-        assert httpx.get(f"http://{elsewhere}:{server.port}/model", headers=headers).status_code == 200
+        assert httpx.get(f"http://{elsewhere}:{server.port}/model").status_code == 200
     finally:
         server.stop()
