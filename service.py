@@ -1,6 +1,7 @@
 """The service: one request, top to bottom.
 
-    bytes ─► FrontDoor: limits, decode and validate     serving/http.py, models/request.py
+    bytes ─► Gate:      who may call                    serving/gate.py, serving/keys
+          ─► FrontDoor: limits, decode and validate     serving/http.py, models/request.py
           ─► Batcher:   what has arrived is one batch   serving/batching.py
           ─► Desk:      one ONNX Runtime call, one      serving/scoring.py
                         write to the decision log
@@ -34,14 +35,20 @@ from models.errors import ScorerError
 from models.request import RequestDecoder
 from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.keys import keys_from
+from monitoring.log_lines import speak_json
 from monitoring.supervision import ProfilerProcess
 from serving.batching import Batcher
 from serving.collector import tame_collector
 from serving.explain import Explaining
+from serving.gate import Gate
+from serving.heads import bound_heads
 from serving.http import FrontDoor
+from serving.keys import Gatekeeper
 from serving.metrics import metrics, profiled_rows_metric
 from serving.pages import Pages
+from serving.request_ids import request_id
 from serving.scoring import Arrival, Desk
+from serving.tracing import tracing
 from serving.types import request_type, response_type
 
 logger = logging.getLogger("bentoml.scorer")
@@ -65,6 +72,7 @@ try:
     SCORE_UNLOGGED = MONITORING.when_log_fails == "score"
     if not SCORE_UNLOGGED:
         check_place(Path(MONITORING.directory))
+    GATEKEEPER = Gatekeeper(Path(SETTINGS.keys_file) if SETTINGS.keys_file else None, SETTINGS.workers)
 except (ConfigError, LogUnavailable) as mistake:
     raise BentoMLException(str(mistake)) from None
 # A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
@@ -78,9 +86,10 @@ EXPLAINING = Explaining(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
 @bentoml.service(
     name="credit_scorer",
     workers=SETTINGS.workers,
+    http={"host": SETTINGS.host},  # where no --host is given
     logging={"access": {"enabled": SETTINGS.access_log}},
     metrics={"enabled": SETTINGS.bentoml_metrics},
-    tracing={"excluded_urls": ".*"},
+    tracing=tracing(SETTINGS),
     # BentoML's words for a timeout would not be the contract's, so ours come first.
     traffic={"timeout": SETTINGS.timeout_s + 1},
 )
@@ -89,7 +98,15 @@ class CreditScorer:
 
     model = BentoModel(MODEL.tag)  # names the model, so that BentoML packs it into the bento
 
+    @bentoml.on_deployment
+    @staticmethod
+    def speak() -> None:
+        """Run once, in the process that starts the workers, and by each of these."""
+        if SETTINGS.log_format == "json":
+            speak_json(request_id)
+
     def __init__(self) -> None:
+        self.speak()
         self.scorer = MODEL.scorer()
         self.log = DecisionLog(
             DIRECTORY, MONITORING.segment_bytes, MONITORING.segment_s, LOG_KEYS, begin=not SCORE_UNLOGGED
@@ -107,6 +124,8 @@ class CreditScorer:
         self.scorer.warm_up(example)
         EXPLAINING.open(example)
         BATCHER.open(self.desk.decide)
+        GATEKEEPER.watch()
+        bound_heads()
         if self.profiler:
             self.profiler.start()
         tame_collector()
@@ -146,6 +165,7 @@ class CreditScorer:
 
 
 app: Any = CreditScorer  # BentoML's decorator has made a Service of the class
+app.add_asgi_middleware(Gate, gatekeeper=GATEKEEPER, open_to_network=SETTINGS.open_to_network)
 app.add_asgi_middleware(
     FrontDoor,
     decoder=DECODER,
@@ -162,6 +182,6 @@ def specification() -> dict[str, Any]:
     return described
 
 
-PAGES = Pages(MODEL, DIRECTORY, specification)
+PAGES = Pages(MODEL, DIRECTORY, specification, GATEKEEPER.asks_for_keys)
 EXPLAIN = Route("/explain", EXPLAINING.answer, methods=["POST"])
 app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN]), path="/")

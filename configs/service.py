@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from configs.source import read
 
 SERVICE_YAML = Path(__file__).with_name("service.yaml")
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - chosen by `host` alone
 
 
 class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,6 +26,16 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lane: bool
     access_log: bool
     bentoml_metrics: bool
+    keys_file: str
+    open_to_network: bool
+    log_format: Literal["text", "json"]
+    tracing_endpoint: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
+    tracing_sample_rate: Annotated[float, Meta(ge=0, le=1)]
+
+    @property
+    def host(self) -> str:
+        """The address to listen on where nobody names one: loopback, unless callers have keys or all are welcome."""
+        return EVERYWHERE if self.keys_file or self.open_to_network else LOOPBACK
 
 
 def read_service(path: Path = SERVICE_YAML) -> ServiceConfig:

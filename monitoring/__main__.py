@@ -15,12 +15,14 @@ from pathlib import Path
 import msgspec
 
 from configs.monitoring import Monitoring, read_monitoring
+from configs.service import read_service
 from configs.source import ConfigError
 from monitoring import retention
 from monitoring.checkpoint import CheckpointError
 from monitoring.cipher import VARIABLE, KeyMissing
 from monitoring.journal import journal_path
 from monitoring.keys import Keys, keys_from
+from monitoring.log_lines import speak_json
 from monitoring.segments import archives
 from monitoring.status import Status, count, survey
 from monitoring.stopping import block_signals
@@ -92,6 +94,8 @@ def profile(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> in
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s] [profiler] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO
     )
+    if read_service().log_format == "json":
+        speak_json()
     logging.getLogger("whylogs").setLevel(logging.WARNING)  # it tells of every column that it reads
     if options.child:
         step_behind()

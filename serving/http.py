@@ -21,6 +21,7 @@ from models.request import RequestDecoder
 from serving.batching import OVERLOADED, Batcher
 from serving.deadlines import Deadlines
 from serving.metrics import metrics
+from serving.request_ids import unasked
 from serving.scoring import Arrival
 
 Scope = MutableMapping[str, Any]
@@ -46,12 +47,15 @@ PAGE_HEADERS = [
         b"content-security-policy",
         (
             b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-            b"frame-ancestors 'none'; base-uri 'none'"
+            b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
         ),
     ),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 ]
+TLS_HEADERS = [(b"strict-transport-security", b"max-age=31536000")]  # a browser that came by TLS stays with it, a year
 
 encode = msgspec.json.Encoder().encode
 logger = logging.getLogger("bentoml.scorer")
@@ -106,6 +110,8 @@ class FrontDoor:
         except Rejected as error:
             answer = error
         except ClientGone:
+            # To nobody: BentoML's timeout waits for a first word, and a stop of the service for BentoML's timeout.
+            await send({"type": "http.response.start", "status": 499, "headers": []})
             return
         except asyncio.CancelledError:
             if not self._deadlines.leave(request):
@@ -202,7 +208,8 @@ class _Shaped:
             self._start = message
         elif self._start is None:
             if message["type"] == "http.response.start" and is_page(message["headers"]):
-                message["headers"] = [*message["headers"], *PAGE_HEADERS]
+                secure = TLS_HEADERS if self._scope["scheme"] == "https" else []
+                message["headers"] = [*message["headers"], *PAGE_HEADERS, *secure]
             await self._send(message)
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
@@ -239,7 +246,7 @@ def is_page(lines: Headers) -> bool:
 
 def headers(error: ScorerError, length: int) -> list[tuple[bytes, bytes]]:
     """The headers of an error answer."""
-    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length)]
+    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length), *unasked()]
     if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         lines.append((b"retry-after", b"%d" % RETRY_AFTER_S))
     return lines

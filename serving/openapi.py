@@ -39,11 +39,15 @@ ERROR = {
         }
     },
 }
-TOLD_BY_PREDICT = (400, 413, 415, 422, 500, 503, 504)
+TOLD_BY_PREDICT = (400, 401, 403, 413, 415, 422, 429, 500, 503, 504)
+KEY_FORMS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
 
 
-def complete(spec: dict[str, Any], artifact: Artifact) -> dict[str, Any]:
-    """BentoML's document, about this model, with `GET /model` and with our errors."""
+def complete(spec: dict[str, Any], artifact: Artifact, asks_for_keys: bool) -> dict[str, Any]:
+    """BentoML's document, about this model, with `GET /model` and with our errors and keys."""
     dataset = artifact.schema.dataset
     spec["info"] = {
         "title": f"credit-scorer: {dataset.name}",
@@ -53,6 +57,9 @@ def complete(spec: dict[str, Any], artifact: Artifact) -> dict[str, Any]:
     }
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas["Error"] = ERROR
+    if asks_for_keys:
+        spec["components"]["securitySchemes"] = KEY_FORMS
+        spec["security"] = [{form: []} for form in KEY_FORMS]  # one of them
     predict = spec["paths"]["/predict"]["post"]
     answers = {status: answer for status, answer in predict["responses"].items() if str(status) == "200"}
     predict["responses"] = answers | {str(status): _refusal(CODES[status]) for status in TOLD_BY_PREDICT}

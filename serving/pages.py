@@ -22,12 +22,16 @@ class Pages:
         artifact: the model that is served.
         directory: where records lie.
         specification: gives BentoML's OpenAPI document of the service.
+        keyed: whether callers need a key.
     """
 
-    def __init__(self, artifact: Artifact, directory: Path, specification: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, artifact: Artifact, directory: Path, specification: Callable[[], dict[str, Any]], keyed: bool
+    ) -> None:
         self._artifact = artifact
         self._directory = directory
         self._specification = specification
+        self._keyed = keyed
 
     def routes(self) -> list[Route]:
         """For Starlette."""
@@ -50,9 +54,8 @@ class Pages:
 
     async def document(self, _: Request) -> Response:
         """`GET /docs.json`: the OpenAPI document behind the page at `/`."""
-        return Response(
-            msgspec.json.encode(complete(self._specification(), self._artifact)), media_type="application/json"
-        )
+        document = complete(self._specification(), self._artifact, self._keyed)
+        return Response(msgspec.json.encode(document), media_type="application/json")
 
     def metrics(self, _: Request) -> Response:
         """`GET /metrics`, where BentoML's own are off; in a thread, as it reads files."""

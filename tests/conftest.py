@@ -5,11 +5,12 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 class Server:
-    """`bentoml serve` on a free loopback port; `log` holds all that it printed."""
+    """`bentoml serve` on a free port, of loopback unless told otherwise; `log` holds all that it printed.
+
+    With `tls`, what a client brings, it is asked by https.
+    """
 
     def __init__(
         self,
@@ -129,11 +133,14 @@ class Server:
         workers: int = 1,
         target: str = "service:CreditScorer",
         cwd: Path = ROOT,
+        options: Sequence[str] = ("--host", "127.0.0.1"),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self._tls = tls
         self.log = log
         self._output = log.open("ab")
         self.process = subprocess.Popen(
@@ -143,10 +150,9 @@ class Server:
                 "bentoml",
                 "serve",
                 target,
-                "--host",
-                "127.0.0.1",
                 "--port",
                 str(self.port),
+                *options,
             ],
             cwd=cwd,
             env=environment | {"SCORER_WORKERS": str(workers)},
@@ -162,7 +168,7 @@ class Server:
 
     def _ready(self) -> bool:
         with contextlib.suppress(OSError):
-            return bool(urllib.request.urlopen(f"{self.url}/readyz", timeout=2).status == 200)
+            return bool(urllib.request.urlopen(f"{self.url}/readyz", timeout=2, context=self._tls).status == 200)
         return False
 
     def stop(self) -> int:

@@ -80,6 +80,14 @@ def test_a_key_of_the_log_that_is_none_is_refused_and_not_shown(copied):
     assert "c2VjcmV0" not in said
 
 
+def test_a_key_file_that_makes_no_sense_is_named(copied, tmp_path):
+    environment, _ = copied
+    path = tmp_path / "keys.yaml"
+    assert f"{path}: no such file" in start(environment | {"SCORER_KEYS_FILE": str(path)})
+    path.write_text("keys: [{name: a}]")
+    assert "keys[0].sha256: is missing" in start(environment | {"SCORER_KEYS_FILE": str(path)})
+
+
 def test_a_folder_that_cannot_be_written_is_named(copied, tmp_path):
     environment, _ = copied
     (tmp_path / "var").write_text("in the way")
