@@ -47,7 +47,6 @@ class Batcher:
         self._queued_rows = 0
         self._row_s = FIRST_ROW_S
         self._decide: Callable[[Sequence[Arrival]], Results] | None = None
-        self._context = Context()  # a batch is no single request's, so what is said of it carries no request's id
 
     def open(self, decide: Callable[[Sequence[Arrival]], Results]) -> None:
         """Begin to take rows; `decide` gives a result for each and never raises."""
@@ -69,7 +68,8 @@ class Batcher:
             return [OVERLOADED] * len(arrivals)
         loop = asyncio.get_running_loop()
         if not self._queue:
-            loop.call_soon(self._score, loop, context=self._context)
+            # A batch is no single request's, so what is logged of it carries no request's id.
+            loop.call_soon(self._score, loop, context=Context())
         future: asyncio.Future[Results] = loop.create_future()
         wait_s = self._max_wait_s if within_s is None else min(within_s, self._max_wait_s)
         self._queue.append(_Waiting(arrivals, future, time.perf_counter() + wait_s))
@@ -93,7 +93,7 @@ class Batcher:
         while self._queue and now_s - turn_s < TURN_S:
             now_s = self._score_batch(now_s)
         if self._queue:
-            loop.call_soon(self._score, loop, context=self._context)
+            loop.call_soon(self._score, loop)
 
     def _score_batch(self, now_s: float) -> float:
         """Score one batch; gives the time after it."""

@@ -117,13 +117,15 @@ class FrontDoor:
             if not self._deadlines.leave(request):
                 raise
             answer = Rejected(504, FOREIGN[504])
+        except Exception:  # BentoML would let the caller wait until its timeout
+            answer = foreign(scope, 500)
+            logger.exception("while answering")
         finally:
             self._deadlines.leave(request)
+        self._metrics.answered(answer.status if isinstance(answer, ScorerError) else 200)
         if isinstance(answer, ScorerError):
-            self._metrics.answered(answer.status)
             await self._refuse(send, answer)
             return
-        self._metrics.answered(200)
         lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": lines})
         await send({"type": "http.response.body", "body": answer})

@@ -39,6 +39,7 @@ class Metrics:
         )
         self.rejected = Counter("scorer_rejected_total", "Requests refused", ["reason"])
         self.logged_rows = Counter("scorer_logged_rows_total", "Rows in the decision log")
+        self.unlogged_rows = Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged")
         self._predictions = cache(self.predictions.labels)  # finding a child by its labels costs as much as counting
         self._requests: Callable[[int], Counter] | None = None
         self._bentoml_batches: Histogram | None = None
@@ -64,7 +65,6 @@ class Metrics:
         """Count one answer of `POST /predict`."""
         if self._requests is not None:
             self._requests(status).inc()
-        self.unlogged_rows = Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged")
 
     def observe(
         self,
