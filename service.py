@@ -35,9 +35,14 @@ from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.status import profiled_rows
 from monitoring.supervision import ProfilerProcess
 from serving.batching import Batcher
+from serving.grpc_server import GrpcServer, read_certificates
 from serving.http import FrontDoor
+from serving.inference import Inference
+from serving.messages import Messages
 from serving.metrics import metrics
 from serving.openapi import complete
+from serving.ports import SharedPort
+from serving.rest import RestRoutes
 from serving.scoring import Arrival, Desk, Results
 from serving.types import request_type, response_type
 
@@ -65,6 +70,8 @@ except (ConfigError, LogUnavailable) as mistake:
 # A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
 MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
 BATCHER = Batcher(SETTINGS.max_batch_rows, max_queued_rows=SETTINGS.max_rows)
+INFERENCE = Inference(MODEL, BATCHER, SETTINGS.max_rows, SETTINGS.timeout_s)
+GRPC_PORT = SharedPort(SETTINGS.grpc_host, SETTINGS.grpc_port)
 
 
 async def describe_model(_: Request) -> Response:
@@ -102,25 +109,40 @@ class CreditScorer:
         self.scorer = MODEL.scorer()
         self.log = DecisionLog(directory, MONITORING.segment_bytes)
         self.desk = Desk(MODEL.tag, self.scorer, self.log, metrics())
+        self.grpc = GrpcServer(INFERENCE, SETTINGS)
         self.directory = directory
         # One worker looks after the profiler; should it die, the worker that takes its number does.
         self.profiler = ProfilerProcess() if bentoml.server_context.worker_index in (None, 0, 1) else None
 
+    @bentoml.on_deployment
+    @staticmethod
+    def prepare() -> None:
+        """Run once, by the process that starts the workers: what gRPC needs is there, or the start ends here."""
+        try:
+            Messages()
+            read_certificates(SETTINGS)
+            GRPC_PORT.take()
+        except ConfigError as mistake:
+            raise BentoMLException(str(mistake)) from None
+
     @bentoml.on_startup
-    def warm_up(self) -> None:
+    async def warm_up(self) -> None:
         """Run before the first request is let in, so ready means warm."""
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
         BATCHER.open(self.desk.decide)
+        INFERENCE.open(self.__is_ready__)
         if self.profiler:
             self.profiler.start()
+        await self.grpc.start()
         gc.collect()
         gc.freeze()  # a full collection goes over all that was imported: 50 to 70 ms in which nobody is answered
         logger.info("serving %s", MODEL.tag)
 
     @bentoml.on_shutdown
-    def close(self) -> None:
-        """Run after the last answer: close the log, then let the profiler finish with it."""
+    async def close(self) -> None:
+        """Run after the last answer over HTTP: end gRPC, close the log, then let the profiler finish with it."""
+        await self.grpc.stop()
         self.log.close()
         if self.profiler:
             self.profiler.stop()
@@ -158,4 +180,4 @@ app.add_asgi_middleware(
     timeout_s=SETTINGS.timeout_s,
 )
 ROUTES = [Route("/model", describe_model), Route("/model/card", show_card), Route("/docs.json", describe_api)]
-app.mount_asgi_app(Starlette(routes=ROUTES), path="/")
+app.mount_asgi_app(Starlette(routes=ROUTES + RestRoutes(INFERENCE, SETTINGS.max_body_bytes).routes()), path="/")

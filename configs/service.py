@@ -22,6 +22,12 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     timeout_s: Annotated[int, Meta(ge=1, le=600)]
     access_log: bool
+    grpc_host: Annotated[str, Meta(min_length=1)]
+    grpc_port: Annotated[int, Meta(ge=0, le=65_535)]
+    grpc_grace_s: Annotated[int, Meta(ge=1, le=600)]
+    grpc_certificate: str
+    grpc_key: str
+    grpc_client_ca: str
 
 
 def read_service(path: Path = SERVICE_YAML) -> ServiceConfig:

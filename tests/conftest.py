@@ -96,6 +96,7 @@ def environment(home: Path) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
         "SCORER_DIRECTORY": str(home / "var"),
+        "SCORER_GRPC_PORT": "0",  # none, unless a `Server` says which
     }
 
 
@@ -114,8 +115,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train(tmp_path_factory.mktemp("trained"), "configs/datasets/german_credit.yaml", PRODUCTION)
 
 
+def free_port() -> int:
+    """A loopback port that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Server:
-    """`bentoml serve` on a free loopback port; `log` holds all that it printed."""
+    """`bentoml serve` on free loopback ports; `log` holds all that it printed."""
 
     def __init__(
         self,
@@ -125,10 +134,9 @@ class Server:
         target: str = "service:CreditScorer",
         cwd: Path = ROOT,
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port, grpc_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.grpc = f"127.0.0.1:{grpc_port}"
         self.log = log
         self._output = log.open("ab")
         self.process = subprocess.Popen(
@@ -144,7 +152,7 @@ class Server:
                 str(self.port),
             ],
             cwd=cwd,
-            env=environment | {"SCORER_WORKERS": str(workers)},
+            env=environment | {"SCORER_WORKERS": str(workers), "SCORER_GRPC_PORT": str(grpc_port)},
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

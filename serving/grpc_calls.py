@@ -1,0 +1,136 @@
+"""The six calls of the Open Inference Protocol over gRPC, and what each error is there.
+
+Leaves to others: the port, health and reflection (grpc_server), messages and rows (grpc_codec), what is answered
+(inference).
+"""
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc import StatusCode
+
+from models.errors import RETRY_AFTER_S, Fault, ScorerError
+from serving.grpc_codec import GrpcCodec
+from serving.inference import PREDICT, READ, TIMEOUT, Inference, seconds, told
+from serving.messages import Messages
+from serving.metrics import metrics
+from serving.tensors import malformed
+
+STATUS = {  # of an error's HTTP status; any other is the caller's fault
+    401: StatusCode.UNAUTHENTICATED,
+    403: StatusCode.PERMISSION_DENIED,
+    404: StatusCode.NOT_FOUND,
+    413: StatusCode.RESOURCE_EXHAUSTED,
+    429: StatusCode.RESOURCE_EXHAUSTED,
+    500: StatusCode.INTERNAL,
+    503: StatusCode.UNAVAILABLE,
+    504: StatusCode.DEADLINE_EXCEEDED,
+}
+TO_TRY_AGAIN = (429, 503)
+PUSHBACK = (("grpc-retry-pushback-ms", str(RETRY_AFTER_S * 1000)),)  # what `Retry-After` is called in gRPC
+
+Call = Callable[[bytes, Any], Awaitable[bytes | ScorerError]]
+logger = logging.getLogger("bentoml.scorer")
+
+
+class GrpcCalls:
+    """The calls, for one worker.
+
+    Args:
+        inference: what is served.
+        messages: the protocol's.
+    """
+
+    def __init__(self, inference: Inference, messages: Messages) -> None:
+        self._inference = inference
+        self._messages = messages
+        self._codec = GrpcCodec(messages, inference.decoder, inference.name, inference.version)
+        self._metrics = metrics()
+
+    def handlers(self) -> dict[str, Any]:
+        """By the name of the call.
+
+        Bytes come in as they are: what cannot be parsed is then the caller's fault, and no exception of gRPC's.
+        """
+        calls: dict[str, Call] = {
+            "ServerLive": self._server_live,
+            "ServerReady": self._server_ready,
+            "ModelReady": self._model_ready,
+            "ServerMetadata": self._server_metadata,
+            "ModelMetadata": self._model_metadata,
+            "ModelInfer": self._model_infer,
+        }
+        return {name: grpc.unary_unary_rpc_method_handler(self._told(name, call)) for name, call in calls.items()}
+
+    def _told(self, name: str, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def answer(body: bytes, context: Any) -> bytes:
+            try:
+                said = await call(body, context)
+            except ScorerError as error:
+                said = error
+            except Exception:
+                fault_id = uuid.uuid4().hex
+                logger.exception("fault %s in gRPC call %s", fault_id, name)
+                said = Fault(fault_id)
+            if isinstance(said, ScorerError):
+                self._metrics.rejected.labels(said.code).inc()
+                more = PUSHBACK if said.status in TO_TRY_AGAIN else ()
+                await context.abort(STATUS.get(said.status, StatusCode.INVALID_ARGUMENT), told(said), more)
+            return said  # type: ignore[return-value] # `abort` does not come back
+
+        return answer
+
+    async def _server_live(self, body: bytes, _: Any) -> bytes:
+        self._parse("ServerLiveRequest", body)
+        return self._bytes("ServerLiveResponse", {"live": True})
+
+    async def _server_ready(self, body: bytes, _: Any) -> bytes:
+        self._parse("ServerReadyRequest", body)
+        return self._bytes("ServerReadyResponse", {"ready": await self._inference.ready()})
+
+    async def _model_ready(self, body: bytes, _: Any) -> bytes:
+        request = self._parse("ModelReadyRequest", body)
+        self._inference.check(request.name, request.version)
+        return self._bytes("ModelReadyResponse", {"ready": await self._inference.ready()})
+
+    async def _server_metadata(self, body: bytes, context: Any) -> bytes:
+        self._admit(context, READ)
+        self._parse("ServerMetadataRequest", body)
+        return self._bytes("ServerMetadataResponse", self._inference.describe_server())
+
+    async def _model_metadata(self, body: bytes, context: Any) -> bytes:
+        self._admit(context, READ)
+        request = self._parse("ModelMetadataRequest", body)
+        self._inference.check(request.name, request.version)
+        return self._bytes("ModelMetadataResponse", self._inference.describe_model())
+
+    async def _model_infer(self, body: bytes, context: Any) -> bytes | ScorerError:
+        self._admit(context, PREDICT)
+        request = self._codec.parse(body)
+        self._inference.check(request.model_name, request.model_version)
+        names = self._codec.outputs(request)
+        rows = self._codec.rows(request)
+        within_s = context.time_remaining()
+        if request.parameters and TIMEOUT in request.parameters:
+            limit_s = seconds(request.parameters[TIMEOUT].int64_param or request.parameters[TIMEOUT].uint64_param)
+            within_s = min(limits) if (limits := [s for s in (within_s, limit_s) if s is not None]) else None
+        predictions = await self._inference.predict(rows, "grpc", within_s)
+        if isinstance(predictions, ScorerError):
+            return predictions
+        return self._codec.answer(request, names, predictions)
+
+    def _admit(self, context: Any, permission: str) -> None:
+        self._inference.admit(lambda: dict(context.invocation_metadata() or ()), permission)
+
+    def _parse(self, name: str, body: bytes) -> Any:
+        try:
+            return self._messages[name].FromString(body)
+        except DecodeError:
+            raise malformed(f"not a {name}: its bytes cannot be parsed") from None
+
+    def _bytes(self, name: str, fields: dict[str, Any]) -> bytes:
+        return bytes(self._messages[name](**fields).SerializeToString())
