@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 
-from models.errors import RETRY_AFTER_S, Fault, ScorerError
+from models.errors import RETRY_AFTER_S, Fault, ScorerError, Unready
 from serving.grpc_codec import GrpcCodec
 from serving.inference import PREDICT, READ, TIMEOUT, Inference, seconds, told
 from serving.messages import Messages
@@ -33,6 +33,8 @@ STATUS = {  # of an error's HTTP status; any other is the caller's fault
 TO_TRY_AGAIN = (429, 503)
 PUSHBACK = (("grpc-retry-pushback-ms", str(RETRY_AFTER_S * 1000)),)  # what `Retry-After` is called in gRPC
 
+ENDING = Unready("the service is ending; try again")
+
 Call = Callable[[bytes, Any], Awaitable[bytes | ScorerError]]
 logger = logging.getLogger("bentoml.scorer")
 
@@ -50,6 +52,11 @@ class GrpcCalls:
         self._messages = messages
         self._codec = GrpcCodec(messages, inference.decoder, inference.name, inference.version)
         self._metrics = metrics()
+        self._ending = False
+
+    def end(self) -> None:
+        """Let no call in from now on: each is told to try elsewhere."""
+        self._ending = True
 
     def handlers(self) -> dict[str, Any]:
         """By the name of the call.
@@ -69,7 +76,7 @@ class GrpcCalls:
     def _told(self, name: str, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def answer(body: bytes, context: Any) -> bytes:
             try:
-                said = await call(body, context)
+                said = ENDING if self._ending else await call(body, context)
             except ScorerError as error:
                 said = error
             except Exception:

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol over gRPC, asked by an unmodified tritonclient, and by bare gRPC where that cannot err."""
+"""The Open Inference Protocol over gRPC, asked by an unmodified tritonclient, by bare gRPC where that cannot err."""
 
 import asyncio
 import random
