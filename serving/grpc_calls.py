@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from grpc import StatusCode
 
 from models.errors import RETRY_AFTER_S, Fault, ScorerError, Unready
+from serving.gathering import Gathering
 from serving.grpc_codec import GrpcCodec
 from serving.inference import PREDICT, READ, TIMEOUT, Inference, seconds, told
 from serving.messages import Messages
@@ -52,7 +53,9 @@ class GrpcCalls:
         self._messages = messages
         self._codec = GrpcCodec(messages, inference.decoder, inference.name, inference.version)
         self._metrics = metrics()
+        self._gathering = Gathering()
         self._ending = False
+        self._running = 0
 
     def end(self) -> None:
         """Let no call in from now on: each is told to try elsewhere."""
@@ -75,6 +78,7 @@ class GrpcCalls:
 
     def _told(self, name: str, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def answer(body: bytes, context: Any) -> bytes:
+            self._running += 1
             try:
                 said = ENDING if self._ending else await call(body, context)
             except ScorerError as error:
@@ -83,6 +87,8 @@ class GrpcCalls:
                 fault_id = uuid.uuid4().hex
                 logger.exception("fault %s in gRPC call %s", fault_id, name)
                 said = Fault(fault_id)
+            finally:
+                self._running -= 1
             if isinstance(said, ScorerError):
                 self._metrics.rejected.labels(said.code).inc()
                 more = PUSHBACK if said.status in TO_TRY_AGAIN else ()
@@ -121,6 +127,8 @@ class GrpcCalls:
         self._inference.check(request.model_name, request.model_version)
         names = self._codec.outputs(request)
         rows = self._codec.rows(request)
+        if self._running > 1 or self._gathering.crowded:  # a lone call waits for nobody
+            await self._gathering.join()
         within_s = context.time_remaining()
         if request.parameters and TIMEOUT in request.parameters:
             limit_s = seconds(request.parameters[TIMEOUT].int64_param or request.parameters[TIMEOUT].uint64_param)

@@ -24,8 +24,7 @@ HEALTH = "grpc.health.v1.Health"
 REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"  # the same messages, by the name that newer clients try first
 LOOK_S = 1.0  # between two looks at readiness, for those who watch the health service
-# In these seconds calls that come are told UNAVAILABLE, which clients take elsewhere; the end itself cuts what comes off
-# as CANCELLED.
+# In these seconds a call that comes is told UNAVAILABLE, which its client takes elsewhere. Later ones are CANCELLED.
 TOLD_S = 0.5
 # A client that has gone without a word is noticed after 80 s. One may ask after us every second, idle or not.
 KEEPALIVE = (

@@ -1,6 +1,6 @@
 """The gRPC server itself: several workers on one port, TLS, and an end at which no call fails."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import subprocess
 import sys
@@ -70,7 +70,6 @@ def test_workers_share_the_port_and_a_stop_under_load_fails_no_call_that_was_let
     said = service.log.read_text()
     assert "Traceback" not in said, said
     assert said.count("serving gRPC on") == 2
-    assert len({path.name.split("-")[0] for path in (tmp_path / "var").rglob("*.log")}) >= 1
 
 
 def test_health_tells_those_who_watch_that_the_end_is_near(trained, serve):
@@ -137,15 +136,15 @@ class Authority:
         self.path = self._write("ca.pem", self._sign(self.name, self.key.public_key(), is_ca=True))
 
     def _sign(self, name, public_key, is_ca):
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         builder = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(self.name)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(hours=1))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(
                 x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
