@@ -69,7 +69,8 @@ class GrpcServer:
         self._add_reflection(messages)
         await self._report()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        address = f"{settings.grpc_host}:{settings.grpc_port}"
+        host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host  # IPv6
+        address = f"{host}:{settings.grpc_port}"
         certificates = read_certificates(settings)
         if certificates is None:
             self._server.add_insecure_port(address)
