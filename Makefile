@@ -77,6 +77,10 @@ bench: model  ## measure the graph, and the service that `make serve` runs
 test: environment  ## run the whole test suite
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+.PHONY: torture
+torture: environment  ## the faults of tests/torture at full length, some 15 minutes
+	$(BIN)/pytest tests/torture --torture
+
 .PHONY: lint
 lint: environment  ## check format, lint, types, configs and workflows
 	$(BIN)/ruff format --check .

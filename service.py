@@ -1,6 +1,7 @@
 """The service: one request, top to bottom.
 
-    bytes ─► FrontDoor: limits, decode and validate     serving/http.py, models/request.py
+    bytes ─► Gate:      who may call                    serving/gate.py, serving/keys
+          ─► FrontDoor: limits, decode and validate     serving/http.py, models/request.py
           ─► Batcher:   what has arrived is one batch   serving/batching.py
           ─► Desk:      one ONNX Runtime call, one      serving/scoring.py
                         write to the decision log
@@ -11,8 +12,10 @@ A process of its own follows the decision log and profiles it (monitoring/). Wha
 and threshold come from the model's artifact; nothing here knows a column.
 """
 
-import gc
 import logging
+import os
+import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,6 @@ import msgspec
 from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from configs.monitoring import read_monitoring
@@ -30,20 +31,25 @@ from configs.service import read_service
 from configs.source import ConfigError
 from models.artifact import Artifact, ArtifactError
 from models.champion import ALIAS, champion
+from models.errors import ScorerError
 from models.request import RequestDecoder
 from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
-from monitoring.status import profiled_rows
+from monitoring.keys import keys_from
+from monitoring.log_lines import speak_json
 from monitoring.supervision import ProfilerProcess
 from serving.batching import Batcher
-from serving.grpc_server import GrpcServer, read_certificates
+from serving.collector import tame_collector
+from serving.explain import Explaining
+from serving.gate import Gate
+from serving.heads import bound_heads
 from serving.http import FrontDoor
-from serving.inference import Inference
-from serving.messages import Messages
-from serving.metrics import metrics
-from serving.openapi import complete
-from serving.ports import SharedPort
-from serving.rest import RestRoutes
-from serving.scoring import Arrival, Desk, Results
+from serving.keys import Gatekeeper
+from serving.metrics import metrics, profiled_rows_metric
+from serving.open_inference import OpenInference
+from serving.pages import Pages
+from serving.request_ids import request_id
+from serving.scoring import Arrival, Desk
+from serving.tracing import tracing
 from serving.types import request_type, response_type
 
 logger = logging.getLogger("bentoml.scorer")
@@ -63,100 +69,91 @@ def load(tag: str) -> Artifact:
 
 
 try:
-    SETTINGS, MONITORING = read_service(), read_monitoring()
-    check_place(Path(MONITORING.directory))
+    SETTINGS, MONITORING, LOG_KEYS = read_service(), read_monitoring(), keys_from(os.environ)
+    SCORE_UNLOGGED = MONITORING.when_log_fails == "score"
+    if not SCORE_UNLOGGED:
+        check_place(Path(MONITORING.directory))
+    GATEKEEPER = Gatekeeper(Path(SETTINGS.keys_file) if SETTINGS.keys_file else None, SETTINGS.workers)
 except (ConfigError, LogUnavailable) as mistake:
     raise BentoMLException(str(mistake)) from None
 # A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
 MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
-BATCHER = Batcher(SETTINGS.max_batch_rows, max_queued_rows=SETTINGS.max_rows)
-INFERENCE = Inference(MODEL, BATCHER, SETTINGS.max_rows, SETTINGS.timeout_s)
-GRPC_PORT = SharedPort(SETTINGS.grpc_host, SETTINGS.grpc_port)
-
-
-async def describe_model(_: Request) -> Response:
-    """`GET /model`: what is served, its features, threshold and origin."""
-    return Response(msgspec.json.encode(MODEL.describe()), media_type="application/json")
-
-
-async def show_card(request: Request) -> Response:
-    """`GET /model/card`: the model card, as a page or, to those who accept `text/markdown`, as Markdown."""
-    if "text/markdown" in request.headers.get("accept", ""):
-        return Response(MODEL.card, media_type="text/markdown")
-    return Response(MODEL.card_page, media_type="text/html")
-
-
-async def describe_api(_: Request) -> Response:
-    """`GET /docs.json`: the OpenAPI document behind the page at `/`."""
-    return Response(msgspec.json.encode(complete(app.openapi_spec.asdict(), MODEL)), media_type="application/json")
+DIRECTORY = Path(MONITORING.directory)
+DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
+BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_latency_ms / 1000)
+EXPLAINING = Explaining(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
+OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, GATEKEEPER)
 
 
 @bentoml.service(
     name="credit_scorer",
     workers=SETTINGS.workers,
+    http={"host": SETTINGS.host},  # where no --host is given
     logging={"access": {"enabled": SETTINGS.access_log}},
-    traffic={
-        "timeout": SETTINGS.timeout_s + 5
-    },  # BentoML's words for it would not be the contract's, so ours come first
+    metrics={"enabled": SETTINGS.bentoml_metrics},
+    tracing=tracing(SETTINGS),
+    # BentoML's words for a timeout would not be the contract's, so ours come first.
+    traffic={"timeout": SETTINGS.timeout_s + 1},
 )
 class CreditScorer:
     """Probability of the dataset's event, and the decision that it means, for each applicant."""
 
     model = BentoModel(MODEL.tag)  # names the model, so that BentoML packs it into the bento
 
-    def __init__(self) -> None:
-        directory = Path(MONITORING.directory)
-        self.scorer = MODEL.scorer()
-        self.log = DecisionLog(directory, MONITORING.segment_bytes)
-        self.desk = Desk(MODEL.tag, self.scorer, self.log, metrics())
-        self.grpc = GrpcServer(INFERENCE, SETTINGS)
-        self.directory = directory
-        # One worker looks after the profiler; should it die, the worker that takes its number does.
-        self.profiler = ProfilerProcess() if bentoml.server_context.worker_index in (None, 0, 1) else None
+    @bentoml.on_deployment
+    @staticmethod
+    def speak() -> None:
+        """Run once, in the process that starts the workers, and by each of these."""
+        if SETTINGS.log_format == "json":
+            speak_json(request_id)
 
     @bentoml.on_deployment
     @staticmethod
-    def prepare() -> None:
-        """Run once, by the process that starts the workers: what gRPC needs is there, or the start ends here."""
-        try:
-            Messages()
-            read_certificates(SETTINGS)
-            GRPC_PORT.take()
-        except ConfigError as mistake:
-            raise BentoMLException(str(mistake)) from None
+    def take_port() -> None:
+        """Run once, in the process that starts the workers: what gRPC needs is there, or the start ends here."""
+        OPEN_INFERENCE.prepare()
+
+    def __init__(self) -> None:
+        self.speak()
+        self.scorer = MODEL.scorer()
+        self.log = DecisionLog(
+            DIRECTORY, MONITORING.segment_bytes, MONITORING.segment_s, LOG_KEYS, begin=not SCORE_UNLOGGED
+        )
+        if not SETTINGS.bentoml_metrics:
+            metrics().stand_in()
+        self.desk = Desk(MODEL.tag, self.scorer, self.log, metrics(), SCORE_UNLOGGED)
+        # One worker looks after the profiler; should it die, the worker that takes its number does.
+        self.profiler = ProfilerProcess() if bentoml.server_context.worker_index in (None, 0, 1) else None
 
     @bentoml.on_startup
     async def warm_up(self) -> None:
         """Run before the first request is let in, so ready means warm."""
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
+        EXPLAINING.open(example)
         BATCHER.open(self.desk.decide)
-        INFERENCE.open(self.__is_ready__)
+        GATEKEEPER.watch()
+        bound_heads()
         if self.profiler:
             self.profiler.start()
-        await self.grpc.start()
-        gc.collect()
-        gc.freeze()  # a full collection goes over all that was imported: 50 to 70 ms in which nobody is answered
+        await OPEN_INFERENCE.start(self.__is_ready__)
+        tame_collector()
         logger.info("serving %s", MODEL.tag)
 
     @bentoml.on_shutdown
     async def close(self) -> None:
         """Run after the last answer over HTTP: end gRPC, close the log, then let the profiler finish with it."""
-        await self.grpc.stop()
+        await OPEN_INFERENCE.stop()
+        EXPLAINING.close()
         self.log.close()
         if self.profiler:
             self.profiler.stop()
 
     def __is_ready__(self) -> bool:
-        return not self.desk.log_failed or self.log.probe()
+        return (self.log.is_open and not self.desk.log_failed) or self.log.probe()
 
-    def __metrics__(self, exposition: str) -> str:
-        """BentoML's metrics and, read from the profiler's checkpoint, how many rows it has done."""
-        return (
-            f"{exposition}# HELP scorer_profiled_rows_total Rows in exactly one whylogs profile\n"
-            "# TYPE scorer_profiled_rows_total counter\n"
-            f"scorer_profiled_rows_total {profiled_rows(self.directory)}\n"
-        )
+    def __metrics__(self, text: str) -> str:
+        return text + profiled_rows_metric(DIRECTORY)
 
     @bentoml.api(
         batchable=True,
@@ -165,19 +162,36 @@ class CreditScorer:
         input_spec=request_type(MODEL.schema, MODEL.manifest.example, SETTINGS.max_rows),
         output_spec=response_type(),
     )
-    async def predict(self, applicants: list[Arrival]) -> Results:
+    async def predict(self, applicants: list[Any]) -> list[Any]:
         """Score applicants; answers come in the order asked. One that is invalid refuses its request, and no other."""
-        # The definition of the route: over HTTP, `serving.http` answers it, through the same desk.
-        return self.desk.decide(applicants)
+        # The definition of the route. With `lane: true` serving.http answers it, by the same steps; otherwise this
+        # does, on bodies that were found valid there.
+        now_s = time.perf_counter()
+        results = self.desk.decide([Arrival(row, "http", now_s) for row in DECODER.convert(applicants)])
+        failed = next((result for result in results if isinstance(result, ScorerError)), None)
+        if failed is not None:
+            raise BentoMLException(failed.message, error_code=HTTPStatus(failed.status))
+        return [msgspec.to_builtins(result) for result in results]
 
 
 app: Any = CreditScorer  # BentoML's decorator has made a Service of the class
+app.add_asgi_middleware(Gate, gatekeeper=GATEKEEPER, open_to_network=SETTINGS.open_to_network)
 app.add_asgi_middleware(
     FrontDoor,
-    decoder=RequestDecoder(MODEL.schema, SETTINGS.max_rows),
+    decoder=DECODER,
     max_body_bytes=SETTINGS.max_body_bytes,
     batcher=BATCHER,
     timeout_s=SETTINGS.timeout_s,
+    lane=SETTINGS.lane,
 )
-ROUTES = [Route("/model", describe_model), Route("/model/card", show_card), Route("/docs.json", describe_api)]
-app.mount_asgi_app(Starlette(routes=ROUTES + RestRoutes(INFERENCE, SETTINGS.max_body_bytes).routes()), path="/")
+
+
+def specification() -> dict[str, Any]:
+    """BentoML's OpenAPI document; it is made when it is asked for, as that takes a while."""
+    described: dict[str, Any] = app.openapi_spec.asdict()
+    return described
+
+
+PAGES = Pages(MODEL, DIRECTORY, specification, GATEKEEPER.asks_for_keys)
+EXPLAIN = Route("/explain", EXPLAINING.answer, methods=["POST"])
+app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN, *OPEN_INFERENCE.routes()]), path="/")

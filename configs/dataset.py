@@ -24,12 +24,18 @@ class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name
     type: Literal["categorical", "integer", "number"]
     description: str = ""
+    reason: str = ""  # what a reason for a decline calls it, in words that an applicant understands
     unit: str = ""
     categories: tuple[str, ...] = ()  # the vocabulary, in the order that the documentation shows
     minimum: float | None = None  # inclusive
     maximum: float | None = None  # inclusive
     protected: bool = False  # recorded and audited, never an input of the model
     nullable: bool = False  # null or absent allowed; the graph imputes it
+
+    @property
+    def plain(self) -> str:
+        """What a reason calls the feature; without words of its own, its description or its name."""
+        return self.reason or self.description or self.name
 
     @property
     def lowest(self) -> float:
@@ -132,6 +138,8 @@ def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
 
 def _feature_faults(feature: Feature) -> list[tuple[str, str, str]]:
     faults = []
+    if feature.protected and feature.reason:
+        faults.append(("reason", "a protected feature is never a reason", "remove it, or protected: true"))
     if feature.type == "categorical":
         if not feature.categories:
             faults.append(("categories", "the vocabulary is empty", "list the values that the column takes"))
@@ -142,7 +150,7 @@ def _feature_faults(feature: Feature) -> list[tuple[str, str, str]]:
         if feature.minimum is not None or feature.maximum is not None:
             faults.append(("minimum", "a categorical feature has no range", "remove minimum and maximum"))
         return faults
-    return _range_faults(feature)
+    return faults + _range_faults(feature)
 
 
 def _range_faults(feature: Feature) -> list[tuple[str, str, str]]:

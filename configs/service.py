@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from configs.source import read
 
 SERVICE_YAML = Path(__file__).with_name("service.yaml")
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - chosen by `host` alone
 
 
 class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,15 +20,33 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_batch_rows: Annotated[int, Meta(ge=2, le=65_536)]
     max_latency_ms: Annotated[int, Meta(ge=10, le=60_000)]
     max_rows: Annotated[int, Meta(ge=1, le=1_000_000)]
+    max_explained_rows: Annotated[int, Meta(ge=1, le=10_000)]
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     timeout_s: Annotated[int, Meta(ge=1, le=600)]
+    lane: bool
     access_log: bool
-    grpc_host: Annotated[str, Meta(min_length=1)]
+    bentoml_metrics: bool
+    keys_file: str
+    open_to_network: bool
+    log_format: Literal["text", "json"]
+    tracing_endpoint: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
+    tracing_sample_rate: Annotated[float, Meta(ge=0, le=1)]
+    grpc_host: str
     grpc_port: Annotated[int, Meta(ge=0, le=65_535)]
     grpc_grace_s: Annotated[int, Meta(ge=1, le=600)]
     grpc_certificate: str
     grpc_key: str
     grpc_client_ca: str
+
+    @property
+    def host(self) -> str:
+        """The address to listen on where nobody names one: loopback, unless callers have keys or all are welcome."""
+        return EVERYWHERE if self.keys_file or self.open_to_network else LOOPBACK
+
+    @property
+    def grpc_address(self) -> str:
+        """The address to listen on for gRPC; where nobody names one, that of HTTP."""
+        return self.grpc_host or self.host
 
 
 def read_service(path: Path = SERVICE_YAML) -> ServiceConfig:

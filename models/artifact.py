@@ -12,20 +12,22 @@ import msgspec
 from msgspec import Struct
 
 from configs.dataset import Dataset
+from models.background import Background
 from models.schema import Schema
 from models.scorer import Scorer
 
-FORMAT = 2  # raised when a service can no longer read what an older trainer wrote
+FORMAT = 3  # raised when a service can no longer read what an older trainer wrote
 
 MODEL = "model.onnx"
 DATASET = "dataset.json"
 REFERENCE = "reference_profile.bin"
+BACKGROUND = "background.json"
 METRICS = "metrics.json"
 CARD = "model_card.md"
 CARD_PAGE = "model_card.html"
 CONFIG = "model_config.json"
 MANIFEST = "manifest.json"
-FILES = (MODEL, DATASET, REFERENCE, METRICS, CARD, CARD_PAGE, CONFIG)
+FILES = (MODEL, DATASET, REFERENCE, BACKGROUND, METRICS, CARD, CARD_PAGE, CONFIG)
 
 
 class ArtifactError(RuntimeError):
@@ -56,6 +58,7 @@ class Artifact:
         folder: where it lies.
         manifest: what it says of itself.
         schema: the compiled dataset it was trained for.
+        background: made-up applicants whom explanations start from.
     """
 
     def __init__(self, folder: Path, retrain: str) -> None:
@@ -80,10 +83,13 @@ class Artifact:
                 raise refuse(f"lacks {name}") from None
             if found != self.manifest.sha256.get(name):
                 raise refuse(f"has another {name} than its manifest says")
+        read = DATASET
         try:
-            dataset = msgspec.json.decode((folder / DATASET).read_bytes(), type=Dataset)
+            dataset = msgspec.json.decode((folder / read).read_bytes(), type=Dataset)
+            read = BACKGROUND
+            self.background = Background.decode((folder / read).read_bytes())
         except msgspec.DecodeError as error:
-            raise refuse(f"has a {DATASET} that this version cannot read ({error})") from None
+            raise refuse(f"has a {read} that this version cannot read ({error})") from None
         self.schema = Schema(dataset)
 
     @property

@@ -8,7 +8,6 @@ float32 of the answer, which therefore does not depend on who else is in the bat
 
 import io
 import warnings
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from configs.dataset import Feature
+from models.folded import FoldedNetwork
 from models.network import CreditNetwork
 from models.schema import MISSING_TEXT, Column, Schema
 
@@ -110,7 +110,6 @@ def _front(schema: Schema, used: set[str], prefix: str) -> onnx.ModelProto:
 
 def _export(network: CreditNetwork, categorical: int, numeric: int) -> onnx.ModelProto:
     """The network in double precision, as ONNX with the inputs that it uses."""
-    network = deepcopy(network).double().eval()
     rows = 2  # a batch of one would be taken for a constant
     example = (torch.zeros(rows, categorical, dtype=torch.int64), torch.zeros(rows, numeric, dtype=torch.float32))
     written: Any = io.BytesIO()  # the stub of the exporter forgets files
@@ -119,7 +118,7 @@ def _export(network: CreditNetwork, categorical: int, numeric: int) -> onnx.Mode
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network,
+            FoldedNetwork(network),
             example,
             written,
             dynamo=False,

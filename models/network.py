@@ -171,6 +171,15 @@ class CreditNetwork(nn.Module):
 
         Where each member has rows of its own, both come with `M` in front.
         """
+        shared, linear = self.shared(codes, numbers)
+        common = torch.cat(shared, dim=codes.dim() - 1).expand(self.shape.members, -1, -1)  # M B F
+        if linear is None or not len(self.bin_columns):
+            return common.to(self.out_weight.dtype)
+        position = (_taken(linear, self.bin_columns) - self.bin_lower) / self.bin_width  # M B linear*bins
+        return torch.cat([common, position.clamp(0.0, 1.0)], dim=2).to(self.out_weight.dtype)
+
+    def shared(self, codes: Tensor, numbers: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """What all members see alike, in doubles, and the linear columns with the mean where missing."""
         numbers = numbers.to(self.mean.dtype)
         shared = []
         if len(self.indicator_columns):
@@ -179,17 +188,11 @@ class CreditNetwork(nn.Module):
             shared.append((_taken(numbers, self.level_columns) == self.level_values).to(numbers.dtype))
         if len(self.missing_columns):
             shared.append(torch.isnan(_taken(numbers, self.missing_columns)).to(numbers.dtype))
-        pieces = None
-        if len(self.linear_columns):
-            linear = _taken(numbers, self.linear_columns)  # B linear
-            linear = torch.where(torch.isnan(linear), self.mean, linear)
-            shared.append((linear - self.mean) / self.scale)
-            if len(self.bin_columns):
-                position = (_taken(linear, self.bin_columns) - self.bin_lower) / self.bin_width  # M B linear*bins
-                pieces = position.clamp(0.0, 1.0)
-        common = torch.cat(shared, dim=codes.dim() - 1).expand(self.shape.members, -1, -1)  # M B F
-        encoded = common if pieces is None else torch.cat([common, pieces], dim=2)
-        return encoded.to(self.out_weight.dtype)
+        if not len(self.linear_columns):
+            return shared, None
+        linear = _taken(numbers, self.linear_columns)  # B linear
+        linear = torch.where(torch.isnan(linear), self.mean, linear)
+        return [*shared, (linear - self.mean) / self.scale], linear
 
     def member_logits(self, encoded: Tensor) -> Tensor:
         """`[M, B, F]` to the uncalibrated logits of each member, `[M, B]`."""

@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct
 
 from configs.dataset import RESERVED, Feature
 from models.errors import Detail, Rejected
-from models.identifiers import uuid7
+from models.identifiers import Identifiers
 from models.schema import MAX_ID_LENGTH, Schema, optional
 
 MAX_DETAILS = 20  # faults listed in one answer
@@ -50,6 +50,7 @@ class RequestDecoder:
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.schema = schema
         self.max_rows = max_rows
+        self._identifiers = Identifiers()
         envelope = msgspec.defstruct("Envelope", [(ENVELOPE, list[schema.row])], forbid_unknown_fields=True)  # type: ignore[name-defined]
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
         attributes = schema.row.__struct_fields__
@@ -72,9 +73,16 @@ class RequestDecoder:
         else:
             if not 0 < len(rows) <= self.max_rows or body.count(b'"') != self._expected_quotes(rows):
                 rows = self._explain(body)
+        return self._identified(rows)
+
+    def convert(self, applicants: list[Any]) -> list[Struct]:
+        """Rows of applicants that `decode` has found to be valid, and another parser has read."""
+        return self._identified([msgspec.convert(applicant, self.schema.row) for applicant in applicants])
+
+    def _identified(self, rows: list[Struct]) -> list[Struct]:
         for row in rows:
             if row.application_id is UNSET or row.application_id is None:  # type: ignore[attr-defined]
-                row.application_id = uuid7()  # type: ignore[attr-defined]
+                row.application_id = self._identifiers.new()  # type: ignore[attr-defined]
         return rows
 
     def _expected_quotes(self, rows: list[Struct]) -> int:
@@ -165,7 +173,7 @@ def row_faults(schema: Schema, index: int, applicant: Any) -> list[Detail]:
         if message:
             faults.append(fault(feature.name, applicant[feature.name], message))
     identifier = applicant.get(RESERVED)
-    if identifier is not None and not _is_identifier(identifier):
+    if identifier is not None and not is_identifier(identifier):
         faults.append(fault(RESERVED, identifier, f"must be text of 1 to {MAX_ID_LENGTH} characters"))
     return faults
 
@@ -175,7 +183,8 @@ def _unknown(name: str, schema: Schema) -> str:
     return f"unknown field{f'; did you mean {near[0]}?' if near else ''}"
 
 
-def _is_identifier(value: Any) -> bool:
+def is_identifier(value: Any) -> bool:
+    """Whether `value` can be an `application_id`."""
     return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and not _SURROGATE.search(value)
 
 

@@ -4,8 +4,10 @@ Owns the row type that requests decode into, the arrays that the graph takes, an
 Leaves decoding of a request body to `models.request`, and the graph itself to `models.graph`.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -64,6 +66,11 @@ class Schema:
             else (self._attributes[feature.name], _kind(feature))
             for feature in dataset.features
         ]
+        self._kinds = [
+            (features, _values_of([self._attributes[feature.name] for feature in features]))
+            for features in (self.categorical, self.numeric)
+            if features
+        ]
         identifier = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
         fields.append((RESERVED, identifier | None | UnsetType, UNSET))
         self.row: type[Struct] = msgspec.defstruct(
@@ -81,9 +88,15 @@ class Schema:
     def feed(self, rows: Sequence[Struct]) -> dict[str, Column]:
         """The graph's inputs for `rows`: name to array of shape `[batch, 1]`, text as object, numbers as float32."""
         columns: dict[str, Column] = {}
-        for feature in self.inputs:
-            attribute = self._attributes[feature.name]
-            columns[feature.name] = column(feature, [getattr(row, attribute) for row in rows])
+        for features, values_of in self._kinds:
+            values = list(zip(*map(values_of, rows), strict=True))
+            for index, feature in enumerate(features):
+                if feature.nullable:
+                    values[index] = tuple(_present(feature, value) for value in values[index])
+            # One array for all columns of a kind, of which each column is a piece: an array each costs 1 us.
+            block = np.empty((len(features), len(rows), 1), dtype=_dtype(features[0]))
+            block[:, :, 0] = values
+            columns.update(zip((feature.name for feature in features), block, strict=True))
         return columns
 
     def feed_columns(self, table: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
@@ -117,12 +130,27 @@ class Schema:
 
 def column(feature: Feature, values: Sequence[Any]) -> Column:
     """One input of the graph, shape `[batch, 1]`; a missing value is the empty text or NaN."""
-    if feature.type == "categorical":
-        texts = np.empty((len(values), 1), dtype=object)
-        texts[:, 0] = [MISSING_TEXT if value is None or value is UNSET else value for value in values]
-        return texts
-    numbers = [np.nan if value is None or value is UNSET else value for value in values]
-    return np.asarray(numbers, dtype=np.float32).reshape(-1, 1)
+    made: Column = np.empty((len(values), 1), dtype=_dtype(feature))
+    made[:, 0] = [_present(feature, value) for value in values]
+    return made
+
+
+def _dtype(feature: Feature) -> Any:
+    return np.object_ if feature.type == "categorical" else np.float32
+
+
+def _present(feature: Feature, value: Any) -> Any:
+    """The value, or what the graph takes for a missing one."""
+    if value is None or value is UNSET:
+        return MISSING_TEXT if feature.type == "categorical" else math.nan
+    return value
+
+
+def _values_of(attributes: list[str]) -> Callable[[Struct], tuple[Any, ...]]:
+    """A function that takes these attributes of a row at once."""
+    if len(attributes) == 1:
+        return lambda row: (getattr(row, attributes[0]),)
+    return attrgetter(*attributes)
 
 
 def _property(feature: Feature) -> dict[str, Any]:

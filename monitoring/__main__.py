@@ -1,10 +1,11 @@
-"""`python -m monitoring`: how many rows were served and profiled, and the process that profiles them.
+"""`python -m monitoring`: how many rows were served and profiled, the profiler, and what becomes of the log after it.
 
 Owns: arguments, output, exit codes. Leaves to others: everything they stand for. Paths and sizes come from
-`configs/monitoring.yaml`; `SCORER_DIRECTORY` names another directory.
+`configs/monitoring.yaml`; `SCORER_DIRECTORY` names another directory, `SCORER_LOG_KEY` the key of an encrypted log.
 """
 
 import argparse
+import functools
 import json
 import logging
 import os
@@ -14,10 +15,18 @@ from pathlib import Path
 import msgspec
 
 from configs.monitoring import Monitoring, read_monitoring
+from configs.service import read_service
 from configs.source import ConfigError
+from monitoring import retention
 from monitoring.checkpoint import CheckpointError
-from monitoring.status import Status, count
+from monitoring.cipher import VARIABLE, KeyMissing
+from monitoring.journal import journal_path
+from monitoring.keys import Keys, keys_from
+from monitoring.log_lines import speak_json
+from monitoring.segments import archives
+from monitoring.status import Status, count, survey
 from monitoring.stopping import block_signals
+from monitoring.upkeep import alone, look_after
 
 # The profiler is imported where it is used: with it comes whylogs, and `status` would take 2 s instead of 0.2.
 
@@ -33,26 +42,30 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        settings = read_monitoring()
-        return int(options.command(settings, options))
-    except (ConfigError, CheckpointError, OSError) as error:
+        settings, keys = read_monitoring(), keys_from(os.environ)
+        return int(options.command(settings, keys, options))
+    except (ConfigError, CheckpointError, KeyMissing, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def status(settings: Monitoring, options: argparse.Namespace) -> int:
+def status(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
     """Print the four numbers; damage is said on standard error, and is no failure of this command."""
-    now = count(Path(settings.directory))
+    now, unopened = survey(Path(settings.directory), keys)
+    if unopened:
+        print(f"{unopened} rows are encrypted with a key not in {VARIABLE}: counted, not opened", file=sys.stderr)
     if options.json:
         print(json.dumps(msgspec.structs.asdict(now)))
         return 0
     for name, rows in msgspec.structs.asdict(now).items():
         print(f"{name:9}{rows:12,}  rows {EXPLANATIONS[name]}")
     _warn_of_damage(now)
+    if journal_path(Path(settings.directory)).exists():
+        print("an erasure is being done or was cut short; `catch-up` finishes it", file=sys.stderr)
     return 0
 
 
-def catch_up(settings: Monitoring, options: argparse.Namespace) -> int:
+def catch_up(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
     """Profile what is pending; exit code 0 when nothing logged before this call is pending any more.
 
     A damaged log is said on standard error and is 0 too: what can be read is profiled, no repetition would mend
@@ -61,15 +74,18 @@ def catch_up(settings: Monitoring, options: argparse.Namespace) -> int:
     from monitoring import profiler
 
     directory = Path(settings.directory)
-    done = profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout)
-    now = count(directory)
+    if journal_path(directory).exists():
+        with alone(directory):
+            pass
+    done = profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
+    now = count(directory, keys)
     result = "caught up" if done else "timed out"
     print(f"{result}: {now.profiled} of {now.logged} rows profiled, {now.pending} pending")
     _warn_of_damage(now)
     return 0 if done else 1
 
 
-def profile(settings: Monitoring, options: argparse.Namespace) -> int:
+def profile(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
     """Follow the log until told to stop."""
     block_signals()
     from monitoring import profiler
@@ -78,11 +94,93 @@ def profile(settings: Monitoring, options: argparse.Namespace) -> int:
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s] [profiler] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO
     )
+    if read_service().log_format == "json":
+        speak_json()
     logging.getLogger("whylogs").setLevel(logging.WARNING)  # it tells of every column that it reads
     if options.child:
-        os.nice(10)  # behind a service on the same cores: it catches up when there is less to do
+        step_behind()
     directory, leash = Path(settings.directory), sys.stdin if options.child else None
-    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, leash)
+    upkeep = functools.partial(look_after, directory, settings.retention_days, keys)
+    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, leash, keys, upkeep)
+    return 0
+
+
+def step_behind() -> None:
+    """Leave the cores to the service: this process runs when they have nothing else to do, and catches up then.
+
+    With `nice` alone it shared a core with the worker for milliseconds at a time, which was the service's p99.
+    """
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
+
+
+def compact(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
+    """Turn closed segments into Parquet; what has to wait is said, and is no failure."""
+    from monitoring import compaction
+
+    directory = Path(settings.directory)
+    if not directory.exists():
+        print("nothing is logged yet")
+        return 0
+    with alone(directory):
+        done = compaction.compact(directory, keys, options.plain)
+    form = "plain" if options.plain or not keys else "encrypted"
+    print(f"archived {done.rows} rows of {done.segments} segments, {form}, in {directory / 'archive'}")
+    waiting = {"still being written": done.written, "not profiled yet, `catch-up` does that": done.pending}
+    for reason, number in waiting.items():
+        if number:
+            print(f"left {number} segments: {reason}")
+    if done.damaged:
+        print(f"left {done.damaged} segments: damaged since they were profiled", file=sys.stderr)
+    return 0
+
+
+def retain(settings: Monitoring, keys: Keys, _: argparse.Namespace) -> int:
+    """Delete what is older than `retention_days`."""
+    directory = Path(settings.directory)
+    if not settings.retention_days or not directory.exists():
+        print("nothing is deleted: retention_days is 0" if not settings.retention_days else "nothing is logged yet")
+        return 0
+    with alone(directory):
+        done = retention.retain(directory, settings.retention_days, keys)
+    print(f"deleted {done.segments} segments and {done.archives} archives older than {settings.retention_days} days")
+    if done.kept:
+        print(f"kept {done.kept} segments as old: still being written, or not profiled yet")
+    return 0
+
+
+def erase(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
+    """Erase an applicant's id and values from every row; exit code 1 while rows of theirs are not profiled yet."""
+    from monitoring import erasure, profiler
+
+    directory = Path(settings.directory)
+    application_id = options.application_id
+    if application_id == "-":  # a command line is seen by everyone on the machine
+        application_id = sys.stdin.readline().rstrip("\n")
+    if not directory.exists():
+        print("erased 0 rows")
+        return 0
+    with alone(directory) as recovered:
+        if recovered:
+            print(f"finished an erasure of {recovered} rows that was cut short")
+        profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
+        done = erasure.erase(directory, application_id, keys)
+    print(f"erased {done.rows} rows")
+    if done.later:
+        print(f"{done.later} rows are not profiled yet, so they are still there; run it again", file=sys.stderr)
+    return 1 if done.later else 0
+
+
+def find(settings: Monitoring, keys: Keys, _: argparse.Namespace) -> int:
+    """Print the newest archived decision on the id that standard input gives as JSON; null when there is none."""
+    from monitoring import archive
+
+    application_id = msgspec.json.decode(sys.stdin.buffer.read(), type=str)
+    found = [archive.find(path, application_id, keys) for path in archives(Path(settings.directory))]
+    newest = max((one for one in found if one is not None), key=lambda one: one[0], default=None)
+    sys.stdout.buffer.write(msgspec.json.encode(newest))
     return 0
 
 
@@ -100,6 +198,19 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("catch-up", help="profile what is pending, or wait until it is")
     command.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to try for (default: 60)")
     command.set_defaults(command=catch_up)
+    command = commands.add_parser("compact", help="turn closed, profiled log files into Parquet")
+    command.add_argument("--plain", action="store_true", help="plain Parquet, although the log is encrypted")
+    command.set_defaults(command=compact)
+    command = commands.add_parser("retain", help="delete what is older than retention_days")
+    command.set_defaults(command=retain)
+    command = commands.add_parser("erase", help="erase an applicant's id and values from every row")
+    command.add_argument("application_id", help="as it was sent or answered; - reads it from standard input")
+    command.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="seconds to profile for (default: 60)"
+    )
+    command.set_defaults(command=erase)
+    command = commands.add_parser("find", help="the newest archived decision on the id, in JSON, of standard input")
+    command.set_defaults(command=find)
     command = commands.add_parser("profile", help="follow the log until SIGTERM")
     command.add_argument("--child", action="store_true", help="until standard input ends, whatever signals come")
     command.set_defaults(command=profile)

@@ -1,7 +1,7 @@
 """How far the log has been profiled, and the commit that moves it: each row in the profiles exactly once.
 
 Owns: `profiles/checkpoint.json`, and how new profile files take effect together with it. Leaves to others: what
-is in those files (profiles), who may commit (lock).
+is in those files (profiles), who may commit (lock), syncing (durable).
 
 A commit of generation g, and what a kill after each step leaves:
 
@@ -15,12 +15,12 @@ Files and folders are synced in that order, which makes losing the machine's pow
 the file system keeps its promises; but the log itself is not synced (decision_log).
 """
 
-import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
+from monitoring.durable import sync_folders, write
 from monitoring.records import Extent
 
 
@@ -70,7 +70,9 @@ class CheckpointError(Exception):
     """There are profiles, but nothing that says which rows are in them; going on would count rows twice."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}; move {path.parent} away, and the profiles are made again from the log")
+        super().__init__(
+            f"{path}: {problem}; move {path.parent} away, and the profiles are made again from what is left of the log"
+        )
 
 
 def profiles_directory(directory: Path) -> Path:
@@ -97,23 +99,23 @@ def prepare(files: Mapping[Path, bytes], generation: int) -> None:
     """Write the new content of each profile beside it."""
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(_next_path(path, generation), content)
-    _sync_folders(files)
+        write(_next_path(path, generation), content)
+    sync_folders(files)
 
 
 def commit(profiles: Path, checkpoint: Checkpoint) -> None:
     """Make `checkpoint`, and with it the prepared files of its generation, the truth."""
     temporary = profiles / "checkpoint.json.next"
-    _write(temporary, msgspec.json.format(msgspec.json.encode(checkpoint), indent=1))
+    write(temporary, msgspec.json.format(msgspec.json.encode(checkpoint), indent=1))
     temporary.replace(profiles / "checkpoint.json")
-    _sync_folders([temporary])
+    sync_folders([temporary])
 
 
 def publish(files: Collection[Path], generation: int) -> None:
     """Put the prepared files of a committed generation in the places of the old ones."""
     for path in files:
         _next_path(path, generation).replace(path)
-    _sync_folders(files)
+    sync_folders(files)
 
 
 def unpublished(profiles: Path, generation: int) -> list[Path]:
@@ -130,19 +132,3 @@ def recover(profiles: Path, generation: int) -> None:
 
 def _next_path(path: Path, generation: int) -> Path:
     return path.with_suffix(f".{generation}.next")
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folders(files: Iterable[Path]) -> None:
-    for folder in {path.parent for path in files}:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -1,6 +1,6 @@
 """The decision log of one service process: every scored row, on its way to disk before its answer leaves.
 
-Owns: appending, and staying right when the disk does not. Leaves to others: the bytes of a line (records),
+Owns: appending, and staying right when the disk does not. Leaves to others: the bytes of a line (records, cipher),
 reading (segments). Personal data lies here and nowhere else, so files are 0600 and their folder 0700.
 
 One `os.write` on an O_APPEND descriptor a batch: once it has returned, the page cache has the rows, and they
@@ -9,14 +9,18 @@ seconds, at 20,000 rows/s the price of anything safer would be the service.
 """
 
 import errno
+import fcntl
+import math
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from monitoring.records import Batch, Row, encode_line
+from monitoring.keys import PLAIN, Keys
+from monitoring.records import Batch, Row
 from monitoring.segments import segment_path
 
 
@@ -51,23 +55,43 @@ class DecisionLog:
     Args:
         directory: where records lie; the log is its folder `decisions`.
         segment_bytes: a segment that has reached this length is followed by a new one.
+        segment_s: so is one of this age in seconds, at the next batch.
+        keys: what segments are encrypted with.
+        begin: whether to begin a segment now, or with the first batch.
 
     Raises:
-        LogUnavailable: the folder cannot be made or written, found out at start.
+        LogUnavailable: the folder cannot be made or written, found out at start if `begin` says so.
     """
 
-    def __init__(self, directory: Path, segment_bytes: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        segment_bytes: int,
+        segment_s: float = math.inf,
+        keys: Keys = PLAIN,
+        begin: bool = True,
+    ) -> None:
         self._directory = directory
         self._segment_bytes = segment_bytes
+        self._segment_s = segment_s
+        self._keys = keys
+        self._encode: Callable[[Batch], bytes] = keys.encoder("")  # imports now what the first batch would wait for
         self._lock = threading.Lock()
         self._descriptor = -1
         self._path = Path()
         self._sequence = 0  # rows in the segment
         self._end = 0  # bytes in the segment, all of them good
+        self._expires_s = math.inf  # by time.monotonic, which nobody sets back
         try:
-            self._open()
+            if begin:
+                self._open()
         except OSError as error:
             raise LogUnavailable(directory / "decisions", error) from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a segment to write to."""
+        return self._descriptor >= 0
 
     def probe(self) -> bool:
         """Whether a file can be made and written where the log lies."""
@@ -99,7 +123,7 @@ class DecisionLog:
                 if not self._usable():
                     self._close()
                     self._open()
-                line = encode_line(Batch(self._sequence, datetime.now(UTC), model, rows))
+                line = self._encode(Batch(self._sequence, datetime.now(UTC), model, rows))
                 self._write(line)
             except OSError as error:
                 self._undo()
@@ -124,15 +148,22 @@ class DecisionLog:
         self._path = segment_path(self._directory)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells that it is being written (segments)
+        except OSError:
+            self._close()
+            raise
+        self._encode = self._keys.encoder(self._path.name)
         self._sequence = self._end = 0
+        self._expires_s = time.monotonic() + self._segment_s
 
     def _write(self, line: bytes) -> None:
         if os.write(self._descriptor, line) != len(line):
             raise OSError(errno.ENOSPC, "only a part was written")
 
     def _usable(self) -> bool:
-        """Tell whether the segment has room, still has a name, and is as this process left it: one fstat, 0.5 us."""
-        if self._descriptor < 0 or self._end >= self._segment_bytes:
+        """Tell whether the segment has room and time, a name, and is as this process left it: one fstat, 0.5 us."""
+        if self._descriptor < 0 or self._end >= self._segment_bytes or time.monotonic() >= self._expires_s:
             return False
         now = os.fstat(self._descriptor)
         return now.st_nlink > 0 and now.st_size == self._end

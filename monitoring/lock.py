@@ -1,24 +1,32 @@
-"""At most one profiler for a folder of profiles.
+"""At most one profiler for a folder of profiles, and at most one that compacts, erases or deletes.
 
-Owns: the lock file. Leaves to others: what is done under it. The kernel drops the lock with its process, however
+Owns: the lock files. Leaves to others: what is done under them. The kernel drops a lock with its process, however
 that ends, so nothing is ever stale.
 """
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 
-class ProfilerLock:
-    """`<profiles>/profiler.lock`, held by the process that may commit."""
+class FileLock:
+    """A file that at most one process holds; its folder is made when it is missing."""
 
-    def __init__(self, profiles: Path) -> None:
-        self._path = profiles / "profiler.lock"
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._descriptor = -1
 
-    def acquire(self) -> bool:
-        """Take the lock if it is free; True when this process holds it now."""
+    def acquire(self, timeout_s: float = 0.0) -> bool:
+        """Take the lock if it is free, or becomes so in time; True when this process holds it now."""
+        deadline = time.monotonic() + timeout_s
+        while not self._try() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.held
+
+    def _try(self) -> bool:
         if self.held:
             return True
         self.release()
@@ -41,8 +49,22 @@ class ProfilerLock:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def __enter__(self) -> "ProfilerLock":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
         self.release()
+
+
+class ProfilerLock(FileLock):
+    """`<profiles>/profiler.lock`, held by the process that may commit."""
+
+    def __init__(self, profiles: Path) -> None:
+        super().__init__(profiles / "profiler.lock")
+
+
+class UpkeepLock(FileLock):
+    """`<directory>/upkeep.lock`, held by the process that may change or delete what has been logged."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory / "upkeep.lock")

@@ -1,13 +1,14 @@
 """The files of the decision log, read back.
 
-Owns: where segments lie, how they are named, what of them can be trusted. Leaves to others: writing them
-(decision_log), and remembering how far somebody has read (checkpoint).
+Owns: where segments and archives lie, how they are named, what of them can be trusted, which of them nobody writes
+any more. Leaves to others: writing them (decision_log), and remembering how far somebody has read (checkpoint).
 
 A writer that dies leaves at most one torn line, at the end of its segment: that batch was never answered, so
 reading stops before it. A bad line with a good one behind it is damage: reading goes on, and the next batch's
 `sequence` says how many rows are missing.
 """
 
+import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from monitoring.records import Batch, decode_line
+from monitoring.keys import PLAIN, Keys
+from monitoring.records import Batch
 
 T = TypeVar("T")
 
@@ -48,12 +50,52 @@ def read_lines(segment: Path, offset: int, decode: Callable[[bytes], T | None]) 
     with file:
         file.seek(offset)
         for line in file:
+            if not line.endswith(b"\n"):  # torn, or still being written: to go on would take its rest for a line
+                return
             offset += len(line)
             decoded = decode(line)
             if decoded is not None:
                 yield decoded, offset
 
 
-def read(segment: Path, offset: int = 0) -> Iterator[tuple[Batch, int]]:
-    """Go through the good batches from byte `offset` on, each with the offset of its end."""
-    return read_lines(segment, offset, decode_line)
+def read(segment: Path, offset: int = 0, keys: Keys = PLAIN) -> Iterator[tuple[Batch, int]]:
+    """Go through the good batches from byte `offset` on, each with the offset of its end.
+
+    Raises:
+        KeyMissing: a batch is encrypted with a key that is not in `keys`.
+    """
+    return read_lines(segment, offset, keys.lines(segment.name).batch)
+
+
+def is_closed(segment: Path) -> bool:
+    """Whether its writer is done with a segment, or dead; not to be asked of one that is empty and new.
+
+    A writer holds a lock on its segment from before the first byte on, and the kernel drops that with the process.
+    A segment that was closed is never opened again.
+    """
+    try:
+        with segment.open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True
+
+
+def archive_path(directory: Path, segment: Path) -> Path:
+    """Tell where the rows of a segment go: the folder says on which day, in UTC, the segment was begun.
+
+    >>> archive_path(Path("var"), Path("20261121T040000.123456Z-7-5d41402a.log")).as_posix()
+    'var/archive/begun=2026-11-21/20261121T040000.123456Z-7-5d41402a.parquet'
+    """
+    name = segment.name
+    return directory / "archive" / f"begun={name[:4]}-{name[4:6]}-{name[6:8]}" / f"{segment.stem}.parquet"
+
+
+def archives(directory: Path) -> list[Path]:
+    """List the archives under `directory`, oldest first."""
+    return sorted((directory / "archive").glob("*/*.parquet"))
+
+
+def next_path(archive: Path) -> Path:
+    """Tell where the new content of an archive is written before it takes its name."""
+    return archive.with_suffix(".parquet.next")

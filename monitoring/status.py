@@ -1,15 +1,16 @@
 """How many rows are where: the four numbers that must agree.
 
 Owns: counting. Leaves to others: making them agree (profiler). Counts while service and profiler run, by reading
-the whole log anew: that every row can still be read back is what it is asked. 0.6 us a row.
+the whole log anew: that every row can still be read back is what it is asked. 0.6 us a row, encrypted ones 2 to 5.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from monitoring import checkpoint
-from monitoring.records import decode_extent
+from monitoring.keys import PLAIN, Keys
 from monitoring.segments import read_lines, segments
 
 
@@ -22,7 +23,8 @@ class Status(msgspec.Struct, frozen=True):
         profiled: are in the committed profiles.
         pending: can be read back, and are not yet in the profiles.
 
-    Rows of segments that were deleted after they had been profiled keep counting as served, logged and profiled.
+    Rows of segments that were deleted after they had been profiled, archived or not, keep counting as served, logged
+    and profiled. Rows that were answered without being logged (`when_log_fails: score`) are no part of this.
     """
 
     served: int = 0
@@ -31,23 +33,39 @@ class Status(msgspec.Struct, frozen=True):
     pending: int = 0
 
 
-def count(directory: Path) -> Status:
+class Survey(NamedTuple):
+    """What a reading of the log has found; `unopened` rows are encrypted with a key that was not given."""
+
+    status: Status
+    unopened: int
+
+
+def count(directory: Path, keys: Keys = PLAIN) -> Status:
     """Count the rows under `directory`; all zero when there is nothing yet."""
+    return survey(directory, keys).status
+
+
+def survey(directory: Path, keys: Keys = PLAIN) -> Survey:
+    """Count the rows, and those of which only the checksum says that they can be read back, for want of the key."""
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     paths = segments(directory)
     gone = [done.segments[name] for name in done.segments.keys() - {path.name for path in paths}]
-    served = sum(position.sequence for position in gone)
-    logged = sum(position.rows for position in gone)
-    pending = 0
+    pending = unopened = served = logged = 0
     for path in paths:
         position = done.position(path)
-        last = position.sequence
-        for extent, end in read_lines(path, 0, decode_extent):
+        lines = keys.lines(path.name)
+        last, good, new = position.sequence, 0, 0
+        for extent, end in read_lines(path, 0, lines.extent):
             last = max(last, extent.sequence + extent.rows)
-            logged += extent.rows
-            pending += extent.rows if end > position.offset else 0
-        served += last
-    return Status(served, logged, done.rows, pending)
+            good += extent.rows
+            new += extent.rows if end > position.offset else 0
+        if not path.exists():  # deleted meanwhile, and nothing is that was not profiled
+            gone.append(position)
+            continue
+        served, logged, pending, unopened = served + last, logged + good, pending + new, unopened + lines.unopened_rows
+    served += sum(position.sequence for position in gone)
+    logged += sum(position.rows for position in gone)
+    return Survey(Status(served, logged, done.rows, pending), unopened)
 
 
 def profiled_rows(directory: Path) -> int:

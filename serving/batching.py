@@ -1,16 +1,33 @@
 """Adaptive batches: whatever has arrived while the last batch was scored goes into the next.
 
-Owns the queue. No request waits when the worker is idle, and under load batches grow by themselves, as everything
-that the event loop has read in one turn is scored together. BentoML's own dispatcher is not used for this: it waits
-as long as requests have waited before, so that a burst left a lone request at 470 ms instead of 2 ms.
+Owns the queue, for every protocol. No row waits when the worker is idle, and under load batches grow by themselves, as
+all that the event loop has read in one turn is scored together. The queue is bounded by the time that its rows will
+take: who would wait longer than that is told to come back at once, and holds nobody up.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context
+from typing import NamedTuple
 
 from models.errors import Unready
 from serving.scoring import Arrival, Results
+
+FIRST_ROW_S = 50e-6  # what a row is thought to take before one has been scored
+RECENT = 0.05  # weight of the last batch in the time that a row takes
+TURN_S = 0.02  # seconds of scoring before the loop may read and write again
+OVERLOADED = Unready("overloaded or not ready; try again")
+LATE = Unready("waited too long in the queue; try again")
+
+
+class _Waiting(NamedTuple):
+    """A request in the queue."""
+
+    arrivals: Sequence[Arrival]
+    future: "asyncio.Future[Results]"
+    until_s: float
 
 
 class Batcher:
@@ -18,45 +35,85 @@ class Batcher:
 
     Args:
         max_batch_rows: rows scored at once; a larger request is a batch of its own.
-        max_queued_rows: rows that may wait; beyond, a request is told to come back.
+        max_queued_rows: rows that may wait.
+        max_wait_s: seconds that a row may wait; rows that would, or have, are refused.
     """
 
-    def __init__(self, max_batch_rows: int, max_queued_rows: int) -> None:
+    def __init__(self, max_batch_rows: int, max_queued_rows: int, max_wait_s: float) -> None:
         self._max_batch_rows = max_batch_rows
         self._max_queued_rows = max_queued_rows
-        self._queue: deque[tuple[Sequence[Arrival], asyncio.Future[Results]]] = deque()
+        self._max_wait_s = max_wait_s
+        self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
+        self._row_s = FIRST_ROW_S
         self._decide: Callable[[Sequence[Arrival]], Results] | None = None
+        self._context = Context()  # a batch is no single request's, so what is said of it carries no request's id
 
     def open(self, decide: Callable[[Sequence[Arrival]], Results]) -> None:
         """Begin to take rows; `decide` gives a result for each and never raises."""
         self._decide = decide
 
-    async def submit(self, arrivals: Sequence[Arrival]) -> Results:
-        """The results of one request, in order."""
-        if self._decide is None or (self._queue and self._queued_rows + len(arrivals) > self._max_queued_rows):
-            return [Unready("overloaded or not ready; try again")] * len(arrivals)
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait."""
+        return self._queued_rows
+
+    async def submit(self, arrivals: Sequence[Arrival], within_s: float | None = None) -> Results:
+        """The results of one request, in order.
+
+        Args:
+            arrivals: its rows.
+            within_s: seconds after which its caller does not want them any more, if that is sooner than usual.
+        """
+        if self._decide is None or not self._has_room(len(arrivals)):
+            return [OVERLOADED] * len(arrivals)
         loop = asyncio.get_running_loop()
         if not self._queue:
-            loop.call_soon(self._score, loop)
+            loop.call_soon(self._score, loop, context=self._context)
         future: asyncio.Future[Results] = loop.create_future()
-        self._queue.append((arrivals, future))
+        wait_s = self._max_wait_s if within_s is None else min(within_s, self._max_wait_s)
+        self._queue.append(_Waiting(arrivals, future, time.perf_counter() + wait_s))
         self._queued_rows += len(arrivals)
         return await future
 
+    def _has_room(self, rows: int) -> bool:
+        """Whether so many rows may join: always when nobody waits, so that a large request is not refused for ever."""
+        if not self._queue:
+            return True
+        return self._queued_rows + rows <= self._max_queued_rows and self._queued_rows * self._row_s <= self._max_wait_s
+
+    @property
+    def full(self) -> bool:
+        """Whether rows that come now would be refused, whatever they are."""
+        return self._decide is None or not self._has_room(1)
+
     def _score(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Score one batch; what does not fit waits for the next turn of the loop."""
-        batch: list[Arrival] = []
-        waiting = []
-        while self._queue and (not batch or len(batch) + len(self._queue[0][0]) <= self._max_batch_rows):
-            arrivals, future = self._queue.popleft()
-            self._queued_rows -= len(arrivals)
-            if not future.cancelled():  # its caller has gone
-                waiting.append((len(batch), len(arrivals), future))
-                batch.extend(arrivals)
+        """Score what waits, batch by batch; what that leaves after `TURN_S` waits for the next turn of the loop."""
+        turn_s = now_s = time.perf_counter()
+        while self._queue and now_s - turn_s < TURN_S:
+            now_s = self._score_batch(now_s)
         if self._queue:
-            loop.call_soon(self._score, loop)
-        if batch and self._decide is not None:
-            results = self._decide(batch)
-            for first, rows, future in waiting:
-                future.set_result(results[first : first + rows])
+            loop.call_soon(self._score, loop, context=self._context)
+
+    def _score_batch(self, now_s: float) -> float:
+        """Score one batch; gives the time after it."""
+        batch: list[Arrival] = []
+        taken: list[tuple[int, _Waiting]] = []
+        while self._queue and (not batch or len(batch) + len(self._queue[0].arrivals) <= self._max_batch_rows):
+            waiting = self._queue.popleft()
+            self._queued_rows -= len(waiting.arrivals)
+            if waiting.future.cancelled():  # its caller has gone
+                continue
+            if waiting.until_s < now_s:
+                waiting.future.set_result([LATE] * len(waiting.arrivals))
+                continue
+            taken.append((len(batch), waiting))
+            batch.extend(waiting.arrivals)
+        if not batch or self._decide is None:
+            return now_s
+        results = self._decide(batch)
+        for first, waiting in taken:
+            waiting.future.set_result(results[first : first + len(waiting.arrivals)])
+        after_s = time.perf_counter()
+        self._row_s += RECENT * ((after_s - now_s) / len(batch) - self._row_s)
+        return after_s

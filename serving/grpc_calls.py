@@ -16,7 +16,9 @@ from grpc import StatusCode
 from models.errors import RETRY_AFTER_S, Fault, ScorerError, Unready
 from serving.gathering import Gathering
 from serving.grpc_codec import GrpcCodec
-from serving.inference import PREDICT, READ, TIMEOUT, Inference, seconds, told
+from serving.grpc_gate import GrpcGate
+from serving.inference import TIMEOUT, Inference, seconds, told
+from serving.keys import Barred
 from serving.messages import Messages
 from serving.metrics import metrics
 from serving.tensors import malformed
@@ -32,7 +34,6 @@ STATUS = {  # of an error's HTTP status; any other is the caller's fault
     504: StatusCode.DEADLINE_EXCEEDED,
 }
 TO_TRY_AGAIN = (429, 503)
-PUSHBACK = (("grpc-retry-pushback-ms", str(RETRY_AFTER_S * 1000)),)  # what `Retry-After` is called in gRPC
 
 ENDING = Unready("the service is ending; try again")
 
@@ -46,11 +47,13 @@ class GrpcCalls:
     Args:
         inference: what is served.
         messages: the protocol's.
+        gate: says who may call; liveness and readiness are told to everybody.
     """
 
-    def __init__(self, inference: Inference, messages: Messages) -> None:
+    def __init__(self, inference: Inference, messages: Messages, gate: GrpcGate) -> None:
         self._inference = inference
         self._messages = messages
+        self._gate = gate
         self._codec = GrpcCodec(messages, inference.decoder, inference.name, inference.version)
         self._metrics = metrics()
         self._gathering = Gathering()
@@ -91,8 +94,8 @@ class GrpcCalls:
                 self._running -= 1
             if isinstance(said, ScorerError):
                 self._metrics.rejected.labels(said.code).inc()
-                more = PUSHBACK if said.status in TO_TRY_AGAIN else ()
-                await context.abort(STATUS.get(said.status, StatusCode.INVALID_ARGUMENT), told(said), more)
+                status = STATUS.get(said.status, StatusCode.INVALID_ARGUMENT)
+                await context.abort(status, told(said), pushback(said) if said.status in TO_TRY_AGAIN else ())
             return said  # type: ignore[return-value] # `abort` does not come back
 
         return answer
@@ -111,18 +114,18 @@ class GrpcCalls:
         return self._bytes("ModelReadyResponse", {"ready": await self._inference.ready()})
 
     async def _server_metadata(self, body: bytes, context: Any) -> bytes:
-        self._admit(context, READ)
+        self._gate.admit(context, "read")
         self._parse("ServerMetadataRequest", body)
         return self._bytes("ServerMetadataResponse", self._inference.describe_server())
 
     async def _model_metadata(self, body: bytes, context: Any) -> bytes:
-        self._admit(context, READ)
+        self._gate.admit(context, "read")
         request = self._parse("ModelMetadataRequest", body)
         self._inference.check(request.name, request.version)
         return self._bytes("ModelMetadataResponse", self._inference.describe_model())
 
     async def _model_infer(self, body: bytes, context: Any) -> bytes | ScorerError:
-        self._admit(context, PREDICT)
+        self._gate.admit(context, "predict")
         request = self._codec.parse(body)
         self._inference.check(request.model_name, request.model_version)
         names = self._codec.outputs(request)
@@ -138,9 +141,6 @@ class GrpcCalls:
             return predictions
         return self._codec.answer(request, names, predictions)
 
-    def _admit(self, context: Any, permission: str) -> None:
-        self._inference.admit(lambda: dict(context.invocation_metadata() or ()), permission)
-
     def _parse(self, name: str, body: bytes) -> Any:
         try:
             return self._messages[name].FromString(body)
@@ -149,3 +149,13 @@ class GrpcCalls:
 
     def _bytes(self, name: str, fields: dict[str, Any]) -> bytes:
         return bytes(self._messages[name](**fields).SerializeToString())
+
+
+def pushback(error: ScorerError) -> tuple[tuple[str, str]]:
+    """What `Retry-After` is called in gRPC.
+
+    >>> pushback(ENDING)
+    (('grpc-retry-pushback-ms', '1000'),)
+    """
+    headers = dict(error.headers) if isinstance(error, Barred) else {}
+    return (("grpc-retry-pushback-ms", str(1000 * int(headers.get(b"retry-after", RETRY_AFTER_S)))),)

@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha.reflection import aio as reflection_aio
 from configs.service import SERVICE_YAML, ServiceConfig
 from configs.source import ConfigError
 from serving.grpc_calls import GrpcCalls
+from serving.grpc_gate import GrpcGate
 from serving.inference import Inference
 from serving.messages import SERVICE, Messages
 
@@ -41,10 +42,12 @@ class GrpcServer:
 
     Args:
         inference: what is served.
-        settings: where and how; a port of 0 serves nothing.
+        settings: where and how.
+        gate: says who may call.
     """
 
-    def __init__(self, inference: Inference, settings: ServiceConfig) -> None:
+    def __init__(self, inference: Inference, settings: ServiceConfig, gate: GrpcGate) -> None:
+        self._gate = gate
         self._inference = inference
         self._settings = settings
         self._health: Any = health_aio.HealthServicer()
@@ -55,8 +58,6 @@ class GrpcServer:
     async def start(self) -> None:
         """Listen, and answer from now on."""
         settings = self._settings
-        if not settings.grpc_port:
-            return
         messages = Messages()
         limits = (
             ("grpc.max_receive_message_length", settings.max_body_bytes),
@@ -64,12 +65,12 @@ class GrpcServer:
             ("grpc.so_reuseport", 1),  # the workers of this service; SharedPort keeps others out
         )
         self._server = grpc.aio.server(options=(*KEEPALIVE, *limits))
-        self._calls = GrpcCalls(self._inference, messages)
+        self._calls = GrpcCalls(self._inference, messages, self._gate)
         self._server.add_registered_method_handlers(SERVICE, self._calls.handlers())
         self._add_reflection(messages)
         await self._report()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host  # IPv6
+        host = f"[{settings.grpc_address}]" if ":" in settings.grpc_address else settings.grpc_address  # IPv6
         address = f"{host}:{settings.grpc_port}"
         certificates = read_certificates(settings)
         if certificates is None:

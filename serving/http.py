@@ -14,12 +14,15 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from models.errors import CODES, RETRY_AFTER_S, Fault, Rejected, ScorerError
 from models.request import RequestDecoder
-from serving.batching import Batcher
+from serving.batching import OVERLOADED, Batcher
+from serving.deadlines import Deadlines
 from serving.metrics import metrics
-from serving.scoring import Arrival, Results
+from serving.request_ids import unasked
+from serving.scoring import Arrival
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -44,13 +47,17 @@ PAGE_HEADERS = [
         b"content-security-policy",
         (
             b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-            b"frame-ancestors 'none'; base-uri 'none'"
+            b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
         ),
     ),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 ]
+TLS_HEADERS = [(b"strict-transport-security", b"max-age=31536000")]  # a browser that came by TLS stays with it, a year
 
+encode = msgspec.json.Encoder().encode
 logger = logging.getLogger("bentoml.scorer")
 
 
@@ -67,48 +74,85 @@ class FrontDoor:
         max_body_bytes: the largest body.
         batcher: where valid rows are scored.
         timeout_s: seconds until a request is given up.
+        lane: whether `POST /predict` is answered here, or by BentoML's route once its body has been checked.
     """
 
     def __init__(
-        self, app: App, decoder: RequestDecoder, max_body_bytes: int, batcher: Batcher, timeout_s: float
+        self, app: App, decoder: RequestDecoder, max_body_bytes: int, batcher: Batcher, timeout_s: float, lane: bool
     ) -> None:
         self._app = app
         self._batcher = batcher
-        self._timeout_s = timeout_s
+        self._deadlines = Deadlines(timeout_s)
         self._decoder = decoder
         self._max_body_bytes = max_body_bytes
+        self._lane = lane
         self._metrics = metrics()  # the stack of middleware is built in the worker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        if scope["method"] == "POST" and scope["path"] == PREDICT:
+        elif scope["path"] == PREDICT and scope["method"] == "POST":
             await self._predict(scope, receive, send)
-            return
-        await self._app(scope, receive, _Shaped(scope, send, self._refuse))
+        else:
+            await self._app(scope, receive, _Shaped(scope, send, self._refuse))
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: bytes | ScorerError
+        request = self._deadlines.enter()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                rows = self._decoder.decode(await self._body(scope, receive))
-                now_s = time.perf_counter()
-                results: Results = await self._batcher.submit([Arrival(row, "http", now_s) for row in rows])
-        except TimeoutError:
-            results = [Rejected(504, FOREIGN[504])]
+            body = await self._body(scope, receive)
+            if self._batcher.full:
+                answer = OVERLOADED  # before it costs the work of reading it
+            else:
+                rows = self._decoder.decode(body)
+                answer = await (self._score(rows) if self._lane else self._ask_route(scope, receive, body))
         except Rejected as error:
-            results = [error]
+            answer = error
         except ClientGone:
+            # To nobody: BentoML's timeout waits for a first word, and a stop of the service for BentoML's timeout.
+            await send({"type": "http.response.start", "status": 499, "headers": []})
             return
-        failed = next((result for result in results if isinstance(result, ScorerError)), None)
-        if failed is not None:
-            await self._refuse(send, failed)
+        except asyncio.CancelledError:
+            if not self._deadlines.leave(request):
+                raise
+            answer = Rejected(504, FOREIGN[504])
+        finally:
+            self._deadlines.leave(request)
+        if isinstance(answer, ScorerError):
+            self._metrics.answered(answer.status)
+            await self._refuse(send, answer)
             return
-        body = msgspec.json.encode(results)
-        lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        self._metrics.answered(200)
+        lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": lines})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _score(self, rows: list[Struct]) -> bytes | ScorerError:
+        """The lane: rows are scored with what else has come, and encoded."""
+        now_s = time.perf_counter()
+        results = await self._batcher.submit([Arrival(row, "http", now_s) for row in rows])
+        for result in results:
+            if isinstance(result, ScorerError):
+                return result
+        return encode(results)
+
+    async def _ask_route(self, scope: Scope, receive: Receive, body: bytes) -> bytes | ScorerError:
+        """The way that BentoML has for it, with a body that is known to be valid."""
+        unread, answer = [body], bytearray()
+        status = 0
+
+        async def replay() -> Message:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False} if unread else await receive()
+
+        async def gather(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            answer.extend(message.get("body", b""))
+
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self._app({**scope, "headers": headers}, replay, gather)
+        return bytes(answer) if status == HTTPStatus.OK else foreign(scope, status)
 
     async def _refuse(self, send: Send, error: ScorerError, more: Headers = ()) -> None:
         self._metrics.rejected.labels(error.code).inc()
@@ -121,12 +165,11 @@ class FrontDoor:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         headers = dict(scope["headers"])
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
             raise Rejected(415, "a compressed body is not read; send it as it is")
         declared = int(headers.get(b"content-length", b"0"))  # uvicorn has refused what is no number
-        too_large = Rejected(413, f"the body is over {self._max_body_bytes:,} bytes")
         if declared > self._max_body_bytes and headers.get(b"expect", b"").lower() == b"100-continue":
-            raise too_large  # the sender is still waiting to be asked for it
+            raise self._too_large()  # the sender is still waiting to be asked for it
         parts, size, more = [], 0, True
         while more:
             message = await receive()
@@ -141,8 +184,11 @@ class FrontDoor:
                 if size > DRAINED_BYTES:
                     break
         if size > self._max_body_bytes:
-            raise too_large
+            raise self._too_large()
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _too_large(self) -> Rejected:
+        return Rejected(413, f"the body is over {self._max_body_bytes:,} bytes")
 
 
 class _Shaped:
@@ -162,7 +208,8 @@ class _Shaped:
             self._start = message
         elif self._start is None:
             if message["type"] == "http.response.start" and is_page(message["headers"]):
-                message["headers"] = [*message["headers"], *PAGE_HEADERS]
+                secure = TLS_HEADERS if self._scope["scheme"] == "https" else []
+                message["headers"] = [*message["headers"], *PAGE_HEADERS, *secure]
             await self._send(message)
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
@@ -175,15 +222,17 @@ class _Shaped:
             await self._send({"type": "http.response.body", "body": self._body})
             return
         kept = [(name, value) for name, value in start["headers"] if name.lower() in KEPT_HEADERS]
-        await self._refuse(self._send, self._error(start["status"]), kept)
+        await self._refuse(self._send, foreign(self._scope, start["status"]), kept)
 
-    def _error(self, status: int) -> ScorerError:
-        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            fault_id = uuid.uuid4().hex
-            logger.error("fault %s on %s %s", fault_id, self._scope["method"], self._scope["path"])
-            return Fault(fault_id)
-        code = CODES.get(status, "error")
-        return Rejected(status, FOREIGN.get(status, code.replace("_", " ")), code)
+
+def foreign(scope: Scope, status: int) -> ScorerError:
+    """What BentoML has answered with an error status, in our words."""
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        fault_id = uuid.uuid4().hex
+        logger.error("fault %s on %s %s", fault_id, scope["method"], scope["path"])
+        return Fault(fault_id)
+    code = CODES.get(status, "error")
+    return Rejected(status, FOREIGN.get(status, code.replace("_", " ")), code)
 
 
 def is_page(lines: Headers) -> bool:
@@ -197,7 +246,7 @@ def is_page(lines: Headers) -> bool:
 
 def headers(error: ScorerError, length: int) -> list[tuple[bytes, bytes]]:
     """The headers of an error answer."""
-    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length)]
+    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length), *unasked()]
     if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         lines.append((b"retry-after", b"%d" % RETRY_AFTER_S))
     return lines

@@ -1,11 +1,11 @@
-"""The Open Inference Protocol without its wire: which model is served, who may ask, and scoring a request.
+"""The Open Inference Protocol without its wire: which model is served, and scoring a request.
 
 REST and gRPC differ in how they read and write only; what they say of the model and how rows are scored is here.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from msgspec import Struct
@@ -21,14 +21,9 @@ from serving.tensors import OUTPUTS, TensorDecoder
 NAME, VERSION = "credit-scorer", "0.1.0"  # as in pyproject.toml, which a bento does not carry
 EXTENSIONS = ["binary_tensor_data"]
 PLATFORM = "onnxruntime_onnx"
-BEARER = "bearer "
 TIMEOUT = "timeout"  # parameter of a request: microseconds after which its caller does not want the answer any more
-# The permissions that calls need; liveness and readiness need none.
-PREDICT, READ = "predict", "read"
 
 TOLD_BYTES = 2000  # of an error in one line: clients take 8 KiB of headers, in which UTF-8 is spelled threefold
-
-Admit = Callable[[str | None, str], None]
 
 
 class Inference:
@@ -39,17 +34,13 @@ class Inference:
         batcher: where rows are scored.
         max_rows: the most rows of one request.
         timeout_s: seconds until a request is given up.
-        admit: raises `Rejected` unless a key, None where none was presented, has a permission; None admits everyone.
     """
 
-    def __init__(
-        self, artifact: Artifact, batcher: Batcher, max_rows: int, timeout_s: float, admit: Admit | None = None
-    ) -> None:
+    def __init__(self, artifact: Artifact, batcher: Batcher, max_rows: int, timeout_s: float) -> None:
         self.name, self.version = artifact.manifest.name, artifact.manifest.version
         self.decoder = TensorDecoder(artifact.schema, max_rows)
         self._batcher = batcher
         self.timeout_s = timeout_s
-        self._admit = admit
         self._ready: Callable[[], bool] = lambda: False
 
     def open(self, ready: Callable[[], bool]) -> None:
@@ -59,11 +50,6 @@ class Inference:
     async def ready(self) -> bool:
         """Whether rows can be scored and logged now; it may look at the disk."""
         return await asyncio.to_thread(self._ready)
-
-    def admit(self, headers: Callable[[], Mapping[str, str]], permission: str) -> None:
-        """Raise `Rejected` unless the caller, who sent these headers, has the permission."""
-        if self._admit is not None:
-            self._admit(presented_key(headers()), permission)
 
     def check(self, model: str, version: str) -> None:
         """Raise `Rejected` unless this model is served; an empty version is the one there is."""
@@ -127,18 +113,6 @@ def seconds(timeout_us: Any) -> float | None:
     (0.25, None, None)
     """
     return timeout_us / 1e6 if type(timeout_us) is int and timeout_us > 0 else None
-
-
-def presented_key(headers: Mapping[str, str]) -> str | None:
-    """The key in `authorization: Bearer …` or `x-api-key: …`; names in lower case.
-
-    >>> presented_key({"authorization": "Bearer abc"}), presented_key({"x-api-key": "def"}), presented_key({})
-    ('abc', 'def', None)
-    """
-    authorization = headers.get("authorization", "")
-    if authorization[: len(BEARER)].lower() == BEARER:
-        return authorization[len(BEARER) :].strip()
-    return headers.get("x-api-key")
 
 
 def told(error: ScorerError) -> str:

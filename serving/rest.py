@@ -1,8 +1,8 @@
 """The way in over REST for the Open Inference Protocol: routes under `/v2`.
 
-Leaves to others: bodies (rest_codec), what is answered (inference). Errors have the one shape of this service, but for
-callers that use the binary extension. Those read `error` as the protocol has it, a text: with anything else there,
-tritonclient raises an exception that cannot be printed.
+Leaves to others: who may ask (gate), bodies (rest_codec), what is answered (inference). Errors have the one shape of
+this service, but for callers that use the binary extension. Those read `error` as the protocol has it, a text: with
+anything else there, tritonclient raises an exception that cannot be printed.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from models.errors import RETRY_AFTER_S, Rejected, ScorerError, Unready
 from serving.body import read_body
-from serving.inference import PREDICT, READ, TIMEOUT, Inference, seconds, told
+from serving.inference import TIMEOUT, Inference, seconds, told
 from serving.metrics import metrics
 from serving.rest_codec import LENGTH_HEADER, RestCodec
 
@@ -73,8 +73,7 @@ class RestRoutes:
 
         return endpoint
 
-    async def _server(self, request: Request) -> Response:
-        self._admit(request, READ)
+    async def _server(self, _: Request) -> Response:
         return _json(self._inference.describe_server())
 
     async def _live(self, _: Request) -> Response:
@@ -84,7 +83,6 @@ class RestRoutes:
         return _json({"ready": True}) if await self._inference.ready() else Unready("cannot score now")
 
     async def _model(self, request: Request) -> Response:
-        self._admit(request, READ)
         self._check(request)
         return _json(self._inference.describe_model())
 
@@ -94,7 +92,6 @@ class RestRoutes:
         return _json(told) if await self._inference.ready() else Unready("cannot score now")
 
     async def _infer(self, request: Request) -> Response | ScorerError:
-        self._admit(request, PREDICT)
         self._check(request)
         try:
             async with asyncio.timeout(self._inference.timeout_s):
@@ -111,9 +108,6 @@ class RestRoutes:
         if json_bytes is None:
             return Response(answer, media_type=JSON)
         return Response(answer, headers={LENGTH_HEADER: str(json_bytes)}, media_type=BINARY)
-
-    def _admit(self, request: Request, permission: str) -> None:
-        self._inference.admit(lambda: request.headers, permission)
 
     def _check(self, request: Request) -> None:
         self._inference.check(request.path_params["model"], request.path_params.get("version", ""))

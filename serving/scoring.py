@@ -17,6 +17,7 @@ from models.scorer import Scorer
 from monitoring.decision_log import DecisionLog, LogUnavailable
 from monitoring.records import Row
 from serving.metrics import Metrics
+from serving.outage import Outage
 
 logger = logging.getLogger("bentoml.scorer")  # below BentoML's, so that it is formatted like every other line
 
@@ -46,14 +47,23 @@ class Desk:
         scorer: the graph.
         log: the decision log of this process.
         metrics: the counters of this process.
+        score_unlogged: whether rows that cannot be logged are answered all the same, and counted.
     """
 
-    def __init__(self, tag: str, scorer: Scorer, log: DecisionLog, metrics: Metrics) -> None:
+    def __init__(
+        self, tag: str, scorer: Scorer, log: DecisionLog, metrics: Metrics, score_unlogged: bool = False
+    ) -> None:
         self._tag = tag
         self._scorer = scorer
         self._log = log
         self._metrics = metrics
-        self.log_failed = False  # told by readiness until a batch has been logged again
+        self._score_unlogged = score_unlogged
+        self._outage = Outage(score_unlogged)
+
+    @property
+    def log_failed(self) -> bool:
+        """Whether the last batch could not be logged."""
+        return self._outage.lasts
 
     def decide(self, arrivals: Sequence[Arrival]) -> Results:
         """A prediction for each arrival, in order; for each the same error when the batch was not scored and logged."""
@@ -61,24 +71,31 @@ class Desk:
         try:
             applicants = [arrival.applicant for arrival in arrivals]
             scored = self._scorer.score(applicants)
-            self._log.append(
-                self._tag,
+            logged = self._write(
                 [
                     Row(arrival.protocol, probability, decision, arrival.applicant)
                     for arrival, (probability, decision) in zip(arrivals, scored, strict=True)
-                ],
+                ]
             )
-        except LogUnavailable as error:
-            self.log_failed = True
-            logger.error("%d rows refused, they cannot be logged: %s", len(arrivals), error)  # noqa: TRY400
-            return [Unready("the decision log cannot be written, so nothing is scored")] * len(arrivals)
         except Exception:
             fault_id = uuid.uuid4().hex
             logger.exception("fault %s while scoring %d rows", fault_id, len(arrivals))
             return [Fault(fault_id)] * len(arrivals)
-        self.log_failed = False
-        self._metrics.observe(self._tag, arrivals, scored, started_s)
+        if not (logged or self._score_unlogged):
+            return [Unready("the decision log cannot be written, so nothing is scored")] * len(arrivals)
+        self._metrics.observe(self._tag, arrivals, scored, started_s, logged)
         return [
             Prediction(applicant.application_id, probability, decision, self._tag)  # type: ignore[attr-defined]
             for applicant, (probability, decision) in zip(applicants, scored, strict=True)
         ]
+
+    def _write(self, rows: Sequence[Row]) -> bool:
+        """Log a batch; whether that has worked."""
+        try:
+            self._log.append(self._tag, rows)
+        except LogUnavailable as error:
+            self._outage.lost(len(rows), error)
+            return False
+        if self._outage.lasts:
+            self._outage.over()
+        return True

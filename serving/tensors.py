@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct
 
 from configs.dataset import RESERVED
 from models.errors import Detail, Rejected
-from models.identifiers import uuid7
+from models.identifiers import Identifiers
 from models.prediction import Prediction
 from models.request import MAX_DETAILS, reject, row_faults, shown
 from models.schema import Schema
@@ -45,6 +45,7 @@ class TensorDecoder:
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.schema = schema
         self.max_rows = max_rows
+        self._identifiers = Identifiers()
         self.max_tensors = INPUTS_A_NAME * len(schema.names)
         self._list = list[schema.row]  # type: ignore[name-defined]
         # An empty text or NaN is how a tensor spells a value that is not there.
@@ -82,7 +83,7 @@ class TensorDecoder:
         rows: list[Struct] = msgspec.convert(applicants, self._list)
         for row in rows:
             if row.application_id is UNSET or row.application_id is None:  # type: ignore[attr-defined]
-                row.application_id = uuid7()  # type: ignore[attr-defined]
+                row.application_id = self._identifiers.new()  # type: ignore[attr-defined]
             elif not row.application_id.isascii():  # type: ignore[attr-defined]
                 row.application_id.encode()  # type: ignore[attr-defined] # raises for half a character
         return rows

@@ -5,11 +5,12 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ START_S, STOP_S = 60, 30
 
 # What takes longest begins first, so that no worker is left with it at the end.
 LONG = ("test_dvc", "test_pipeline", "test_tracking", "test_poison", "test_records", "test_tune", "test_registry")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--torture`: the tests of `tests/torture` at full length, as `make torture` runs them."""
+    parser.addoption("--torture", action="store_true", help="faults at full length: some 15 minutes")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -124,7 +130,10 @@ def free_port() -> int:
 
 
 class Server:
-    """`bentoml serve` on free loopback ports; `log` holds all that it printed."""
+    """`bentoml serve` on free ports, of loopback unless told otherwise; `log` holds all that it printed.
+
+    With `tls`, what a client brings, it is asked by https.
+    """
 
     def __init__(
         self,
@@ -133,10 +142,13 @@ class Server:
         workers: int = 1,
         target: str = "service:CreditScorer",
         cwd: Path = ROOT,
+        options: Sequence[str] = ("--host", "127.0.0.1"),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.port, grpc_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.grpc = f"127.0.0.1:{grpc_port}"
+        self._tls = tls
         self.log = log
         self._output = log.open("ab")
         self.process = subprocess.Popen(
@@ -146,10 +158,9 @@ class Server:
                 "bentoml",
                 "serve",
                 target,
-                "--host",
-                "127.0.0.1",
                 "--port",
                 str(self.port),
+                *options,
             ],
             cwd=cwd,
             env=environment | {"SCORER_WORKERS": str(workers), "SCORER_GRPC_PORT": str(grpc_port)},
@@ -165,7 +176,7 @@ class Server:
 
     def _ready(self) -> bool:
         with contextlib.suppress(OSError):
-            return bool(urllib.request.urlopen(f"{self.url}/readyz", timeout=2).status == 200)
+            return bool(urllib.request.urlopen(f"{self.url}/readyz", timeout=2, context=self._tls).status == 200)
         return False
 
     def stop(self) -> int:

@@ -252,7 +252,7 @@ def test_make_and_the_command_line_have_the_same_defaults(makefile):
     assert (makefile["DATASET"], makefile["MODEL"], makefile["GATES"]) == named
     assert (ROOT / makefile["MODEL"]).is_file()
     assert read_service().workers == int(makefile["WORKERS"])
-    assert (read_service().grpc_host, read_service().grpc_port) == (makefile["HOST"], int(makefile["GRPC_PORT"]))
+    assert (read_service().grpc_address, read_service().grpc_port) == (makefile["HOST"], int(makefile["GRPC_PORT"]))
     assert read_service().model == f"{read_dataset(ROOT / makefile['DATASET']).name}:champion"
 
 

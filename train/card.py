@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from configs.dataset import Dataset
 from configs.model import ModelConfig
+from models.background import Background
 from train.compare import Estimate
 from train.evaluate import Metrics
 from train.evidence import Evidence
@@ -22,6 +23,12 @@ USE = """\
 To support a decision on an application like those of the table, by someone who can be asked why. Not for other
 products, other populations, or applicants who differ from those of the table; not without the checks that the law asks
 for."""
+EXPLANATIONS = """\
+`POST /explain` says what each input adds to the log-odds of the base rate: {rate:.4f}, the share of the event among the
+training rows. The reference is {applicants} made-up applicants. Each of their columns is drawn for itself from those of
+the training rows, so they are nobody's record and a column is explained as if it could change alone; they are weighted
+so that their mean log-odds are those of the base rate. A contribution tells what moved the model, not what would change
+if the applicant changed. An applicant may be declined below the base rate, where the threshold is lower."""
 LIMITS = """\
 The probabilities are those of the table's base rate, which need not be that of your applicants. What the table
 leaves out, such as applicants who were refused, the model has not seen. Leaving protected columns out does not make
@@ -46,6 +53,7 @@ def model_card(
     evidence: Evidence,
     verdicts: Sequence[Verdict],
     data: Mapping[str, Any],
+    background: Background,
     facts: Mapping[str, str],
 ) -> str:
     """The card of one model as Markdown; `data` is the report on its table, `facts` are rows of its first table."""
@@ -78,6 +86,7 @@ def model_card(
                 for found in evidence.importance[:MOST_IMPORTANT]
             ),
         ),
+        "Explanations": EXPLANATIONS.format(rate=background.base_rate, applicants=len(background.applicants)),
         "Limits": LIMITS,
     }
     parts = [f"# {dataset.name}:{version}"]

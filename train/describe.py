@@ -130,6 +130,7 @@ def _head(
     steps.append(f"protected columns, recorded and audited but no input of the model: {found}")
     steps.append("ranges and vocabularies: the service refuses what lies outside, so leave room for what may come")
     steps.append("say what each column means in a description, and its unit: the API page shows them")
+    steps.append("a reason: beside it names the column in the reasons that a declined applicant is told")
     others = ", ".join(quoted(value) for value, _ in counts.most_common(5) if value != event)
     more = ", ..." if len(counts) > 5 else ""
     taken = f"{len(proposals)} columns taken in, {len(left_out)} left out"

@@ -14,6 +14,7 @@ from models.artifact import Artifact
 from models.schema import Schema, optional
 from monitoring.profiles import profile_columns, serialize
 from train import gate, registry, store, tracking
+from train.background import background
 from train.card import html_page, model_card
 from train.check import Table
 from train.errors import PipelineError
@@ -73,6 +74,8 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
     """Every file of the artifact but its manifest; the same inputs give the same bytes."""
     dataset, training = workspace.dataset, workspace.parts[0]
     metrics = workspace.read_json("metrics.json", Results).test
+    model = workspace.path("model.onnx").read_bytes()
+    reference = background(workspace.schema, model, training)
     card = model_card(
         dataset,
         workspace.config,
@@ -81,6 +84,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
         workspace.read_json("evidence.json", Evidence),
         verdicts,
         workspace.read_json("data_report.json", dict[str, Any]),
+        reference,
         {
             "trained on": f"{len(training.target):,} rows of `{dataset.source.path}`",
             "data sha256": f"`{data_sha256(dataset)}`",
@@ -90,12 +94,13 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
     )
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
     return {
-        artifact.MODEL: workspace.path("model.onnx").read_bytes(),
+        artifact.MODEL: model,
         artifact.DATASET: msgspec.json.format(msgspec.json.encode(dataset)),
         artifact.REFERENCE: serialize(
             # the reference belongs to no hour; its bytes must not either
             profile_columns(training.columns, workspace.tag, datetime.fromtimestamp(0, UTC))
         ),
+        artifact.BACKGROUND: reference.encode(),
         artifact.METRICS: msgspec.json.format(msgspec.json.encode(metrics.as_dict())),
         artifact.CARD: card.encode(),
         artifact.CARD_PAGE: html_page(card, workspace.tag, pictures).encode(),

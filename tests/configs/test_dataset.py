@@ -78,6 +78,7 @@ def test_the_good_file_is_read(reading):
         ({"features__2__maximum": "1e39"}, "features[2].maximum"),
         ({"features__2__maximum": "nan"}, "features[2].maximum"),
         ({"features__1__maximum": "old"}, "features[1].maximum"),
+        ({"features__1__reason": "how old you are"}, "features[1].reason"),  # protected
         ({"costs__missed_event": "0"}, "costs.missed_event"),
         ({"costs__false_alarm": "-1"}, "costs.false_alarm"),
         ({"costs__false_alarm": "inf"}, "costs.false_alarm"),
@@ -120,6 +121,18 @@ def test_a_shipped_dataset_is_named_after_its_file_and_has_its_table(path):
     assert all(feature.description for feature in dataset.features)
     assert dataset.source.license
     assert dataset.source.citation
+
+
+def test_what_a_reason_calls_a_feature_is_its_reason_its_description_or_its_name(reading):
+    words = {"features__0__description": "what the loan is for", "features__2__description": "in euros"}
+    features = reading(**words, features__2__reason="the money in the account").features
+    assert [feature.plain for feature in features] == ["what the loan is for", "age", "the money in the account"]
+
+
+def test_german_credit_has_a_reason_for_every_feature_that_is_not_protected():
+    features = read_dataset(ROOT / "configs/datasets/german_credit.yaml").features
+    assert all(bool(feature.reason) != feature.protected for feature in features)
+    assert len({feature.reason for feature in features if feature.reason}) == 17
 
 
 def test_german_credit_declines_from_a_sixth_and_protects_sex_age_and_nationality():

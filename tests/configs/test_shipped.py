@@ -87,8 +87,12 @@ def test_every_setting_yields_to_the_environment(path, kind, name, monkeypatch):
     field = next(field for field in msgspec.inspect.type_info(kind).fields if field.name == name).type
     if isinstance(field, msgspec.inspect.BoolType):
         other = str(not getattr(read(), name)).lower()
+    elif isinstance(field, msgspec.inspect.LiteralType):
+        (other, *_) = [value for value in field.values if value != getattr(read(), name)]
+    elif isinstance(field, msgspec.inspect.StrType):
+        other = "http://elsewhere" if name.endswith("_endpoint") else "elsewhere"
     else:
-        other = "elsewhere" if isinstance(field, msgspec.inspect.StrType) else str(field.le)
+        other = str(field.le)
     assert str(getattr(read(), name)).lower() != other
     monkeypatch.setenv(f"SCORER_{name.upper()}", other)
     assert str(getattr(read(), name)).lower().removesuffix(".0") == other

@@ -80,12 +80,13 @@ def test_a_foreign_folder_is_refused(tmp_path, folder):
         assert "not made by this project" in refusal(foreign)
 
 
-def test_a_dataset_that_this_version_cannot_read_is_refused(folder):
+@pytest.mark.parametrize("name", ["dataset.json", "background.json"])
+def test_a_file_that_this_version_cannot_read_is_refused(folder, name):
     content = json.dumps({"name": "of another version"}).encode()
-    (folder / "dataset.json").write_bytes(content)
+    (folder / name).write_bytes(content)
     sums = json.loads((folder / MANIFEST).read_bytes())["sha256"]
-    change(folder, sha256=sums | {"dataset.json": sha256(content)})
-    assert "dataset.json" in refusal(folder)
+    change(folder, sha256=sums | {name: sha256(content)})
+    assert name in refusal(folder)
 
 
 def test_a_version_depends_on_every_part_and_on_where_one_ends():

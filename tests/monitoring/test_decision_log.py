@@ -1,16 +1,22 @@
 """The decision log: one write a batch, and all or nothing when the disk fails."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from monitoring.decision_log import DecisionLog, LogUnavailable
-from monitoring.segments import read, segments
+from monitoring.profiler import catch_up
+from monitoring.records import encode_line
+from monitoring.segments import is_closed, read, segments
 from monitoring.status import Status, count
 
 PREAMBLE = """
@@ -178,3 +184,69 @@ def test_what_cannot_be_written_as_json_leaves_the_log_as_it_was(tmp_path, log, 
         log.append("m:1", [*rows(1), object()])
     log.append("m:1", rows(1))
     assert count(tmp_path) == Status(2, 2, 0, 2)
+
+
+def test_an_old_segment_is_followed_by_a_new_one_at_the_next_batch(tmp_path, rows):
+    log = DecisionLog(tmp_path, 2**26, segment_s=0.2)
+    for first in range(3):
+        log.append("m:1", rows(1, first))
+    young = segments(tmp_path)
+    time.sleep(0.2)
+    log.append("m:1", rows(1, 3))
+    assert segments(tmp_path) == [*young, segments(tmp_path)[-1]]
+    assert len(young) <= 3 < count(tmp_path).served == 4
+    assert [batch.sequence for batch, _ in read(segments(tmp_path)[-1])] == [0]
+
+
+def test_a_segment_is_closed_when_its_writer_has_left_it_or_is_dead(tmp_path, rows, fork):
+    log = DecisionLog(tmp_path, segment_bytes=1)
+    log.append("m:1", rows(1))
+    [first] = segments(tmp_path)
+    assert not is_closed(first)
+    log.append("m:1", rows(1))
+    assert is_closed(first)
+    log.close()
+
+    def write():
+        DecisionLog(tmp_path, 2**26).append("m:1", rows(1))
+        time.sleep(60)
+
+    child = fork(write)
+    deadline = time.monotonic() + 20
+    while count(tmp_path).served < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    last = segments(tmp_path)[-1]
+    assert not is_closed(last)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert is_closed(last)
+
+
+def test_a_clock_that_is_set_back_changes_no_number(tmp_path, rows, add_up, expect):
+    log = DecisionLog(tmp_path, 2**26)
+    log.append("m:1", rows(5))
+    log.close()
+    [segment] = segments(tmp_path)
+    later = datetime.now(UTC) + timedelta(days=2)
+    [(batch, _)] = read(segment)
+    segment.unlink()
+    written_then = segment.with_name(f"{later:%Y%m%dT%H%M%S.%fZ}{segment.name[23:]}")
+    written_then.write_bytes(encode_line(msgspec.structs.replace(batch, time=later)))
+    log = DecisionLog(tmp_path, 2**26, segment_s=60)
+    log.append("m:1", rows(3, 5))
+    assert catch_up(tmp_path, 3600, 64)
+    assert count(tmp_path) == Status(8, 8, 8, 0)
+    assert add_up(tmp_path) == expect(tmp_path)
+
+
+def test_a_reader_does_not_take_the_rest_of_a_line_for_a_line(tmp_path, log, rows):
+    log.append("m:1", rows(2))
+    [segment] = segments(tmp_path)
+    whole = segment.read_bytes()
+    segment.write_bytes(whole + whole[:50])
+    reading = read(segment)
+    next(reading)
+    with segment.open("ab") as file:
+        file.write(whole[50:])
+    assert [end for _, end in reading] in ([], [2 * len(whole)])
+    assert [end for _, end in read(segment, len(whole))] == [2 * len(whole)]

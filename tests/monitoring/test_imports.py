@@ -57,7 +57,16 @@ print(whylogs.api.usage_stats._TELEMETRY_DISABLED)
 def test_what_the_service_imports_brings_no_whylogs():
     script = """
 import sys
-import monitoring.decision_log, monitoring.supervision, monitoring.status
-print("whylogs" in sys.modules, "numpy" in sys.modules)
+import monitoring.decision_log, monitoring.supervision, monitoring.status, monitoring.keys
+print(sorted({"whylogs", "numpy", "pyarrow", "cryptography"} & sys.modules.keys()))
 """
-    assert run_python(script) == "False False\n"
+    assert run_python(script) == "[]\n"
+
+
+def test_the_commands_import_parquet_and_encryption_where_they_are_used_only():
+    script = """
+import sys
+import monitoring.__main__, monitoring.profiler, monitoring.upkeep, monitoring.erasure, monitoring.compaction
+print(sorted({"pandas", "pyarrow", "cryptography"} & sys.modules.keys()))
+"""
+    assert run_python(script) == "[]\n"

@@ -1,12 +1,24 @@
-"""The disk goes away and comes back: nothing is answered that cannot be logged, and the service recovers by itself."""
+"""The disk goes away and comes back: nothing is answered that cannot be logged, unless that is the setting, and the
+service recovers by itself.
+"""
 
+import base64
+import contextlib
+import os
 import shutil
+import subprocess
+import sys
 import time
 
 import httpx
+import psutil
 import pytest
 
-from tests.service.conftest import records
+from monitoring.keys import keys_from
+from monitoring.segments import archives, segments
+from monitoring.status import Status, count
+from tests.conftest import ROOT
+from tests.service.conftest import metric, records
 
 
 @pytest.fixture
@@ -70,3 +82,91 @@ def test_a_profiler_that_cannot_write_leaves_serving_alone(trained, serve, tmp_p
         for _ in range(5):
             assert client.post("/predict", json={"applicants": [applicant]}).status_code == 200
             time.sleep(0.2)
+
+
+def test_a_service_that_is_set_so_answers_without_a_log_and_is_loud_about_it(trained, serve, tmp_path, applicant):
+    service = serve(trained, SCORER_WHEN_LOG_FAILS="score")
+    folder = tmp_path / "var" / "decisions"
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+
+        def ask(identifier):
+            answer = client.post("/predict", json={"applicants": [applicant | {"application_id": identifier}]})
+            assert answer.status_code == 200
+            return answer.json()[0]["probability"]
+
+        before = ask("before")
+        shutil.rmtree(folder)
+        folder.write_text("in the way")
+        assert [ask(f"meanwhile {number}") for number in range(20)] == [before] * 20
+        assert client.get("/readyz").status_code == 503
+        assert metric(client, "scorer_unlogged_rows_total") == 20
+        assert metric(client, "scorer_logged_rows_total") == 1
+        folder.unlink()
+        assert client.get("/readyz").status_code == 200
+        ask("after")
+        assert metric(client, "scorer_unlogged_rows_total") == 20
+        assert metric(client, "scorer_logged_rows_total") == 2
+    assert records(tmp_path / "var").keys() == {"after"}
+    said = service.log.read_text()
+    assert 1 <= said.count("ANSWERED WITHOUT A RECORD so far, they cannot be logged") <= 3  # not a line for each of 20
+    assert "is written again; until now 20 rows were ANSWERED WITHOUT A RECORD" in said
+    assert "meanwhile" not in said
+
+
+def test_its_worker_goes_on_answering_when_it_has_to_start_anew_meanwhile(trained, serve, tmp_path, applicant):
+    service = serve(trained, SCORER_WHEN_LOG_FAILS="score")
+    folder = tmp_path / "var" / "decisions"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("in the way")
+    below = psutil.Process(service.process.pid).children(recursive=True)
+    [worker] = [process for process in below if "_bentoml_impl.worker.service" in process.cmdline()]
+    worker.kill()
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        deadline = time.monotonic() + 60
+        answered = 0
+        while not answered and time.monotonic() < deadline:
+            with contextlib.suppress(httpx.TransportError):
+                answered = client.post("/predict", json={"applicants": [applicant]}).status_code == 200
+        assert answered
+        assert client.get("/readyz").status_code == 503
+        folder.unlink()
+        assert client.get("/readyz").status_code == 200
+
+
+def test_an_encrypted_log_is_profiled_archived_and_erased_under_a_running_service(trained, serve, tmp_path, applicant):
+    key = base64.b64encode(bytes(range(32))).decode()
+    keys = keys_from({"SCORER_LOG_KEY": key})
+    service = serve(trained, SCORER_LOG_KEY=key, SCORER_SEGMENT_BYTES=str(2**20))
+    directory = tmp_path / "var"
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        for number in range(6):
+            applicants = [applicant | {"application_id": f"private-{number}-{row}"} for row in range(500)]
+            assert client.post("/predict", json={"applicants": applicants}).status_code == 200
+        assert b"private" not in b"".join(path.read_bytes() for path in segments(directory))
+        environment = {"SCORER_LOG_KEY": key}
+        assert tell(directory, "erase", "private-0-7", **environment) == "erased 1 rows\n"
+        tell(directory, "catch-up", **environment)
+        assert "encrypted" in tell(directory, "compact", **environment)
+        assert len(archives(directory)) >= 1
+        assert tell(directory, "erase", "private-1-9", **environment) == "erased 1 rows\n"
+        assert tell(directory, "erase", "private-5-499", **environment) == "erased 1 rows\n"  # still being written
+        assert client.post("/predict", json={"applicants": [applicant]}).status_code == 200
+    assert service.stop() == 0
+    assert count(directory, keys) == Status(3_001, 3_001, 3_001, 0)
+    said = service.log.read_text()
+    assert key not in said
+    assert "Traceback" not in said
+
+
+def tell(directory, *command, **settings):
+    """What `python -m monitoring …` prints for this directory."""
+    done = subprocess.run(
+        [sys.executable, "-m", "monitoring", *command],
+        cwd=ROOT,
+        env=os.environ | {"SCORER_DIRECTORY": str(directory)} | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -50,7 +50,11 @@ def test_the_page_loads_nothing_from_elsewhere(client):
     policy = dict(rule.split(" ", 1) for rule in page.headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'self'"
     assert "script-src" not in policy, "scripts come from the service alone, and none stands in the page"
+    assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
     assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["cross-origin-opener-policy"] == page.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "strict-transport-security" not in page.headers, "without TLS a browser would be locked out"
 
 
 def test_health_is_told(client):

@@ -73,6 +73,21 @@ def test_a_wrong_setting_is_named(copied):
     assert "SCORER_MAX_ROWS" in said
 
 
+def test_a_key_of_the_log_that_is_none_is_refused_and_not_shown(copied):
+    environment, _ = copied
+    said = start(environment | {"SCORER_LOG_KEY": "c2VjcmV0"})
+    assert "SCORER_LOG_KEY: is not base64 of 32 bytes; make one with" in said
+    assert "c2VjcmV0" not in said
+
+
+def test_a_key_file_that_makes_no_sense_is_named(copied, tmp_path):
+    environment, _ = copied
+    path = tmp_path / "keys.yaml"
+    assert f"{path}: no such file" in start(environment | {"SCORER_KEYS_FILE": str(path)})
+    path.write_text("keys: [{name: a}]")
+    assert "keys[0].sha256: is missing" in start(environment | {"SCORER_KEYS_FILE": str(path)})
+
+
 def test_a_folder_that_cannot_be_written_is_named(copied, tmp_path):
     environment, _ = copied
     (tmp_path / "var").write_text("in the way")

@@ -1,6 +1,7 @@
 """Batches: everything that waits goes together, in order, within the limits."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 from models.errors import Unready
@@ -18,12 +19,12 @@ class Decided:
         return list(rows)
 
 
-def submitted(requests, max_batch_rows=8, max_queued_rows=100):
+def submitted(requests, max_batch_rows=8, max_queued_rows=100, max_wait_s=10.0):
     """Submit all `requests` in one turn of the loop: their results, and the batches that they made."""
     decided = Decided()
 
     async def main():
-        batcher = Batcher(max_batch_rows, max_queued_rows)
+        batcher = Batcher(max_batch_rows, max_queued_rows, max_wait_s)
         batcher.open(decided)
         return await asyncio.gather(*(batcher.submit(rows) for rows in requests))
 
@@ -57,7 +58,7 @@ def test_rows_beyond_the_queue_are_told_to_come_back():
 
 def test_before_it_is_open_nothing_is_taken():
     async def main():
-        return await Batcher(8, 8).submit([1, 2])
+        return await Batcher(8, 8, 10.0).submit([1, 2])
 
     results = asyncio.run(main())
     assert [type(result) for result in results] == [Unready, Unready]
@@ -67,7 +68,7 @@ def test_the_rows_of_a_caller_that_has_gone_are_not_scored():
     decided = Decided()
 
     async def main():
-        batcher = Batcher(8, 100)
+        batcher = Batcher(8, 100, 10.0)
         batcher.open(decided)
         gone = asyncio.create_task(batcher.submit([1]))
         stays = asyncio.create_task(batcher.submit([2]))
@@ -78,3 +79,39 @@ def test_the_rows_of_a_caller_that_has_gone_are_not_scored():
     # The cancellation comes through in the same turn as the batch, before or after it; the other gets its answer.
     assert asyncio.run(main()) == [2]
     assert decided.batches in ([[2]], [[1, 2]])
+
+
+def test_a_row_that_has_waited_too_long_is_told_so_and_not_scored():
+    decided = Decided()
+
+    async def main():
+        batcher = Batcher(8, 100, 10.0)
+        batcher.open(decided)
+        late = asyncio.create_task(batcher.submit([1], within_s=0.0))
+        stays = asyncio.create_task(batcher.submit([2]))
+        return await late, await stays
+
+    (late,), stays = asyncio.run(main())
+    assert isinstance(late, Unready)
+    assert stays == [2]
+    assert decided.batches == [[2]]
+
+
+def test_rows_that_would_wait_longer_than_they_may_are_refused_and_the_queue_recovers():
+    def slow(rows):
+        time.sleep(0.02 * len(rows))
+        return list(rows)
+
+    async def main():
+        batcher = Batcher(1, 1000, max_wait_s=0.1)
+        batcher.open(slow)
+        for _ in range(20):  # until it knows how long a row takes
+            await batcher.submit([0])
+        burst = await asyncio.gather(*(batcher.submit([row]) for row in range(50)))
+        return burst, await batcher.submit([99])
+
+    burst, after = asyncio.run(main())
+    answered = [row for (row,) in burst if not isinstance(row, Unready)]
+    assert 0 < len(answered) < 50
+    assert answered == list(range(len(answered))), "who came first is served first"
+    assert after == [99]

@@ -1,0 +1,185 @@
+"""Why an applicant has this probability: what each feature adds to the log-odds of the base rate.
+
+Owns the contributions, the reasons for a decline, and their answer. Leaves the reference to `models.background` and
+who may ask to `serving.explain`.
+
+The contributions are Shapley values of the log-odds (Lundberg and Lee, 2017, arXiv:1705.07874) against the applicants
+of the reference. On the way from one of them to the applicant the features change one by one, in a random order and
+once more in the reverse order; what the log-odds change by is the feature's. Every way ends at the applicant, so the
+contributions add up to the whole difference whatever the orders are. Both directions together (antithetic sampling:
+Mitchell et al., 2022, JMLR 23:43) give exact Shapley values as far as no more than two features act together; the rest
+is averaged over the reference, in which each applicant has an order of its own. How close: `benchmarks/explain.py`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Meta, Struct
+from numpy.typing import NDArray
+
+from configs.dataset import RESERVED, Feature
+from models.background import Background, log_odds, probability_of, weights
+from models.schema import Column, Schema
+from models.scorer import DECLINE, Decision, decide
+
+MOST_REASONS = 4  # Regulation B, official commentary on 12 CFR 1002.9(b)(2): more are not likely to help the applicant
+CHUNK_ROWS = 256  # of one call: beyond, a row costs no less, and the memory of the call grows
+SEED = 1  # of the orders; fixed, so that the same request always gets the same bits
+
+
+class Contribution(Struct, frozen=True, gc=False):
+    """What one feature adds."""
+
+    feature: str
+    value: Annotated[Any, Meta(description="as sent; null where it is missing")]
+    log_odds: Annotated[float, Meta(description="above 0 where it speaks for the event")]
+
+
+class Reason(Struct, frozen=True, gc=False):
+    """One principal reason for a decline."""
+
+    feature: str
+    text: Annotated[str, Meta(description="the feature in plain words, from the dataset file")]
+    value: Annotated[Any, Meta(description="as sent; null where it is missing")]
+    log_odds: float
+
+
+class Explanation(Struct, frozen=True):
+    """One element of the answer to `POST /explain`, in the order asked."""
+
+    application_id: Annotated[str, Meta(description="as sent, or a UUIDv7")]
+    probability: Annotated[float, Meta(ge=0, le=1, description="as `/predict` gives it")]
+    decision: Decision
+    model: Annotated[str, Meta(description="name and version of the model that is explained")]
+    base_rate: Annotated[float, Meta(description="share of the event among the rows that the model was trained on")]
+    base_log_odds: Annotated[float, Meta(description="log-odds of the base rate, from which the contributions start")]
+    log_odds: Annotated[float, Meta(description="of the probability: base_log_odds and all contributions")]
+    contributions: Annotated[list[Contribution], Meta(description="of every input of the model, in its order")]
+    reasons: Annotated[list[Reason], Meta(max_length=MOST_REASONS, description="of a decline, the strongest first")]
+
+
+class Explainer:
+    """Explains one model.
+
+    Args:
+        schema: the compiled dataset.
+        probabilities: the graph: inputs of shape `[batch, 1]` to probabilities `[batch]`.
+        background: the reference.
+        model: name and version.
+        seed: of the orders.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        probabilities: Callable[[Mapping[str, Column]], NDArray[np.floating[Any]]],
+        background: Background,
+        model: str,
+        seed: int = SEED,
+    ) -> None:
+        self._schema = schema
+        self._probabilities = probabilities
+        self._model = model
+        names = [feature.name for feature in schema.inputs]
+        table = {name: [applicant[name] for applicant in background.applicants] for name in names}
+        self._reference = schema.feed_columns(table)
+        self._odds = self._log_odds(self._reference)  # [reference]
+        self._weights = weights(self._odds, background.base_rate)
+        self.base_log_odds = float(self._weights @ self._odds)
+        shape = len(background.applicants), len(names)
+        self._orders = np.argsort(np.random.default_rng(seed).random(shape), axis=1)  # [reference, features]
+
+    def explain(self, applicant: Struct) -> Explanation:
+        """The contributions of one applicant, a row of the schema; the same whoever else asks, and whenever."""
+        feed = self._schema.feed([applicant])
+        probability = self._probabilities(feed)
+        shares = self._contributions(feed, float(log_odds(probability)[0])).tolist()
+        decision = decide(float(probability[0]), self._schema.dataset.threshold)
+        values = dict(zip(self._schema.names, msgspec.structs.astuple(applicant), strict=True))
+        shown = [_shown(feature, values[feature.name]) for feature in self._schema.inputs]
+        contributions = [
+            Contribution(feature.name, value, share)
+            for feature, value, share in zip(self._schema.inputs, shown, shares, strict=True)
+        ]
+        return Explanation(
+            application_id=values[RESERVED],
+            probability=float(probability[0]),
+            decision=decision,
+            model=self._model,
+            base_rate=probability_of(self.base_log_odds),
+            base_log_odds=self.base_log_odds,
+            log_odds=float(log_odds(probability)[0]),
+            contributions=contributions,
+            reasons=principal(contributions, self._schema.inputs) if decision == DECLINE else [],
+        )
+
+    def _contributions(self, feed: Mapping[str, Column], odds: float) -> NDArray[np.float64]:
+        """Shapley values `[features]` that add up to `odds` less the log-odds of the base rate."""
+        # Where an applicant has the reference's value nothing changes: no row is scored, and nothing is contributed.
+        differs = np.concatenate([_differs(column, feed[name]) for name, column in self._reference.items()], axis=1)
+        position = np.where(differs, _ranks(differs, self._orders), 0)  # 1 is changed first; 0 never
+        steps = differs.sum(axis=1)  # [reference]
+        number = np.arange(differs.shape[1] + 1)
+        row, step = np.nonzero((number > 0) & (number < steps[:, None]))  # both ends of a way are known
+        there = differs[row] & (position[row] <= step[:, None])
+        changed = np.concatenate([there, differs[row] & ~there])  # [batch, features]
+        halfway = {name: column[np.tile(row, 2)] for name, column in self._reference.items()}
+        for index, (name, column) in enumerate(halfway.items()):
+            column[changed[:, index]] = feed[name][0, 0]
+        forward, backward = np.full((2, *position.shape[:1], len(number)), odds)  # [reference, features + 1]
+        forward[:, 0] = self._odds
+        backward[number >= steps[:, None]] = np.repeat(self._odds, len(number) - steps)
+        forward[row, step], backward[row, step] = np.split(self._log_odds(halfway), 2)
+        gained = np.diff(forward, axis=1) - np.diff(backward, axis=1)  # by the feature in each position, both ways
+        each = np.take_along_axis(gained, np.maximum(position - 1, 0), axis=1)
+        shapley: NDArray[np.float64] = self._weights @ np.where(differs, each / 2, 0.0)
+        return shapley
+
+    def _log_odds(self, feed: Mapping[str, Column]) -> NDArray[np.float64]:
+        """Log-odds `[batch]`; every call holds rows of one applicant, so nobody else's can move a bit of them."""
+        rows = len(next(iter(feed.values())))
+        parts = [slice(start, start + CHUNK_ROWS) for start in range(0, rows, CHUNK_ROWS)]
+        found = [self._probabilities({name: column[part] for name, column in feed.items()}) for part in parts]
+        return log_odds(np.concatenate(found)) if found else np.zeros(0)
+
+
+def principal(contributions: list[Contribution], features: tuple[Feature, ...]) -> list[Reason]:
+    """At most four reasons, strongest first: the features that speak for the event, or the one that does most nearly.
+
+    >>> shares = [Contribution("term", 48, 0.5), Contribution("savings", "none", -0.1)]
+    >>> term = Feature(name="term", type="integer", reason="the term of the credit")
+    >>> principal(shares, (term, Feature(name="savings", type="categorical")))
+    [Reason(feature='term', text='the term of the credit', value=48, log_odds=0.5)]
+    """
+    texts = {feature.name: feature.plain for feature in features}
+    ordered = sorted(contributions, key=lambda contribution: -contribution.log_odds)
+    named = [contribution for contribution in ordered if contribution.log_odds > 0] or ordered[:1]
+    return [Reason(one.feature, texts[one.feature], one.value, one.log_odds) for one in named[:MOST_REASONS]]
+
+
+def _ranks(differs: NDArray[np.bool_], orders: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position, from 1, of each feature among those that differ, `[reference, features]`; others mean nothing.
+
+    >>> _ranks(np.array([[True, False, True]]), np.array([[2, 1, 0]])).tolist()
+    [[2, 1, 1]]
+    """
+    counted = np.cumsum(np.take_along_axis(differs, orders, axis=1), axis=1)
+    ranks = np.empty(differs.shape, dtype=np.int64)
+    np.put_along_axis(ranks, orders, counted, axis=1)
+    return ranks
+
+
+def _differs(reference: Column, value: Column) -> NDArray[np.bool_]:
+    """Whether `value` `[1, 1]` is another than each of `reference` `[reference, 1]`; missing equals missing."""
+    missing = (reference != reference) & (value != value)  # NaN alone is unlike itself
+    unlike: NDArray[np.bool_] = np.asarray(reference != value, dtype=np.bool_) & ~missing
+    return unlike
+
+
+def _shown(feature: Feature, value: Any) -> Any:
+    """A value as an answer shows it: whole numbers without a point, null where there is none."""
+    if value is None or value is UNSET:
+        return None
+    return int(value) if feature.type == "integer" else value

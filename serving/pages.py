@@ -1,0 +1,63 @@
+"""What is read and not asked: the model, its card, the API document, and the metrics where BentoML's own are off."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from models.artifact import Artifact
+from serving.metrics import exposition, profiled_rows_metric
+from serving.openapi import complete
+
+
+class Pages:
+    """The routes of one worker.
+
+    Args:
+        artifact: the model that is served.
+        directory: where records lie.
+        specification: gives BentoML's OpenAPI document of the service.
+        keyed: whether callers need a key.
+    """
+
+    def __init__(
+        self, artifact: Artifact, directory: Path, specification: Callable[[], dict[str, Any]], keyed: bool
+    ) -> None:
+        self._artifact = artifact
+        self._directory = directory
+        self._specification = specification
+        self._keyed = keyed
+
+    def routes(self) -> list[Route]:
+        """For Starlette."""
+        return [
+            Route("/model", self.model),
+            Route("/model/card", self.card),
+            Route("/docs.json", self.document),
+            Route("/metrics", self.metrics),
+        ]
+
+    async def model(self, _: Request) -> Response:
+        """`GET /model`: what is served, its features, threshold and origin."""
+        return Response(msgspec.json.encode(self._artifact.describe()), media_type="application/json")
+
+    async def card(self, request: Request) -> Response:
+        """`GET /model/card`: the model card, as a page or, to those who accept `text/markdown`, as Markdown."""
+        if "text/markdown" in request.headers.get("accept", ""):
+            return Response(self._artifact.card, media_type="text/markdown")
+        return Response(self._artifact.card_page, media_type="text/html")
+
+    async def document(self, _: Request) -> Response:
+        """`GET /docs.json`: the OpenAPI document behind the page at `/`."""
+        document = complete(self._specification(), self._artifact, self._keyed)
+        return Response(msgspec.json.encode(document), media_type="application/json")
+
+    def metrics(self, _: Request) -> Response:
+        """`GET /metrics`, where BentoML's own are off; in a thread, as it reads files."""
+        text = exposition() + profiled_rows_metric(self._directory)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,56 @@
+"""What the service's processes log as JSON: all of it, about which request, and nobody's data."""
+
+import json
+import re
+import shutil
+from datetime import datetime
+
+import httpx
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+def test_every_line_is_one_object_and_tells_request_and_trace(trained, serve, tmp_path, german_applicants):
+    settings = {"SCORER_TRACING_ENDPOINT": "http://127.0.0.1:9/v1/traces", "SCORER_TRACING_SAMPLE_RATE": "0"}
+    service = serve(trained, SCORER_LOG_FORMAT="json", SCORER_ACCESS_LOG="true", **settings)
+    applicant = german_applicants[0] | {"application_id": "private-json"}
+    body = {"applicants": [applicant, applicant | {"housing": "private-castle"}]}
+    folder = tmp_path / "var" / "decisions"
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        assert client.post("/predict", json=body).status_code == 422
+        shutil.rmtree(folder)
+        folder.write_text("in the way")
+        traced = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-00", "x-request-id": "order 66"}
+        body = {"applicants": [applicant]}
+        assert client.post("/predict", json=body, headers=traced).status_code == 503
+        made = client.post("/predict", json=body).headers["x-request-id"]
+        folder.unlink()
+        client.get("/%E2%98%83%0Aforged")
+    service.stop()
+
+    said = service.log.read_text()
+    lines = [json.loads(line) for line in said.splitlines()]
+    for line in lines:
+        assert {"time", "level", "logger", "message"} <= line.keys(), line
+        assert line.keys() <= {"time", "level", "logger", "message", "request_id", "trace_id", "exception"}
+        assert datetime.fromisoformat(line["time"]).tzinfo
+    assert {"bentoml.serve", "bentoml.access", "bentoml.scorer", "monitoring.profiler"} <= {
+        line["logger"] for line in lines
+    }
+    assert [line for line in lines if "Starting production" in line["message"]], "what starts the workers speaks so too"
+
+    (asked,) = [line["message"] for line in lines if "forged" in line["message"]]
+    assert "path=/\N{SNOWMAN}\nforged" in asked, "a line break that a caller sends stays inside its line"
+    refused = [line for line in lines if "cannot be logged" in line["message"]]
+    assert [line["request_id"] for line in refused] == ["order 66", made]
+    assert refused[0]["trace_id"] == TRACE
+    (started,) = [line for line in lines if line["message"].startswith("serving ")]
+    assert not {"request_id", "trace_id"} & started.keys()
+    assert "private-" not in said
+
+
+def test_text_is_what_it_was(trained, serve):
+    service = serve(trained)
+    service.stop()
+    line = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} \[[A-Z]+\] \[\S+\] .*")
+    assert [said for said in service.log.read_text().splitlines() if not line.fullmatch(said)] == []

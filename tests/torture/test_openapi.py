@@ -1,0 +1,41 @@
+"""The OpenAPI document is true: what schemathesis makes of it is answered as it says, and nothing breaks."""
+
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
+
+
+@pytest.fixture(scope="module")
+def document(service):
+    """The schema as schemathesis reads it."""
+    return schemathesis.openapi.from_url(f"{service.url}/docs.json")
+
+
+def test_the_service_answers_as_its_openapi_document_says(document, service, size):
+    asked = 0
+    for found in document.get_all_operations():
+        operation = found.ok()
+
+        @hypothesis.given(case=operation.as_strategy())
+        @hypothesis.settings(
+            max_examples=size(20, 2000),
+            deadline=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            database=None,
+        )
+        def ask(case):
+            nonlocal asked
+            asked += 1
+            answer = case.call(base_url=service.url)
+            case.validate_response(answer, checks=CHECKS)
+
+        ask()
+    assert asked > 20
