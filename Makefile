@@ -35,7 +35,7 @@ INPUTS = --dataset $(DATASET) --model $(MODEL) --gates $(GATES)
 .PHONY: serve
 serve: environment  ## train if the store has no model for these inputs, then serve it
 	@tag="$$($(TRAIN) $(INPUTS) --if-missing)"; \
-	export SCORER_MODEL="$$tag" SCORER_WORKERS=$(WORKERS) SCORER_GRPC_PORT=$(GRPC_PORT); \
+	export SCORER_MODEL="$$tag" SCORER_WORKERS=$(WORKERS) SCORER_GRPC_HOST=$(HOST) SCORER_GRPC_PORT=$(GRPC_PORT); \
 	exec $(BIN)/bentoml serve service:CreditScorer --host $(HOST) --port $(PORT)
 
 .PHONY: train
@@ -107,7 +107,11 @@ PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 SOURCE_ONLY := antlr4-python3-runtime
 
 .PHONY: environment
-environment: $(STAMP)  ## make .venv, if it is missing or out of date
+environment: $(STAMP) serving/inference.binpb  ## make .venv, if it is missing or out of date
+
+# The messages of gRPC, compiled. Not Python: two of these in a process, ours and a client's, would be one too many.
+serving/inference.binpb: serving/inference.proto | $(STAMP)
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --descriptor_set_out=$@ $<
 
 # pip unpacks on one core and half of its work is CPU, so three of them share the lists: torch, a third of the bytes, and
 # every other requirement of all.txt. Nothing is resolved, so they cannot disagree. The last call adds what this

@@ -45,6 +45,7 @@ from serving.heads import bound_heads
 from serving.http import FrontDoor
 from serving.keys import Gatekeeper
 from serving.metrics import metrics, profiled_rows_metric
+from serving.open_inference import OpenInference
 from serving.pages import Pages
 from serving.request_ids import request_id
 from serving.scoring import Arrival, Desk
@@ -81,6 +82,7 @@ DIRECTORY = Path(MONITORING.directory)
 DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
 BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_latency_ms / 1000)
 EXPLAINING = Explaining(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
+OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, GATEKEEPER)
 
 
 @bentoml.service(
@@ -105,6 +107,12 @@ class CreditScorer:
         if SETTINGS.log_format == "json":
             speak_json(request_id)
 
+    @bentoml.on_deployment
+    @staticmethod
+    def take_port() -> None:
+        """Run once, in the process that starts the workers: what gRPC needs is there, or the start ends here."""
+        OPEN_INFERENCE.prepare()
+
     def __init__(self) -> None:
         self.speak()
         self.scorer = MODEL.scorer()
@@ -118,7 +126,7 @@ class CreditScorer:
         self.profiler = ProfilerProcess() if bentoml.server_context.worker_index in (None, 0, 1) else None
 
     @bentoml.on_startup
-    def warm_up(self) -> None:
+    async def warm_up(self) -> None:
         """Run before the first request is let in, so ready means warm."""
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
@@ -128,12 +136,14 @@ class CreditScorer:
         bound_heads()
         if self.profiler:
             self.profiler.start()
+        await OPEN_INFERENCE.start(self.__is_ready__)
         tame_collector()
         logger.info("serving %s", MODEL.tag)
 
     @bentoml.on_shutdown
-    def close(self) -> None:
-        """Run after the last answer: close the log, then let the profiler finish with it."""
+    async def close(self) -> None:
+        """Run after the last answer over HTTP: end gRPC, close the log, then let the profiler finish with it."""
+        await OPEN_INFERENCE.stop()
         EXPLAINING.close()
         self.log.close()
         if self.profiler:
@@ -184,4 +194,4 @@ def specification() -> dict[str, Any]:
 
 PAGES = Pages(MODEL, DIRECTORY, specification, GATEKEEPER.asks_for_keys)
 EXPLAIN = Route("/explain", EXPLAINING.answer, methods=["POST"])
-app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN]), path="/")
+app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN, *OPEN_INFERENCE.routes()]), path="/")

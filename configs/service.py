@@ -31,11 +31,22 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     log_format: Literal["text", "json"]
     tracing_endpoint: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
     tracing_sample_rate: Annotated[float, Meta(ge=0, le=1)]
+    grpc_host: str
+    grpc_port: Annotated[int, Meta(ge=0, le=65_535)]
+    grpc_grace_s: Annotated[int, Meta(ge=1, le=600)]
+    grpc_certificate: str
+    grpc_key: str
+    grpc_client_ca: str
 
     @property
     def host(self) -> str:
         """The address to listen on where nobody names one: loopback, unless callers have keys or all are welcome."""
         return EVERYWHERE if self.keys_file or self.open_to_network else LOOPBACK
+
+    @property
+    def grpc_address(self) -> str:
+        """The address to listen on for gRPC; where nobody names one, that of HTTP."""
+        return self.grpc_host or self.host
 
 
 def read_service(path: Path = SERVICE_YAML) -> ServiceConfig:

@@ -40,7 +40,7 @@ FOREIGN = {  # what an error that BentoML made is called
     503: "overloaded or not ready; try again",
     504: "took too long",
 }
-OURS = b'{"error":{"code":'
+OURS = (b'{"error":{"code":', b'{"code":')  # the second is that of serving.rest to clients of Triton
 # BentoML's page brings a tag manager, which would tell others who looks at it; a browser then loads nothing foreign.
 PAGE_HEADERS = [
     (

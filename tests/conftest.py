@@ -102,6 +102,7 @@ def environment(home: Path) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
         "SCORER_DIRECTORY": str(home / "var"),
+        "SCORER_GRPC_PORT": "0",  # none, unless a `Server` says which
     }
 
 
@@ -120,8 +121,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train(tmp_path_factory.mktemp("trained"), "configs/datasets/german_credit.yaml", PRODUCTION)
 
 
+def free_port() -> int:
+    """A loopback port that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Server:
-    """`bentoml serve` on a free port, of loopback unless told otherwise; `log` holds all that it printed.
+    """`bentoml serve` on free ports, of loopback unless told otherwise; `log` holds all that it printed.
 
     With `tls`, what a client brings, it is asked by https.
     """
@@ -136,10 +145,9 @@ class Server:
         options: Sequence[str] = ("--host", "127.0.0.1"),
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port, grpc_port = free_port(), free_port()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.grpc = f"127.0.0.1:{grpc_port}"
         self._tls = tls
         self.log = log
         self._output = log.open("ab")
@@ -155,7 +163,7 @@ class Server:
                 *options,
             ],
             cwd=cwd,
-            env=environment | {"SCORER_WORKERS": str(workers)},
+            env=environment | {"SCORER_WORKERS": str(workers), "SCORER_GRPC_PORT": str(grpc_port)},
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -196,8 +196,13 @@ def test_the_bento_carries_every_module_that_the_service_imports(seen):
     needed = [str(Path(path).relative_to(ROOT)) for path in seen["files"]]
     assert len(needed) > 15
     assert [path for path in needed if not included.match_file(path)] == []
-    for config in ("configs/service.yaml", "configs/monitoring.yaml", "monitoring/__main__.py"):
-        assert included.match_file(config)
+    for read in (
+        "configs/service.yaml",
+        "configs/monitoring.yaml",
+        "monitoring/__main__.py",
+        "serving/inference.binpb",
+    ):
+        assert included.match_file(read)
     assert not included.match_file("train/fit.py")
 
 
@@ -247,6 +252,7 @@ def test_make_and_the_command_line_have_the_same_defaults(makefile):
     assert (makefile["DATASET"], makefile["MODEL"], makefile["GATES"]) == named
     assert (ROOT / makefile["MODEL"]).is_file()
     assert read_service().workers == int(makefile["WORKERS"])
+    assert (read_service().grpc_address, read_service().grpc_port) == (makefile["HOST"], int(makefile["GRPC_PORT"]))
     assert read_service().model == f"{read_dataset(ROOT / makefile['DATASET']).name}:champion"
 
 
@@ -259,6 +265,13 @@ def test_make_and_the_code_keep_runs_and_silence_alike(makefile):
         assert SWITCHES[name] == makefile[name]
     bento = {item["name"]: item["value"] for item in yaml.safe_load((ROOT / "bentofile.yaml").read_text())["envs"]}
     assert bento["BENTOML_DO_NOT_TRACK"] == makefile["BENTOML_DO_NOT_TRACK"]
+
+
+def test_the_version_is_that_of_the_project():
+    from serving.inference import NAME, VERSION
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (project["name"], project["version"]) == (NAME, VERSION)
 
 
 def test_one_version_of_python_is_meant_everywhere(makefile):

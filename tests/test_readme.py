@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import ROOT, Server, Trained
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-URL = "http://127.0.0.1:3000"
+URL, GRPC = "http://127.0.0.1:3000", "127.0.0.1:3001"
 
 
 def blocks(language: str) -> list[str]:
@@ -51,10 +51,11 @@ def test_the_request_gets_the_reply(trained: Trained, serve: Callable[..., Serve
     bad["applicants"][0]["duration_months"] = -3
     assert post(f"{service.url}/predict", bad) == (422, refusal)
 
-    (client,) = blocks("python")
-    script = f"applicant = {request()['applicants'][0]!r}\n" + client.replace(URL, service.url)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert reply[0]["model"] in done.stdout, done.stderr
+    for client, said in zip(blocks("python"), (reply[0]["model"], reply[0]["application_id"]), strict=True):
+        script = client.replace(URL, service.url).replace(GRPC, service.grpc)
+        script = f"applicant = {request()['applicants'][0]!r}\n{script}"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert said in done.stdout, done.stderr
 
 
 def test_every_make_target_and_folder_it_names_exists() -> None:
