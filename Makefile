@@ -16,6 +16,7 @@ WORKERS = 1
 GATES = configs/gates.yaml
 REPEATS = 10
 TRIALS = 50
+QUICK =
 
 # Nothing here reports to anybody. whylogs looks only whether its variable is set; the other two want this very word.
 export BENTOML_DO_NOT_TRACK = True
@@ -67,9 +68,12 @@ ui: environment  ## browse the training runs in MLflow
 	$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///var/mlflow.db}"
 
 .PHONY: bench
-bench: model  ## measure the graph, and the service that `make serve` runs
+bench: model  ## measure the graph of the model
 	$(BIN)/python -m benchmarks.graph "$$($(TRAIN) tag $(INPUTS))"
-	$(BIN)/python -m benchmarks.serving http://$(HOST):$(PORT)
+
+.PHONY: bench-serving
+bench-serving: model references  ## measure the service beside other servers, some minutes; QUICK=1 for one short round
+	$(BIN)/python -m benchmarks.serving "$$($(TRAIN) tag $(INPUTS))" $(if $(QUICK),--quick)
 
 ##@ Change
 
@@ -78,8 +82,9 @@ test: environment  ## run the whole test suite
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: torture
-torture: environment  ## the faults of tests/torture at full length, some 15 minutes
+torture: model  ## the faults of tests/torture at full length, and a million requests for memory, some 20 minutes
 	$(BIN)/pytest tests/torture --torture
+	$(BIN)/python -m benchmarks.memory "$$($(TRAIN) tag $(INPUTS))" --requests 1000000
 
 .PHONY: lint
 lint: environment  ## check format, lint, types, configs and workflows
@@ -101,6 +106,7 @@ format: environment  ## rewrite the code in the house format
 # The stamp is named after what the environment is made of, removed first and written last: a changed list or an
 # interrupted installation finds no stamp and installs what is missing. Another Python starts from an empty .venv.
 STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torch}.txt; } | cksum | tr ' ' -)
+BENCH_STAMP := .venv-bench/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,benchmarks,mlserver}.txt; } | cksum | tr ' ' -)
 PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --no-compile
 
 # Pure Python, of which this version, wanted by DVC, was never published built.
@@ -132,20 +138,37 @@ $(STAMP):
 	$(BIN)/python -m pip check
 	@touch $@
 
+# What `make bench-serving` compares with has two environments of its own, as MLServer and the others want other versions
+# of the same packages. Made anew as a whole when a list changes: it takes seconds, and nothing else needs it.
+.PHONY: references
+references: $(BENCH_STAMP)
+
+$(BENCH_STAMP):
+	@rm -rf .venv-bench
+	for name in benchmarks mlserver; do \
+	  $(PYTHON) -m venv .venv-bench/$$name; \
+	  for list in pip $$name; do \
+	    .venv-bench/$$name/bin/python -m pip --disable-pip-version-check install --quiet --no-input --no-compile \
+	      --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
+	  done; \
+	  .venv-bench/$$name/bin/python -m pip check; \
+	done
+	@touch $@
+
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
-	cd requirements && $(LOCK) serving.in && $(LOCK) all.in
+	cd requirements && $(LOCK) serving.in && $(LOCK) all.in && $(LOCK) benchmarks.in && $(LOCK) mlserver.in
 
 # Torch is pinned in torch.txt only, and the reason stands there; its dependencies are locked with all the others.
 LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--no-allow-unsafe --unsafe-package pip --unsafe-package torch --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .PHONY: clean
-clean:  ## remove .venv and var: the environment, and every record of what was trained and served
-	rm -rf .venv var
+clean:  ## remove .venv, .venv-bench and var: the environments, and every record of what was trained and served
+	rm -rf .venv .venv-bench var
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*##' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*##' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "Variables: DATASET=$(DATASET) MODEL=$(MODEL) HOST=$(HOST) PORT=$(PORT) GRPC_PORT=$(GRPC_PORT) WORKERS=$(WORKERS) TRIALS=$(TRIALS)"

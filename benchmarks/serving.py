@@ -1,61 +1,152 @@
-"""Requests a second of `POST /predict` on a running service: `python -m benchmarks.serving [url]`.
+"""The service beside its references, in one run: `python -m benchmarks.serving [tag] [--quick]`.
 
-Keep-alive connections, each with one request on the way; validation, decision log and profiling are on, as ever.
-Client and service share the machine, so take ratios between runs on one machine and not the absolutes.
+Starts the service as `make serve` does, validation, decision log and profiling on, and each reference of
+`benchmarks/references/`; compares their answers to the same applicants; then puts load on one at a time, in turns.
+Prints two tables in Markdown, writes var/benchmarks/serving.json, and exits with 1 when a bound is missed. Client and
+servers share the machine, so take the ratios and not the absolutes.
 """
 
-import asyncio
-import json
+import argparse
+import os
+import signal
 import sys
-import time
-import urllib.request
-from urllib.parse import urlsplit
+import tempfile
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
-import numpy as np
+import grpc
+import msgspec
 
-LOADS = ((1, 1), (64, 1), (8, 256))  # connections, rows a request
-SECONDS = 5.0
+from benchmarks import contenders, grpc_load, memory
+from benchmarks.applicants import bodies, draw
+from benchmarks.contenders import CONSTANT, HTTP, MLSERVER, OURS, TWO, find, settle
+from benchmarks.figures import CONNECTIONS, ROWS, ROWS_CONNECTIONS, Figures, Plan
+from benchmarks.generator import Generator
+from benchmarks.measurement import Load, Measured
+from benchmarks.rounds import Compared, take_turns
+from benchmarks.server import PREDICT, ROOT
+from benchmarks.verdict import bounds_table, servers_table
+from models.artifact import Artifact
+
+SAME = 1e-6  # the most by which two servers' probabilities may differ
+COMPARED = 16  # applicants whose answers are compared
+LEAD_S = 0.4  # of a reference: connections are made and its buffers have grown
+OUR_LEAD_S = 1.5  # of the service: the profiler, which looks every second, is at work while we count
 
 
-async def connection(host: str, port: int, request: bytes, until: float, taken_s: list[float]) -> None:
-    """Send `request` again and again; note how long each answer took."""
-    reader, writer = await asyncio.open_connection(host, port)
-    while time.perf_counter() < until:
-        started = time.perf_counter()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(head.decode())
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(int(length.split(b":")[1]))
-        taken_s.append(time.perf_counter() - started)
-    writer.close()
+FULL, QUICK = Plan(rounds=3, seconds=1.5, requests=100_000), Plan(rounds=1, seconds=0.7, requests=10_000)
 
 
-async def load(host: str, port: int, applicant: dict[str, object], connections: int, rows: int) -> list[float]:
-    """Seconds of each request under one load."""
-    body = json.dumps({"applicants": [applicant] * rows}).encode()
-    headers = ["POST /predict HTTP/1.1", f"host: {host}", "content-type: application/json"]
-    head = "\r\n".join([*headers, f"content-length: {len(body)}", "", ""])
-    taken_s: list[float] = []
-    until = time.perf_counter() + SECONDS
-    await asyncio.gather(*(connection(host, port, head.encode() + body, until, taken_s) for _ in range(connections)))
-    return taken_s
+class Comparison:
+    """All servers, started and agreeing, and the two generators."""
+
+    def __init__(self, artifact: Artifact, home: Path, plan: Plan, stack: ExitStack) -> None:
+        self.artifact, self.plan = artifact, plan
+        applicants = draw(artifact.schema.dataset)
+        self._bodies = {}
+        for rows in (1, ROWS):
+            self._bodies[rows] = home / f"bodies{rows}"
+            self._bodies[rows].write_bytes(b"\n".join(bodies(applicants, rows)))
+        started = contenders.start(artifact, home)
+        self.servers = {server.name: stack.enter_context(server) for server in started}
+        first = bodies(applicants[:1], 1)[0]
+        for server in self.servers.values():
+            server.wait(first)
+        self.grpc = self._agree(applicants[:COMPARED])
+        self._http = stack.enter_context(Generator("benchmarks.load", ROOT))
+        self._rpc = stack.enter_context(Generator("benchmarks.grpc_load", ROOT))
+
+    def _agree(self, applicants: list[dict[str, object]]) -> bool:
+        """Hold every server's probabilities against the service's; whether the service answers gRPC."""
+        sent = bodies(applicants, 1)
+        truth = [self.servers[OURS].predict(body)[0] for body in sent]
+        answers = {
+            name: [self.servers[name].predict(body)[0] for body in sent] for name in (TWO, *HTTP) if name != CONSTANT
+        }
+        messages = [grpc_load.message(self.artifact.manifest.name, applicant) for applicant in applicants]
+        answers[MLSERVER] = [grpc_load.ask(self.servers[MLSERVER].grpc_port, message) for message in messages]
+        try:
+            name = f"{OURS}, gRPC"
+            answers[name] = [grpc_load.ask(self.servers[OURS].grpc_port, message) for message in messages]
+        except grpc.RpcError as error:
+            print(f"the service does not answer gRPC: {error.code().name}", file=sys.stderr)
+        for name, probabilities in answers.items():
+            worst = max(abs(one - other) for one, other in zip(truth, probabilities, strict=True))
+            if worst > SAME:
+                sys.exit(f"{name} answers another probability than {OURS}: {worst:g} apart")
+        return f"{OURS}, gRPC" in answers
+
+    def measure(self, name: str, connections: int, rows: int = 1, rpc: bool = False) -> Measured:
+        """One server under one load, alone: what the profiler has left to do is done before another is measured."""
+        server = self.servers[name]
+        ours = name in (OURS, TWO)
+        load = Load(
+            port=server.grpc_port if rpc else server.port,
+            bodies=str(self._bodies[rows]),
+            path=self.artifact.manifest.name if rpc else PREDICT,
+            connections=connections,
+            lead_s=OUR_LEAD_S if ours else LEAD_S,
+            seconds=self.plan.seconds,
+        )
+        measured = (self._rpc if rpc else self._http).measure(name, load)
+        if ours:
+            settle(server)
+        return measured
+
+    def turns(self, others: tuple[str, ...], connections: int, rows: int = 1, rpc: bool = False) -> dict[str, Compared]:
+        """The service and `others`, in turns."""
+        print(f"{rows} rows a request, {connections} connections: {', '.join((OURS, *others))}", file=sys.stderr)
+        measure = partial(self.measure, connections=connections, rows=rows, rpc=rpc)
+        return take_turns(OURS, others, measure, self.plan.rounds)
+
+    def remember(self) -> memory.Memory:
+        """Memory of the service's worker."""
+        print(f"{self.plan.requests:,} requests for memory", file=sys.stderr)
+        server = self.servers[OURS]
+        load = Load(
+            port=server.port, bodies=str(self._bodies[1]), connections=CONNECTIONS, lead_s=0, seconds=memory.SLICE_S
+        )
+        return memory.measure(server, self._http, load, self.plan.requests)
+
+
+def compare(artifact: Artifact, plan: Plan) -> Figures:
+    """Start everything, measure everything, stop everything."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        comparison = Comparison(artifact, Path(folder), plan, stack)
+        return Figures(
+            model=artifact.tag,
+            cores=len(os.sched_getaffinity(0)),
+            plan=plan,
+            many=comparison.turns(HTTP, CONNECTIONS),
+            one=comparison.turns(HTTP, 1),
+            table=comparison.turns((), ROWS_CONNECTIONS, ROWS)[OURS],
+            workers=comparison.turns((TWO,), CONNECTIONS),
+            rpc=comparison.turns((MLSERVER,), CONNECTIONS, rpc=True) if comparison.grpc else {},
+            memory=comparison.remember(),
+        )
 
 
 def main() -> None:
-    """Run each load and print the table."""
-    url = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000"
-    with urllib.request.urlopen(f"{url}/model") as answer:
-        applicant = json.load(answer)["example"]
-    where = urlsplit(url)
-    print("| connections | rows a request | requests/s | rows/s | p50, ms | p99, ms |\n|---|---|---|---|---|---|")
-    for connections, rows in LOADS:
-        asyncio.run(load(where.hostname or "", where.port or 80, applicant, connections, rows))  # warm
-        taken_s = asyncio.run(load(where.hostname or "", where.port or 80, applicant, connections, rows))
-        rate = len(taken_s) / SECONDS
-        p50, p99 = np.percentile(taken_s, [50, 99]) * 1e3
-        print(f"| {connections} | {rows} | {rate:,.0f} | {rate * rows:,.0f} | {p50:.2f} | {p99:.2f} |")
+    """Compare, print, write, judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tag", nargs="?", help="of the model in the BentoML store; without it, the champion")
+    parser.add_argument("--quick", action="store_true", help="one short round, to see that everything works")
+    parser.add_argument("--output", type=Path, default=Path("var/benchmarks/serving.json"))
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are stopped then as well
+    figures = compare(find(options.tag), QUICK if options.quick else FULL)
+    bounds = figures.bounds()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    verdicts = {bound.what: bound.verdict for bound in bounds}
+    document = {"figures": figures, "bounds": bounds, "verdicts": verdicts}
+    options.output.write_bytes(msgspec.json.format(msgspec.json.encode(document)))
+    print(f"{figures.model}, {figures.cores} cores shared with the client, {figures.plan.rounds} rounds\n")
+    print(servers_table(figures.one, figures.many, CONNECTIONS), end="\n\n")
+    print(bounds_table(bounds))
+    for name in figures.limited():
+        print(f"\nThe client was near its own limit with {name}, which can do more than it says here.")
+    sys.exit(any(bound.verdict == "MISSED" for bound in bounds))
 
 
 if __name__ == "__main__":

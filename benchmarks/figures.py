@@ -1,0 +1,79 @@
+"""All figures of a comparison, and what they must be: the table of bounds is stated here alone.
+
+Leaves measuring to `benchmarks.serving`, verdicts and layout to `benchmarks.verdict`.
+"""
+
+from msgspec import Struct
+
+from benchmarks.contenders import ASGI, BENTOML, CONSTANT, FASTAPI, MLSERVER, MOSEC, OURS, TWO
+from benchmarks.memory import Memory
+from benchmarks.rounds import Compared
+from benchmarks.verdict import Bound
+
+CONNECTIONS, ROWS, ROWS_CONNECTIONS = 64, 256, 8
+CORES = 3  # that two workers and the client want
+BUSY = 0.9  # share of a core from which the client may be the limit
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """How long to measure: rounds, seconds of counting each, and requests between the readings of memory."""
+
+    rounds: int
+    seconds: float
+    requests: int
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """All that was measured."""
+
+    model: str
+    cores: int
+    plan: Plan
+    many: dict[str, Compared]
+    one: dict[str, Compared]
+    table: Compared
+    workers: dict[str, Compared]
+    rpc: dict[str, Compared]  # empty when the service does not answer gRPC
+    memory: Memory
+
+    def limited(self) -> list[str]:
+        """The servers whose requests a second may be the client's."""
+        groups = (self.many, self.one, self.workers, self.rpc)
+        return sorted({name for group in groups for name, compared in group.items() if compared.busy > BUSY})
+
+    def bounds(self) -> list[Bound]:
+        """What the service must show."""
+        ours, alone = self.many[OURS], self.one[OURS]
+        at = f"requests/s, {CONNECTIONS} connections, against"
+        short = "" if self.cores >= CORES else f"client and two workers share {self.cores} cores"
+        return [
+            Bound(what=f"{at} {BENTOML}", value=self.many[BENTOML].ratio, least=15, aim=30),
+            Bound(what=f"{at} {FASTAPI}", value=self.many[FASTAPI].ratio, least=2.5, aim=4),
+            Bound(what=f"{at} {MOSEC}", value=self.many[MOSEC].ratio, least=0.6, aim=1),
+            Bound(what=f"{at} {ASGI}", value=self.many[ASGI].ratio, least=1, aim=1.6),
+            Bound(what=f"{at} {CONSTANT}", value=self.many[CONSTANT].ratio, least=0.3, aim=0.5),
+            Bound(what=f"requests/s, 1 connection, against {MOSEC}", value=self.one[MOSEC].ratio, least=8),
+            Bound(what=f"requests/s, 1 connection, against {ASGI}", value=self.one[ASGI].ratio, least=0.75, aim=1),
+            Bound(
+                what=f"p99 against p50, {CONNECTIONS} connections",
+                value=ours.p99_ms / ours.p50_ms,
+                least=3,
+                at_most=True,
+            ),
+            Bound(what="p99, 1 connection", value=alone.p99_ms, least=1.5, at_most=True, unit=" ms"),
+            Bound(
+                what=f"rows/s, {ROWS} rows a request, {ROWS_CONNECTIONS} connections",
+                value=self.table.per_second * ROWS,
+                least=100_000,
+                aim=250_000,
+                unit="",
+            ),
+            Bound(
+                what=f"gRPC, one row a call, {CONNECTIONS} on the way, calls/s against {MLSERVER}",
+                value=self.rpc[MLSERVER].ratio if self.rpc else None,
+                least=1.5,
+                aim=3,
+            ),
+            Bound(what="two workers against one", value=1 / self.workers[TWO].ratio, least=1.7, unjudged=short),
+            *self.memory.bounds(),
+        ]
