@@ -49,6 +49,7 @@ from serving.open_inference import OpenInference
 from serving.pages import Pages
 from serving.request_ids import request_id
 from serving.scoring import Arrival, Desk
+from serving.shortcut import Shortcut
 from serving.tracing import tracing
 from serving.types import request_type, response_type
 
@@ -145,6 +146,7 @@ class CreditScorer:
         """Run after the last answer over HTTP: end gRPC, close the log, then let the profiler finish with it."""
         await OPEN_INFERENCE.stop()
         EXPLAINING.close()
+        metrics().pass_on()
         self.log.close()
         if self.profiler:
             self.profiler.stop()
@@ -175,6 +177,8 @@ class CreditScorer:
 
 
 app: Any = CreditScorer  # BentoML's decorator has made a Service of the class
+if SETTINGS.takes_shortcut:
+    app.add_asgi_middleware(Shortcut)
 app.add_asgi_middleware(Gate, gatekeeper=GATEKEEPER, open_to_network=SETTINGS.open_to_network)
 app.add_asgi_middleware(
     FrontDoor,

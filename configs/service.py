@@ -39,6 +39,11 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     grpc_client_ca: str
 
     @property
+    def takes_shortcut(self) -> bool:
+        """Whether `POST /predict` may pass by what BentoML has around a request: nothing there has to see it."""
+        return self.lane and not (self.bentoml_metrics or self.access_log or self.tracing_endpoint)
+
+    @property
     def host(self) -> str:
         """The address to listen on where nobody names one: loopback, unless callers have keys or all are welcome."""
         return EVERYWHERE if self.keys_file or self.open_to_network else LOOPBACK

@@ -7,8 +7,8 @@ Call `metrics` in the worker only, after BentoML has said where the workers shar
 is made earlier loses its samples. Rows, not requests, are counted unless a name says otherwise.
 """
 
-from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections import Counter as Counted
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,32 +17,38 @@ import bentoml
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from models.errors import CODES
 from monitoring.status import profiled_rows
+from serving.tally import Tally
 
 if TYPE_CHECKING:
     from serving.scoring import Arrival
 
 BATCH_BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 QUEUE_BUCKETS_S = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+LOGGED, UNLOGGED = "logged", "unlogged"
 
 
 class Metrics:
     """The metrics of one worker process."""
 
     def __init__(self) -> None:
-        self.predictions = Counter("scorer_predictions_total", "Rows answered", ["model", "decision", "protocol"])
-        self.batch_rows = Histogram("scorer_batch_rows", "Rows in one call of the model", buckets=BATCH_BUCKETS_ROWS)
-        self.queue_seconds = Histogram(
+        self._predictions = Counter("scorer_predictions_total", "Rows answered", ["model", "decision", "protocol"])
+        batch_rows = Histogram("scorer_batch_rows", "Rows in one call of the model", buckets=BATCH_BUCKETS_ROWS)
+        queue_seconds = Histogram(
             "scorer_queue_seconds",
             "Wait of the oldest row of a batch, from decoded to scoring",
             buckets=QUEUE_BUCKETS_S,
         )
         self.rejected = Counter("scorer_rejected_total", "Requests refused", ["reason"])
-        self.logged_rows = Counter("scorer_logged_rows_total", "Rows in the decision log")
-        self.unlogged_rows = Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged")
-        self._predictions = cache(self.predictions.labels)  # finding a child by its labels costs as much as counting
-        self._requests: Callable[[int], Counter] | None = None
-        self._bentoml_batches: Histogram | None = None
+        self._tally = Tally()
+        self._batch_rows = [self._tally.histogram(batch_rows, BATCH_BUCKETS_ROWS)]
+        self._queue_seconds = self._tally.histogram(queue_seconds, QUEUE_BUCKETS_S)
+        self._tally.counter(LOGGED, Counter("scorer_logged_rows_total", "Rows in the decision log"))
+        self._tally.counter(UNLOGGED, Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged"))
+        self._known: set[tuple[str, str, str]] = set()
+        self._requests: Counter | None = None
+        self.pass_on = self._tally.pass_on
 
     def stand_in(self) -> None:
         """Count under BentoML's names too: call it where BentoML does not."""
@@ -53,18 +59,21 @@ class Metrics:
             "Total number of HTTP requests",
             ["endpoint", *here, "http_response_code"],
         )
-        self._requests = cache(lambda status: requests.labels(endpoint="/predict", http_response_code=status, **here))
-        self._bentoml_batches = Histogram(
+        for status in (200, *CODES):
+            self._tally.counter(status, requests.labels(endpoint="/predict", http_response_code=status, **here))
+        self._requests = requests
+        batches = Histogram(
             "bentoml_service_adaptive_batch_size",
             "Service adaptive batch size",
             ["runner_name", "worker_index", "method_name", *here],
             buckets=BATCH_BUCKETS_ROWS,
         ).labels(runner_name=context.service_name, worker_index=context.worker_index, method_name="predict", **here)
+        self._batch_rows.append(self._tally.histogram(batches, BATCH_BUCKETS_ROWS))
 
     def answered(self, status: int) -> None:
         """Count one answer of `POST /predict`."""
         if self._requests is not None:
-            self._requests(status).inc()
+            self._tally.count(status)
 
     def observe(
         self,
@@ -75,14 +84,20 @@ class Metrics:
         logged: bool,
     ) -> None:
         """Count one batch that was answered."""
-        self.batch_rows.observe(len(arrivals))
-        if self._bentoml_batches is not None:
-            self._bentoml_batches.observe(len(arrivals))
-        self.queue_seconds.observe(started_s - min(arrival.at_s for arrival in arrivals))
-        (self.logged_rows if logged else self.unlogged_rows).inc(len(arrivals))
-        outcomes = Tally((decision, arrival.protocol) for arrival, (_, decision) in zip(arrivals, scored, strict=True))
-        for (decision, protocol), rows in outcomes.items():
-            self._predictions(model, decision, protocol).inc(rows)
+        rows = len(arrivals)
+        for histogram in self._batch_rows:
+            histogram.observe(rows)
+        self._queue_seconds.observe(started_s - min(arrival.at_s for arrival in arrivals))
+        self._tally.count(LOGGED if logged else UNLOGGED, rows)
+        outcomes = Counted(
+            (decision, arrival.protocol) for arrival, (_, decision) in zip(arrivals, scored, strict=True)
+        )
+        for (decision, protocol), number in outcomes.items():
+            labels = (model, decision, protocol)
+            if labels not in self._known:
+                self._known.add(labels)
+                self._tally.counter(labels, self._predictions.labels(*labels))
+            self._tally.count(labels, number)
 
 
 def exposition() -> str:

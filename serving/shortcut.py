@@ -1,0 +1,53 @@
+"""`POST /predict` past the middleware that BentoML has around every request.
+
+Owns that fork. BentoML puts OpenTelemetry's middleware and its timeout in front of ours whatever the configuration
+says; switched off they still take 15 us of a request of 70, and the timeout keeps a timer of 600 bytes a request until
+it would have rung. `serving.gate` and `serving.http` bring what the route needs of that: a deadline, and an answer
+whatever happens. Not used when BentoML's metrics, access log or tracing are on, as they have to see every request.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+PREDICT = "/predict"
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+class Shortcut:
+    """The outermost of our middleware: when the application starts, it puts the fork in front of it.
+
+    Args:
+        app: what `POST /predict` goes to, the rest of our middleware.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Whatever has come the whole way; the first is the start of the application, which ASGI calls `lifespan`."""
+        if scope["type"] == "lifespan":
+            starlette = scope["app"]
+            starlette.middleware_stack = Fork(self._app, starlette.middleware_stack)
+        await self._app(scope, receive, send)
+
+
+class Fork:
+    """Two ways: `POST /predict` takes the short one.
+
+    Args:
+        short: what answers it.
+        long: everything else.
+    """
+
+    def __init__(self, short: App, long: App) -> None:
+        self._short = short
+        self._long = long
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """One request."""
+        if scope["type"] == "http" and scope["path"] == PREDICT and scope["method"] == "POST":
+            await self._short(scope, receive, send)
+        else:
+            await self._long(scope, receive, send)
