@@ -116,7 +116,7 @@ class CreditScorer:
 
     def __init__(self) -> None:
         self.speak()
-        self.scorer = MODEL.scorer()
+        self.scorer = MODEL.coded_scorer()
         self.log = DecisionLog(
             DIRECTORY, MONITORING.segment_bytes, MONITORING.segment_s, LOG_KEYS, begin=not SCORE_UNLOGGED
         )

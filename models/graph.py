@@ -10,58 +10,38 @@ import io
 import warnings
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from configs.dataset import Feature
+from models.codes import UNKNOWN, codebook
 from models.folded import FoldedNetwork
 from models.network import CreditNetwork
-from models.schema import MISSING_TEXT, Column, Schema
+from models.schema import Schema
 
 OPSET, ML_OPSET, IR_VERSION = 20, 4, 10  # pinned on both halves, so that they can be joined
-UNKNOWN = 0  # the code of a category outside the vocabulary
 
 
-def codebook(feature: Feature) -> dict[str, int]:
-    """The code of each category, from 1; a nullable feature has one more for the missing value.
-
-    >>> codebook(Feature(name="housing", type="categorical", categories=("own", "rent"), nullable=True))
-    {'own': 1, 'rent': 2, '': 3}
-    """
-    texts = (*feature.categories, *((MISSING_TEXT,) if feature.nullable else ()))
-    return {text: code for code, text in enumerate(texts, start=1)}
-
-
-def codes_and_numbers(schema: Schema, feed: dict[str, Column]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """What the front of the graph does, in NumPy: `[B, categorical]` codes and `[B, numeric]` numbers."""
-    batch = len(next(iter(feed.values())))
-    codes = np.zeros((batch, len(schema.categorical)), dtype=np.int64)
-    for index, feature in enumerate(schema.categorical):
-        book = codebook(feature)
-        codes[:, index] = [book.get(text, UNKNOWN) for text in feed[feature.name][:, 0]]
-    numbers = np.zeros((batch, len(schema.numeric)), dtype=np.float32)
-    for index, feature in enumerate(schema.numeric):
-        numbers[:, index] = feed[feature.name][:, 0]
-    return codes, numbers
+def build_graphs(schema: Schema, network: CreditNetwork) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """Front and network joined, and the network alone; the same schema and weights give the same bytes."""
+    coded = _export(network, len(schema.categorical), len(schema.numeric))
+    prefix = _free_prefix([feature.name for feature in schema.inputs])
+    core = onnx.compose.add_prefix(coded, prefix, rename_outputs=False)
+    used = {value.name.removeprefix(prefix) for value in core.graph.input}
+    front = _front(schema, used, prefix)
+    raw = onnx.compose.merge_models(
+        front, core, io_map=[(value.name, value.name.replace("raw_", "", 1)) for value in front.graph.output]
+    )
+    for model in (raw, coded):
+        _strip(model)
+        _name_shapes(model)
+        onnx.checker.check_model(model, full_check=True)
+    return raw, coded
 
 
 def build_graph(schema: Schema, network: CreditNetwork) -> onnx.ModelProto:
-    """Join front and network; the same schema and weights give the same bytes."""
-    core = _export(network, len(schema.categorical), len(schema.numeric))
-    prefix = _free_prefix([feature.name for feature in schema.inputs])
-    core = onnx.compose.add_prefix(core, prefix, rename_outputs=False)
-    used = {value.name.removeprefix(prefix) for value in core.graph.input}
-    front = _front(schema, used, prefix)
-    model = onnx.compose.merge_models(
-        front, core, io_map=[(value.name, value.name.replace("raw_", "", 1)) for value in front.graph.output]
-    )
-    _strip(model)
-    _name_shapes(model)
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    """Front and network joined."""
+    return build_graphs(schema, network)[0]
 
 
 def _free_prefix(names: list[str]) -> str:

@@ -67,9 +67,7 @@ class Schema:
             for feature in dataset.features
         ]
         self._kinds = [
-            (features, _values_of([self._attributes[feature.name] for feature in features]))
-            for features in (self.categorical, self.numeric)
-            if features
+            (features, self.values_of(features)) for features in (self.categorical, self.numeric) if features
         ]
         identifier = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
         fields.append((RESERVED, identifier | None | UnsetType, UNSET))
@@ -84,6 +82,13 @@ class Schema:
 
     def __reduce__(self) -> tuple[type["Schema"], tuple[Dataset]]:
         return Schema, (self.dataset,)  # the row type is made, so another process has to make it again
+
+    def values_of(self, features: Sequence[Feature]) -> Callable[[Struct], tuple[Any, ...]]:
+        """A function that takes the values of these features of a row at once."""
+        attributes = [self._attributes[feature.name] for feature in features]
+        if len(attributes) > 1:
+            return attrgetter(*attributes)
+        return lambda row: tuple(getattr(row, attribute) for attribute in attributes)
 
     def feed(self, rows: Sequence[Struct]) -> dict[str, Column]:
         """The graph's inputs for `rows`: name to array of shape `[batch, 1]`, text as object, numbers as float32."""
@@ -144,13 +149,6 @@ def _present(feature: Feature, value: Any) -> Any:
     if value is None or value is UNSET:
         return MISSING_TEXT if feature.type == "categorical" else math.nan
     return value
-
-
-def _values_of(attributes: list[str]) -> Callable[[Struct], tuple[Any, ...]]:
-    """A function that takes these attributes of a row at once."""
-    if len(attributes) == 1:
-        return lambda row: (getattr(row, attributes[0]),)
-    return attrgetter(*attributes)
 
 
 def _property(feature: Feature) -> dict[str, Any]:

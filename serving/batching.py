@@ -1,8 +1,9 @@
 """Adaptive batches: whatever has arrived while the last batch was scored goes into the next.
 
 Owns the queue, for every protocol. No row waits when the worker is idle, and under load batches grow by themselves, as
-all that the event loop has read in one turn is scored together. The queue is bounded by the time that its rows will
-take: who would wait longer than that is told to come back at once, and holds nobody up.
+all that the event loop has read in one turn is scored together. Where requests have come one at a time for a while, the
+next is scored on the spot, until two come in one turn again. The queue is bounded by the time that its rows will take:
+who would wait longer than that is told to come back at once, and holds nobody up.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from models.errors import Unready
 from serving.scoring import Arrival, Results
 
+ALONE_AFTER = 16  # batches of one request each, after which the next request is taken to be alone as well
 FIRST_ROW_S = 50e-6  # what a row is thought to take before one has been scored
 RECENT = 0.05  # weight of the last batch in the time that a row takes
 TURN_S = 0.02  # seconds of scoring before the loop may read and write again
@@ -46,6 +48,8 @@ class Batcher:
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         self._row_s = FIRST_ROW_S
+        self._lone_batches = 0
+        self._came = 0  # requests in this turn of the loop, counted while they are taken to be alone
         self._decide: Callable[[Sequence[Arrival]], Results] | None = None
 
     def open(self, decide: Callable[[Sequence[Arrival]], Results]) -> None:
@@ -67,6 +71,11 @@ class Batcher:
         if self._decide is None or not self._has_room(len(arrivals)):
             return [OVERLOADED] * len(arrivals)
         loop = asyncio.get_running_loop()
+        if self._lone_batches >= ALONE_AFTER:
+            if not self._came:
+                loop.call_soon(self._end_turn, context=Context())
+            self._came += 1
+            return self._decide(arrivals)
         if not self._queue:
             # A batch is no single request's, so what is logged of it carries no request's id.
             loop.call_soon(self._score, loop, context=Context())
@@ -81,6 +90,12 @@ class Batcher:
         if not self._queue:
             return True
         return self._queued_rows + rows <= self._max_queued_rows and self._queued_rows * self._row_s <= self._max_wait_s
+
+    def _end_turn(self) -> None:
+        """Look whether the request of this turn was alone; if not, the next ones wait for each other."""
+        if self._came > 1:
+            self._lone_batches = 0
+        self._came = 0
 
     @property
     def full(self) -> bool:
@@ -114,6 +129,7 @@ class Batcher:
         results = self._decide(batch)
         for first, waiting in taken:
             waiting.future.set_result(results[first : first + len(waiting.arrivals)])
+        self._lone_batches = self._lone_batches + 1 if len(taken) == 1 else 0
         after_s = time.perf_counter()
         self._row_s += RECENT * ((after_s - now_s) / len(batch) - self._row_s)
         return after_s

@@ -18,7 +18,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from configs.model import ModelConfig, read_model
-from models.graph import codes_and_numbers
+from models.codes import codes_and_numbers
 from models.schema import Schema
 from train.check import Table
 from train.evaluate import logit

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 
 from configs.model import ModelConfig, Training
-from models.graph import codebook, codes_and_numbers
+from models.codes import codebook, codes_and_numbers
 from models.network import CreditNetwork, lay_out
 from models.schema import Schema
 from train.check import Table

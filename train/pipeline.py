@@ -74,11 +74,12 @@ def fit_stage(workspace: Workspace, console: Console) -> None:
 
 
 def export_stage(workspace: Workspace, console: Console) -> None:
-    """The network → `model.onnx`, proven equal to it."""
+    """The network → `model.onnx` and `coded.onnx`, proven equal to it."""
     console.say("exporting to ONNX and comparing it with PyTorch")
     network = weights.load(workspace.path("network.npz"), workspace.config.network)
-    model, worst = export(workspace.schema, network, workspace.table)
+    model, coded, worst = export(workspace.schema, network, workspace.table)
     workspace.write("model.onnx", model)
+    workspace.write("coded.onnx", coded)
     workspace.write_json("parity.json", {"largest_difference": worst, "allowed": TOLERANCE})
 
 

@@ -95,6 +95,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
     return {
         artifact.MODEL: model,
+        artifact.CODED: workspace.path("coded.onnx").read_bytes(),
         artifact.DATASET: msgspec.json.format(msgspec.json.encode(dataset)),
         artifact.REFERENCE: serialize(
             # the reference belongs to no hour; its bytes must not either

@@ -18,7 +18,7 @@ from train.errors import TableError
 ROOT = Path(__file__).parents[1]
 CODE = {  # every module that `train.pipeline` reaches; a test compares
     "configs": "checks dataset gates model source",
-    "models": "artifact background champion errors folded graph identifiers network request schema scorer",
+    "models": "artifact background champion codes errors folded graph identifiers network request schema scorer",
     "monitoring": "distributions drift profiles records whylogs_compat",
     "train": "background candidates card check column compare console errors evaluate evidence expectations explore "
     "export fairness figures fit gate inputs markup pipeline publish quality registry report split store table "

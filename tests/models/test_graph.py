@@ -4,6 +4,7 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime
@@ -12,10 +13,11 @@ import torch
 
 from configs.dataset import Costs, Dataset, Feature, Source, Target
 from configs.model import Encoding, Network, read_model
-from models.graph import _front, build_graph, codebook, codes_and_numbers
+from models.codes import codebook, codes_and_numbers
+from models.graph import _front, build_graph, build_graphs
 from models.network import CreditNetwork, lay_out
 from models.schema import Schema, column
-from models.scorer import Scorer
+from models.scorer import CodedScorer, Scorer
 from tests.models.tables import ROOT
 from train.check import check
 
@@ -198,6 +200,7 @@ def small(*features):
 SMALL = Network(layers=(4,), members=2)
 PIECES = Encoding(numbers="piecewise_linear", bins=4)
 COLOUR = Feature(name="colour", type="categorical", categories=("red", "blue"))
+SHADE = Feature(name="shade", type="categorical", categories=("light", "dark"), nullable=True)
 AMOUNT = Feature(name="amount", type="number")
 COUNT = Feature(name="count", type="integer", nullable=True)
 
@@ -214,6 +217,27 @@ def test_tables_of_one_kind_of_column_work(features, encoding):
     scorer = Scorer(build_graph(schema, network).SerializeToString(), schema)
     assert list(scorer.inputs) == [feature.name for feature in features]
     assert np.abs(scorer.probabilities(feed) - by_torch(schema, network, feed)).max() <= 1e-6
+
+
+@pytest.mark.parametrize("features", [(AMOUNT,), (COLOUR,), (COUNT,), (SHADE, AMOUNT, COLOUR, COUNT)])
+@pytest.mark.parametrize("rows", [1, 2, 3, 64, 200])
+def test_the_network_alone_gives_rows_the_same_bits(features, rows):
+    schema, feed = small(*features)
+    raw, coded = build_graphs(schema, make_network(schema, feed, PIECES, SMALL))
+    pick = np.random.default_rng(rows)
+    applicants = []
+    for _ in range(rows):
+        applicant = {}
+        for feature in features:
+            if feature.nullable and pick.random() < 0.4:
+                applicant |= {feature.name: None} if pick.random() < 0.5 else {}
+            elif feature.type == "categorical":
+                applicant[feature.name] = str(pick.choice(feature.categories))
+            else:
+                applicant[feature.name] = float(pick.integers(-5, 60))
+        applicants.append(msgspec.convert(applicant, schema.row))
+    scored = CodedScorer(coded.SerializeToString(), schema).score(applicants)
+    assert scored == Scorer(raw.SerializeToString(), schema).score(applicants)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from models.errors import Unready
-from serving.batching import Batcher
+from serving.batching import ALONE_AFTER, Batcher
 
 
 @dataclass
@@ -115,3 +115,31 @@ def test_rows_that_would_wait_longer_than_they_may_are_refused_and_the_queue_rec
     assert 0 < len(answered) < 50
     assert answered == list(range(len(answered))), "who came first is served first"
     assert after == [99]
+
+
+def test_lone_requests_are_scored_on_the_spot_until_two_come_together():
+    decided = Decided()
+
+    async def main():
+        batcher = Batcher(8, 100, 10.0)
+        batcher.open(decided)
+        for row in range(ALONE_AFTER):
+            await batcher.submit([row])
+        turns = 0
+
+        def turn():
+            nonlocal turns
+            turns += 1
+
+        asyncio.get_running_loop().call_soon(turn)
+        assert await batcher.submit([99]) == [99]
+        assert turns == 0, "it was not scored on the spot"
+        decided.batches.clear()
+        for _ in range(3):
+            await asyncio.sleep(0)  # a new turn of the loop
+            answers = await asyncio.gather(*(batcher.submit([row]) for row in range(4)))
+            assert answers == [[0], [1], [2], [3]]
+
+    asyncio.run(main())
+    assert decided.batches[-1] == [0, 1, 2, 3], "neighbours do not share a batch again"
+    assert len(decided.batches) <= 6, "only the first turn is scored one by one"
