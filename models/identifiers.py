@@ -10,6 +10,8 @@ _VARIANTS = "89ab"  # the first two bits of the fourth group are 10
 class Identifiers:
     """Makes up UUIDs of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits.
 
+    A forked child must have one of its own, or it makes up the same ids; workers are not forked.
+
     >>> first, second = Identifiers().new(1_700_000_000_000), Identifiers().new(1_700_000_000_000)
     >>> first[:15], len(first), first[19] in "89ab", first != second
     ('018bcfe5-6800-7', 36, True, True)
@@ -18,12 +20,11 @@ class Identifiers:
     def __init__(self) -> None:
         self._pool = ""
         self._used = 0
-        self._process = 0
 
     def new(self, now_ms: int | None = None) -> str:
         """One id; `now_ms` is the time to put into it, now if there is none."""
-        if self._used + 20 > len(self._pool) or self._process != os.getpid():  # a forked child makes others
-            self._pool, self._used, self._process = os.urandom(POOL_BYTES).hex(), 0, os.getpid()
+        if self._used + 20 > len(self._pool):
+            self._pool, self._used = os.urandom(POOL_BYTES).hex(), 0
         random = self._pool[self._used : self._used + 20]
         self._used += 20
         time_ = f"{time.time_ns() // 1_000_000 if now_ms is None else now_ms:012x}"

@@ -48,6 +48,7 @@ class Batcher:
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         self._row_s = FIRST_ROW_S
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._lone_batches = 0
         self._came = 0  # requests in this turn of the loop, counted while they are taken to be alone
         self._decide: Callable[[Sequence[Arrival]], Results] | None = None
@@ -70,7 +71,7 @@ class Batcher:
         """
         if self._decide is None or not self._has_room(len(arrivals)):
             return [OVERLOADED] * len(arrivals)
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()  # which calls the system each time
         if self._lone_batches >= ALONE_AFTER:
             if not self._came:
                 loop.call_soon(self._end_turn, context=Context())

@@ -21,13 +21,14 @@ class Deadlines:
         self._due_s: dict[asyncio.Task[object], float] = {}
         self._overdue: set[asyncio.Task[object]] = set()
         self._looking = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def enter(self) -> asyncio.Task[object]:
         """Begin a request: the running task is cancelled when it takes too long. Gives that task, for `leave`."""
-        task = asyncio.current_task()
+        loop = self._loop = self._loop or asyncio.get_running_loop()  # which calls the system each time
+        task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a request is answered by a task")
-        loop = task.get_loop()
         self._due_s[task] = loop.time() + self._timeout_s
         if not self._looking:
             self._looking = True

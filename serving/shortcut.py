@@ -6,6 +6,7 @@ it would have rung. `serving.gate` and `serving.http` bring what the route needs
 whatever happens. Not used when BentoML's metrics, access log or tracing are on, as they have to see every request.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -30,6 +31,8 @@ class Shortcut:
         if scope["type"] == "lifespan":
             starlette = scope["app"]
             starlette.middleware_stack = Fork(self._app, starlette.middleware_stack)
+            # uvicorn writes a line a request, 3 us, that BentoML has nobody print; without a handler it does not.
+            logging.getLogger("uvicorn.access").propagate = False
         await self._app(scope, receive, send)
 
 
