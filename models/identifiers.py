@@ -4,7 +4,7 @@ import os
 import time
 
 POOL_BYTES = 8192  # of randomness fetched at once: a call of the system for each id costs as much as the id
-_VARIANTS = "89ab"  # the first two bits of the fourth group are 10
+_VARIANT = {digit: "89ab"[value & 3] for value, digit in enumerate("0123456789abcdef")}  # its first two bits are 10
 
 
 class Identifiers:
@@ -20,13 +20,17 @@ class Identifiers:
     def __init__(self) -> None:
         self._pool = ""
         self._used = 0
+        self._at_ms = -1
+        self._begin = ""  # what ids of that millisecond begin with
 
     def new(self, now_ms: int | None = None) -> str:
         """One id; `now_ms` is the time to put into it, now if there is none."""
+        at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        if at_ms != self._at_ms:
+            digits = f"{at_ms:012x}"
+            self._at_ms, self._begin = at_ms, f"{digits[:8]}-{digits[8:]}-7"
         if self._used + 20 > len(self._pool):
             self._pool, self._used = os.urandom(POOL_BYTES).hex(), 0
         random = self._pool[self._used : self._used + 20]
         self._used += 20
-        time_ = f"{time.time_ns() // 1_000_000 if now_ms is None else now_ms:012x}"
-        variant = _VARIANTS[int(random[3], 16) & 3]
-        return f"{time_[:8]}-{time_[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"
+        return f"{self._begin}{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:19]}"

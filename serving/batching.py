@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextvars import Context
 from typing import NamedTuple
 
 from models.errors import Unready
@@ -74,12 +73,11 @@ class Batcher:
         loop = self._loop = self._loop or asyncio.get_running_loop()  # which calls the system each time
         if self._lone_batches >= ALONE_AFTER:
             if not self._came:
-                loop.call_soon(self._end_turn, context=Context())
+                loop.call_soon(self._end_turn)
             self._came += 1
             return self._decide(arrivals)
         if not self._queue:
-            # A batch is no single request's, so what is logged of it carries no request's id.
-            loop.call_soon(self._score, loop, context=Context())
+            loop.call_soon(self._score, loop)
         future: asyncio.Future[Results] = loop.create_future()
         wait_s = self._max_wait_s if within_s is None else min(within_s, self._max_wait_s)
         self._queue.append(_Waiting(arrivals, future, time.perf_counter() + wait_s))

@@ -87,12 +87,11 @@ class Metrics:
         rows = len(arrivals)
         for histogram in self._batch_rows:
             histogram.observe(rows)
-        self._queue_seconds.observe(started_s - min(arrival.at_s for arrival in arrivals))
+        self._queue_seconds.observe(started_s - min([arrival.at_s for arrival in arrivals]))
         self._tally.count(LOGGED if logged else UNLOGGED, rows)
-        outcomes = Counted(
-            (decision, arrival.protocol) for arrival, (_, decision) in zip(arrivals, scored, strict=True)
-        )
-        for (decision, protocol), number in outcomes.items():
+        protocols = [arrival.protocol for arrival in arrivals]
+        decisions = [decision for _, decision in scored]
+        for (decision, protocol), number in Counted(zip(decisions, protocols, strict=True)).items():
             labels = (model, decision, protocol)
             if labels not in self._known:
                 self._known.add(labels)
