@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from configs.dataset import RESERVED
@@ -30,6 +30,7 @@ from models.request import RequestDecoder, is_identifier, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
 from monitoring.keys import Keys
 from monitoring.lookup import Decided, find
+from serving.body import ClientGone, read_body
 from serving.metrics import metrics
 
 T = TypeVar("T")
@@ -81,8 +82,10 @@ class Explaining:
         """One request."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                explanations = await self._explain(await self._body(request))
-        except ClientDisconnect:
+                explanations = await self._explain(
+                    await read_body(request.scope, request.receive, self._max_body_bytes)
+                )
+        except ClientGone:
             return Response(status_code=400)  # nobody is there to read it
         except TimeoutError:
             return refusal(Rejected(504, "took too long"))
@@ -130,18 +133,6 @@ class Explaining:
             message = f"{found.model} decided this and {self._artifact.tag} is served; serve the former to explain it"
             raise Rejected(409, message, OTHER_MODEL)
         return msgspec.convert(found.row.applicant, self._artifact.schema.row)
-
-    async def _body(self, request: Request) -> bytes:
-        if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Rejected(415, "a compressed body is not read; send it as it is")
-        parts, size = [], 0
-        async for part in request.stream():
-            size += len(part)
-            if size <= self._max_body_bytes:
-                parts.append(part)  # more is read and dropped, so that its sender can read the answer
-        if size > self._max_body_bytes:
-            raise Rejected(413, f"the body is over {self._max_body_bytes:,} bytes")
-        return b"".join(parts)
 
 
 def past_id(body: bytes) -> str | None:

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from models.errors import RETRY_AFTER_S, Rejected, ScorerError, Unready
-from serving.body import read_body
+from serving.body import ClientGone, read_body
 from serving.inference import TIMEOUT, Inference, seconds, told
 from serving.metrics import metrics
 from serving.rest_codec import LENGTH_HEADER, RestCodec
@@ -63,7 +63,7 @@ class RestRoutes:
                 said = await answer(request)
             except ScorerError as error:
                 said = error
-            except ClientDisconnect:
+            except ClientGone:
                 return Response(status_code=400)  # to nobody
             if isinstance(said, Response):
                 return said
@@ -95,7 +95,7 @@ class RestRoutes:
         self._check(request)
         try:
             async with asyncio.timeout(self._inference.timeout_s):
-                body = await read_body(request, self._max_body_bytes)
+                body = await read_body(request.scope, request.receive, self._max_body_bytes)
         except TimeoutError:
             return Rejected(504, "took too long")
         asked, behind = self._codec.parse(body, request.headers.get(LENGTH_HEADER))

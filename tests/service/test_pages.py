@@ -70,5 +70,5 @@ def test_the_model_card_is_served_as_a_page_and_as_markdown(client, trained):
     card = client.get("/model/card", headers={"accept": "text/markdown"})
     assert card.headers["content-type"].startswith("text/markdown")
     assert card.text == (trained.folder / "model_card.md").read_text()
-    for told in ("Intended use", "Gates", "waived", "cost of leaving them out", "Limits", "make train DATASET="):
+    for told in ("Intended use", "Gates", "warn", "cost of leaving them out", "Limits", "make train DATASET="):
         assert told in card.text
