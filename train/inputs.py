@@ -1,6 +1,6 @@
 """The training rows as the members see them: encoded once where that fits, and otherwise batch by batch.
 
-Every member encodes a row in its own way, so the whole is `[members, rows, F]`: with 8 members and 80 encoded columns
+Every member encodes a row in its own way, so the whole is `[members, rows, F]`: with 16 members and 80 encoded columns
 5 MB for 1,000 rows and 5 GB for a million. Either way gives the same bits; what is encoded once takes three quarters of
 the time.
 """
