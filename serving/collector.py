@@ -8,7 +8,7 @@ nobody is answered.
 import gc
 
 # Objects that a young collection looks at, 0.1 ms; then young collections in a middle one, 1 ms; and no full one. What
-# survives that long is BentoML's timers of the requests of the last seconds, which no cycle holds.
+# survives that long is what open connections hold, which no cycle does.
 THRESHOLDS = (2_000, 10, 1_000_000)
 
 
