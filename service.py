@@ -188,14 +188,6 @@ app.add_asgi_middleware(
     timeout_s=SETTINGS.timeout_s,
     lane=SETTINGS.lane,
 )
-
-
-def specification() -> dict[str, Any]:
-    """BentoML's OpenAPI document; it is made when it is asked for, as that takes a while."""
-    described: dict[str, Any] = app.openapi_spec.asdict()
-    return described
-
-
-PAGES = Pages(MODEL, DIRECTORY, specification, GATEKEEPER.asks_for_keys)
+PAGES = Pages(MODEL, DIRECTORY, app, GATEKEEPER.asks_for_keys)
 EXPLAIN = Route("/explain", EXPLAINING.answer, methods=["POST"])
 app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN, *OPEN_INFERENCE.routes()]), path="/")

@@ -1,6 +1,5 @@
 """What is read and not asked: the model, its card, the API document, and the metrics where BentoML's own are off."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,14 @@ class Pages:
     Args:
         artifact: the model that is served.
         directory: where records lie.
-        specification: gives BentoML's OpenAPI document of the service.
+        service: BentoML's, which has an OpenAPI document of itself.
         keyed: whether callers need a key.
     """
 
-    def __init__(
-        self, artifact: Artifact, directory: Path, specification: Callable[[], dict[str, Any]], keyed: bool
-    ) -> None:
+    def __init__(self, artifact: Artifact, directory: Path, service: Any, keyed: bool) -> None:
         self._artifact = artifact
         self._directory = directory
-        self._specification = specification
+        self._service = service
         self._keyed = keyed
 
     def routes(self) -> list[Route]:
@@ -55,7 +52,7 @@ class Pages:
 
     async def document(self, _: Request) -> Response:
         """`GET /docs.json`: the OpenAPI document behind the page at `/`."""
-        document = complete(self._specification(), self._artifact, self._keyed)
+        document = complete(self._service.openapi_spec.asdict(), self._artifact, self._keyed)
         return Response(msgspec.json.encode(document), media_type="application/json")
 
     async def metrics(self, _: Request) -> Response:
