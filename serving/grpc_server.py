@@ -34,6 +34,9 @@ KEEPALIVE = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
 )
+# Calls that the loop has not taken yet. gRPC itself drops some beyond 1,000 and all beyond 3,000, and CANCELLED is all
+# that their callers learn; the loop tells whoever is too many UNAVAILABLE, and when to come back.
+MAX_PENDING_CALLS = 20_000
 logger = logging.getLogger("bentoml.scorer")
 
 
@@ -62,6 +65,8 @@ class GrpcServer:
         limits = (
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.max_send_message_length", -1),
+            ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
+            ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
             ("grpc.so_reuseport", 1),  # the workers of this service; SharedPort keeps others out
         )
         self._server = grpc.aio.server(options=(*KEEPALIVE, *limits))

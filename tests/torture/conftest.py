@@ -31,29 +31,37 @@ class Connection:
 
     Args:
         port: of the service, on loopback.
+
+    Attributes:
+        head: of the last answer, in small letters.
     """
 
     def __init__(self, port: int) -> None:
+        self.head = b""
         self._port = port
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+
+    async def connect(self) -> None:
+        """Connect now; `ask` does so where that has not been done."""
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
 
     async def ask(self, body: bytes, path: str = "/predict", more: str = "") -> tuple[int, bytes]:
         """Status and body of the answer; `ConnectionError` when there is none, and the next call connects anew."""
         try:
             if self._writer is None or self._reader is None:
-                self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+                await self.connect()
             head = f"POST {path} HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n{more}"
             self._writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-            head_read = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-            length = int(head_read.partition(b"content-length:")[2].partition(b"\r\n")[0])
+            self.head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(self.head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
             answer = await self._reader.readexactly(length)
         except (OSError, asyncio.IncompleteReadError) as error:
             self.close()
             raise ConnectionError(str(error)) from error
-        if b"connection: close" in head_read:
+        if b"connection: close" in self.head:
             self.close()
-        return int(head_read.split()[1]), answer
+        return int(self.head.split()[1]), answer
 
     def close(self) -> None:
         """Hang up."""
