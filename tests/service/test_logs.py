@@ -42,7 +42,8 @@ def test_every_line_is_one_object_and_tells_request_and_trace(trained, serve, tm
     (asked,) = [line["message"] for line in lines if "forged" in line["message"]]
     assert "path=/\N{SNOWMAN}\nforged" in asked, "a line break that a caller sends stays inside its line"
     refused = [line for line in lines if "cannot be logged" in line["message"]]
-    assert [line["request_id"] for line in refused] == ["order 66", made]
+    assert [line["request_id"] for line in refused] == ["order 66"], "an outage is told at once, and then now and then"
+    assert len(made) == 32, "who brings no id is told the one that was made"
     assert refused[0]["trace_id"] == TRACE
     (started,) = [line for line in lines if line["message"].startswith("serving ")]
     assert not {"request_id", "trace_id"} & started.keys()
