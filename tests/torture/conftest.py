@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -20,10 +21,14 @@ def size(request: pytest.FixtureRequest) -> Callable[[float, float], Any]:
 
 
 @pytest.fixture
-def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def say(capfd: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     """Prints a line on the terminal, whatever pytest captures: what was measured."""
-    writer = request.config.get_terminal_writer()
-    return lambda text: writer.line(f"\n{text}")
+
+    def line(text: str) -> None:
+        with capfd.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return line
 
 
 class Connection:
