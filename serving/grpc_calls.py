@@ -5,6 +5,7 @@ Leaves to others: the port, health and reflection (grpc_server), messages and ro
 """
 
 import logging
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -125,6 +126,7 @@ class GrpcCalls:
         return self._bytes("ModelMetadataResponse", self._inference.describe_model())
 
     async def _model_infer(self, body: bytes, context: Any) -> bytes | ScorerError:
+        came_s, limits_s = time.perf_counter(), [context.time_remaining()]
         self._gate.admit(context, "predict")
         request = self._codec.parse(body)
         self._inference.check(request.model_name, request.model_version)
@@ -132,11 +134,12 @@ class GrpcCalls:
         rows = self._codec.rows(request)
         if self._running > 1 or self._gathering.crowded:  # a lone call waits for nobody
             await self._gathering.join()
-        within_s = context.time_remaining()
         if request.parameters and TIMEOUT in request.parameters:
-            limit_s = seconds(request.parameters[TIMEOUT].int64_param or request.parameters[TIMEOUT].uint64_param)
-            within_s = min(limits) if (limits := [s for s in (within_s, limit_s) if s is not None]) else None
-        predictions = await self._inference.predict(rows, "grpc", within_s)
+            timeout = request.parameters[TIMEOUT]
+            limits_s.append(seconds(timeout.int64_param or timeout.uint64_param))
+        limit_s = min((limit_s for limit_s in limits_s if limit_s is not None), default=None)
+        until_s = None if limit_s is None else came_s + limit_s
+        predictions = await self._inference.predict(rows, "grpc", until_s)
         if isinstance(predictions, ScorerError):
             return predictions
         return self._codec.answer(request, names, predictions)

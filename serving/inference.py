@@ -59,17 +59,19 @@ class Inference:
             raise Rejected(404, f"no version {shown(version)} of {self.name}; this service has {self.version}")
 
     async def predict(
-        self, rows: Sequence[Struct], protocol: str, within_s: float | None = None
+        self, rows: Sequence[Struct], protocol: str, until_s: float | None = None
     ) -> Sequence[Prediction] | ScorerError:
         """A prediction for each row, in order, or what is told instead.
 
         Args:
             rows: valid ones.
             protocol: `v2` or `grpc`.
-            within_s: seconds that the caller will wait, if that is less than the service gives itself.
+            until_s: when the caller stops waiting, by `time.perf_counter`, if that is before the service gives up.
         """
-        limit_s = self.timeout_s if within_s is None else min(within_s, self.timeout_s)
         now_s = time.perf_counter()
+        limit_s = self.timeout_s if until_s is None else min(until_s - now_s, self.timeout_s)
+        if limit_s <= 0:
+            return Rejected(504, "took too long")
         try:
             async with asyncio.timeout(limit_s):
                 results = await self._batcher.submit([Arrival(row, protocol, now_s) for row in rows])

@@ -6,6 +6,7 @@ anything else there, tritonclient raises an exception that cannot be printed.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -98,10 +99,12 @@ class RestRoutes:
                 body = await read_body(request.scope, request.receive, self._max_body_bytes)
         except TimeoutError:
             return Rejected(504, "took too long")
+        came_s = time.perf_counter()
         asked, behind = self._codec.parse(body, request.headers.get(LENGTH_HEADER))
         names = self._codec.outputs(asked)
         rows = self._codec.rows(asked, behind)
-        predictions = await self._inference.predict(rows, "v2", seconds(asked.parameters.get(TIMEOUT)))
+        limit_s = seconds(asked.parameters.get(TIMEOUT))
+        predictions = await self._inference.predict(rows, "v2", None if limit_s is None else came_s + limit_s)
         if isinstance(predictions, ScorerError):
             return predictions
         answer, json_bytes = self._codec.answer(asked, names, predictions)

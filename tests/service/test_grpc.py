@@ -217,9 +217,9 @@ def test_many_faults_in_long_words_still_reach_the_client(stub, example):
 
 def test_a_deadline_that_has_passed_is_kept_and_nothing_is_scored(stub, example, count):
     before = count("scorer_predictions_total")
-    error = refused(stub.ModelInfer, typed([example]), timeout=1e-6)
-    assert error.code() == StatusCode.DEADLINE_EXCEEDED
     request = typed([example] * 5000)
+    error = refused(stub.ModelInfer, request, timeout=1e-3)  # over while its rows are read
+    assert error.code() == StatusCode.DEADLINE_EXCEEDED
     request.parameters["timeout"].int64_param = 1  # microseconds: over before its rows are looked at
     error = refused(stub.ModelInfer, request)
     assert (error.code(), error.details()) == (StatusCode.DEADLINE_EXCEEDED, "took too long")

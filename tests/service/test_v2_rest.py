@@ -135,6 +135,7 @@ WRONG = {
         "invalid_inference_request",
         lambda body: body | {"outputs": [{"name": "decision", "parameters": {"classification": 1}}]},
     ),
+    "timeout": (504, "timeout", lambda body: body | {"parameters": {"timeout": 1}}),  # microseconds
     "missing": (422, "invalid_applicant", lambda body: {"inputs": body["inputs"][1:]}),
     "twice": (422, "invalid_applicant", lambda body: {"inputs": [*body["inputs"], body["inputs"][0]]}),
     "unknown": (422, "invalid_applicant", lambda body: first(body, name="checking_acount")),
