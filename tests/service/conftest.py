@@ -1,6 +1,7 @@
 """One running service for the tests that leave it as it was; `serve` starts another for those that break it."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,11 @@ def records(directory: Path) -> dict[str, Any]:
             for row in batch.rows:
                 found[row.applicant["application_id"]] = row
     return found
+
+
+def until(true: Callable[[], bool], within_s: float = 10) -> None:
+    """Wait until it is, for a limited time."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -6,18 +6,16 @@ import re
 import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import psutil
 import pytest
 
 from tests.conftest import Server, apart
-from tests.service.conftest import metric, records
+from tests.service.conftest import metric, records, until
 
 SECRETS = {"scorer": "scorer_1", "reader": "scorer_2", "slow": "scorer_3", "both": "scorer_4"}
 MAY = {"scorer": "predict", "reader": "read", "slow": "predict", "both": "predict, read"}
-FOLLOWED_S = 10
 
 
 def entry(name: str, more: str = "") -> str:
@@ -168,14 +166,6 @@ def test_keys_are_changed_without_a_restart_and_a_broken_file_changes_nothing(ca
     assert status() == 200
     path.write_text(FILE)
     until(lambda: metric_of(caller, "scorer_keys_file_broken") == 0)
-
-
-def until(true) -> None:
-    """Wait until it is, for a limited time."""
-    deadline = time.monotonic() + FOLLOWED_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_an_id_that_is_brought_comes_back_and_an_error_always_has_one(caller, german_applicants):
