@@ -2,8 +2,12 @@
 
 import os
 import time
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct
 
 POOL_BYTES = 8192  # of randomness fetched at once: a call of the system for each id costs as much as the id
+DIGITS = 20  # of randomness for one id: 19 are written, and one says the variant as well
 _VARIANT = {digit: "89ab"[value & 3] for value, digit in enumerate("0123456789abcdef")}  # its first two bits are 10
 
 
@@ -12,7 +16,7 @@ class Identifiers:
 
     A forked child must have one of its own, or it makes up the same ids; workers are not forked.
 
-    >>> first, second = Identifiers().new(1_700_000_000_000), Identifiers().new(1_700_000_000_000)
+    >>> first, second = Identifiers().take(2, at_ms=1_700_000_000_000)
     >>> first[:15], len(first), first[19] in "89ab", first != second
     ('018bcfe5-6800-7', 36, True, True)
     """
@@ -20,17 +24,24 @@ class Identifiers:
     def __init__(self) -> None:
         self._pool = ""
         self._used = 0
-        self._at_ms = -1
-        self._begin = ""  # what ids of that millisecond begin with
 
-    def new(self, now_ms: int | None = None) -> str:
-        """One id; `now_ms` is the time to put into it, now if there is none."""
-        at_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-        if at_ms != self._at_ms:
-            digits = f"{at_ms:012x}"
-            self._at_ms, self._begin = at_ms, f"{digits[:8]}-{digits[8:]}-7"
-        if self._used + 20 > len(self._pool):
-            self._pool, self._used = os.urandom(POOL_BYTES).hex(), 0
-        random = self._pool[self._used : self._used + 20]
-        self._used += 20
-        return f"{self._begin}{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:19]}"
+    def take(self, count: int, at_ms: int | None = None) -> list[str]:
+        """So many ids of the time `at_ms`, now if there is none."""
+        time_digits = f"{time.time_ns() // 1_000_000 if at_ms is None else at_ms:012x}"
+        begin = f"{time_digits[:8]}-{time_digits[8:]}-7"
+        pool, first, end = self._pool, self._used, self._used + count * DIGITS
+        if end > len(pool):
+            pool = self._pool = os.urandom(max(POOL_BYTES, count * DIGITS)).hex()
+            first, end = 0, count * DIGITS
+        self._used = end
+        return [
+            f"{begin}{pool[at : at + 3]}-{_VARIANT[pool[at + 3]]}{pool[at + 4 : at + 7]}-{pool[at + 7 : at + 19]}"
+            for at in range(first, end, DIGITS)
+        ]
+
+    def complete(self, rows: Sequence[Struct]) -> None:
+        """Give an id to each row that has none."""
+        nameless = [row for row in rows if row.application_id is UNSET or row.application_id is None]  # type: ignore[attr-defined]
+        if nameless:
+            for row, identifier in zip(nameless, self.take(len(nameless)), strict=True):
+                row.application_id = identifier  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from configs.dataset import RESERVED
 from models.errors import Detail, Rejected
@@ -81,10 +81,9 @@ class TensorDecoder:
     def take(self, applicants: list[dict[str, Any]]) -> list[Struct]:
         """Rows of applicants by name; raises msgspec's error, or Python's, when there is a fault."""
         rows: list[Struct] = msgspec.convert(applicants, self._list)
+        self._identifiers.complete(rows)
         for row in rows:
-            if row.application_id is UNSET or row.application_id is None:  # type: ignore[attr-defined]
-                row.application_id = self._identifiers.new()  # type: ignore[attr-defined]
-            elif not row.application_id.isascii():  # type: ignore[attr-defined]
+            if not row.application_id.isascii():  # type: ignore[attr-defined]
                 row.application_id.encode()  # type: ignore[attr-defined] # raises for half a character
         return rows
 

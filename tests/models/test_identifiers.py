@@ -8,7 +8,7 @@ from models.identifiers import Identifiers
 
 def test_an_id_is_a_uuid_of_version_7_and_holds_its_time():
     before = time.time_ns() // 1_000_000
-    made = uuid.UUID(Identifiers().new())
+    made = uuid.UUID(Identifiers().take(1)[0])
     after = time.time_ns() // 1_000_000
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
     assert before <= made.int >> 80 <= after
@@ -17,11 +17,13 @@ def test_an_id_is_a_uuid_of_version_7_and_holds_its_time():
 def test_ids_sort_by_time():
     times = [0, 1, 1_700_000_000_000, 1_700_000_000_001, 2**48 - 1]
     identifiers = Identifiers()
-    made = [identifiers.new(at) for at in times]
+    made = [identifiers.take(1, at)[0] for at in times]
     assert made == sorted(made)
     assert all(uuid.UUID(text).version == 7 for text in made)
 
 
 def test_ids_of_one_millisecond_differ():
     identifiers = Identifiers()
-    assert len({identifiers.new(1_700_000_000_000) for _ in range(10_000)}) == 10_000
+    made = [identifier for count in (1, 500, 9_499) for identifier in identifiers.take(count, 1_700_000_000_000)]
+    assert len(set(made)) == 10_000
+    assert {uuid.UUID(text).variant for text in made} == {uuid.RFC_4122}
