@@ -61,28 +61,30 @@ class Batcher:
         """Rows that wait."""
         return self._queued_rows
 
-    async def submit(self, arrivals: Sequence[Arrival], within_s: float | None = None) -> Results:
+    def submit(self, arrivals: Sequence[Arrival], within_s: float | None = None) -> "asyncio.Future[Results]":
         """The results of one request, in order.
 
         Args:
             arrivals: its rows.
             within_s: seconds after which its caller does not want them any more, if that is sooner than usual.
         """
-        if self._decide is None or not self._has_room(len(arrivals)):
-            return [OVERLOADED] * len(arrivals)
         loop = self._loop = self._loop or asyncio.get_running_loop()  # which calls the system each time
+        future: asyncio.Future[Results] = loop.create_future()
+        if self._decide is None or not self._has_room(len(arrivals)):
+            future.set_result([OVERLOADED] * len(arrivals))
+            return future
         if self._lone_batches >= ALONE_AFTER:
             if not self._came:
                 loop.call_soon(self._end_turn)
             self._came += 1
-            return self._decide(arrivals)
+            future.set_result(self._decide(arrivals))
+            return future
         if not self._queue:
             loop.call_soon(self._score, loop)
-        future: asyncio.Future[Results] = loop.create_future()
         wait_s = self._max_wait_s if within_s is None else min(within_s, self._max_wait_s)
         self._queue.append(_Waiting(arrivals, future, time.perf_counter() + wait_s))
         self._queued_rows += len(arrivals)
-        return await future
+        return future
 
     def _has_room(self, rows: int) -> bool:
         """Whether so many rows may join: always when nobody waits, so that a large request is not refused for ever."""

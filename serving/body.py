@@ -1,9 +1,9 @@
-"""Reading the body of an HTTP request within its limit.
+"""Reading the headers and the body of an HTTP request, the body within its limit.
 
 A body that is too large is read to its end and dropped, so that its sender can read the answer.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from models.errors import Rejected
@@ -12,6 +12,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
+_FIELDS = "credit_scorer.fields"  # in the scope, where ASGI lets extensions keep what is theirs
 DRAINED_BYTES = 256 << 20  # of a body that is too large; who sends more is hung up on
 
 
@@ -19,9 +20,17 @@ class ClientGone(Exception):  # noqa: N818 - not an error of anybody's
     """The sender closed the connection before the body was whole."""
 
 
+def fields_of(scope: Scope) -> Mapping[bytes, bytes]:
+    """The headers by name, the last of equal ones; made once a request."""
+    fields: dict[bytes, bytes] | None = scope.get(_FIELDS)
+    if fields is None:
+        fields = scope[_FIELDS] = dict(scope["headers"])
+    return fields
+
+
 async def read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> bytes:
     """The whole body; raises `Rejected`: 413 or 415, and `ClientGone`."""
-    headers = dict(scope["headers"])
+    headers = fields_of(scope)
     if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
         raise Rejected(415, "a compressed body is not read; send it as it is")
     declared = int(headers.get(b"content-length", b"0"))  # uvicorn has refused what is no number

@@ -13,6 +13,7 @@ from typing import Any
 
 from configs.keys import Permission
 from models.errors import Rejected
+from serving.body import fields_of
 from serving.keys import Barred, Gatekeeper
 from serving.metrics import metrics
 from serving.request_ids import HEADER, begin, unasked
@@ -48,18 +49,17 @@ class Gate:
         self._local_only = not self._asks and not open_to_network
         self._metrics = metrics()  # the stack of middleware is built in the worker
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request."""
         if scope["type"] == "http":
-            fields = dict(scope["headers"])
+            fields = fields_of(scope)
             if (brought := begin(scope, fields.get(HEADER))) is not None:
                 send = _echoing(send, brought)
             try:
                 self._admit(scope, fields)
             except Rejected as refusal:
-                await self._refuse(send, refusal)
-                return
-        await self._app(scope, receive, send)
+                return self._refuse(send, refusal)
+        return self._app(scope, receive, send)
 
     def _admit(self, scope: Scope, fields: Mapping[bytes, bytes]) -> None:
         """Return if the request may come in; raises `Rejected`: 401, 403, 429 or 431."""

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import msgspec
-from msgspec import Struct
 
 from models.errors import Rejected, ScorerError
 from models.request import RequestDecoder
@@ -21,13 +20,21 @@ from serving.batching import OVERLOADED, Batcher
 from serving.body import ClientGone, Message, Receive, Scope, read_body
 from serving.deadlines import Deadlines
 from serving.metrics import metrics
-from serving.scoring import Arrival
+from serving.scoring import Arrival, Results
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PREDICT = "/predict"
 encode = msgspec.json.Encoder().encode
 logger = logging.getLogger("bentoml.scorer")
+
+
+def told(results: Results) -> bytes | ScorerError:
+    """What a request is answered: its rows in JSON, or the first error among them."""
+    for result in results:
+        if isinstance(result, ScorerError):
+            return result
+    return encode(results)
 
 
 class FrontDoor:
@@ -53,14 +60,13 @@ class FrontDoor:
         self._lane = lane
         self._metrics = metrics()  # the stack of middleware is built in the worker
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif scope["path"] == PREDICT and scope["method"] == "POST":
-            await self._predict(scope, receive, send)
-        else:
-            await self._app(scope, receive, Shaped(scope, send, self._refuse))
+            return self._app(scope, receive, send)
+        if scope["path"] == PREDICT and scope["method"] == "POST":
+            return self._predict(scope, receive, send)
+        return self._app(scope, receive, Shaped(scope, send, self._refuse))
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer: bytes | ScorerError
@@ -71,7 +77,11 @@ class FrontDoor:
                 answer = OVERLOADED  # before it costs the work of reading it
             else:
                 rows = self._decoder.decode(body)
-                answer = await (self._score(rows) if self._lane else self._ask_route(scope, receive, body))
+                if self._lane:
+                    now_s = time.perf_counter()
+                    answer = told(await self._batcher.submit([Arrival(row, "http", now_s) for row in rows]))
+                else:
+                    answer = await self._ask_route(scope, receive, body)
         except Rejected as error:
             answer = error
         except ClientGone:
@@ -94,15 +104,6 @@ class FrontDoor:
         lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": lines})
         await send({"type": "http.response.body", "body": answer})
-
-    async def _score(self, rows: list[Struct]) -> bytes | ScorerError:
-        """The lane: rows are scored with what else has come, and encoded."""
-        now_s = time.perf_counter()
-        results = await self._batcher.submit([Arrival(row, "http", now_s) for row in rows])
-        for result in results:
-            if isinstance(result, ScorerError):
-                return result
-        return encode(results)
 
     async def _ask_route(self, scope: Scope, receive: Receive, body: bytes) -> bytes | ScorerError:
         """The way that BentoML has for it, with a body that is known to be valid."""

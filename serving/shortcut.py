@@ -48,9 +48,7 @@ class Fork:
         self._short = short
         self._long = long
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
         """One request."""
-        if scope["type"] == "http" and scope["path"] == PREDICT and scope["method"] == "POST":
-            await self._short(scope, receive, send)
-        else:
-            await self._long(scope, receive, send)
+        short = scope["type"] == "http" and scope["path"] == PREDICT and scope["method"] == "POST"
+        return (self._short if short else self._long)(scope, receive, send)

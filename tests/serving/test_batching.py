@@ -70,8 +70,8 @@ def test_the_rows_of_a_caller_that_has_gone_are_not_scored():
     async def main():
         batcher = Batcher(8, 100, 10.0)
         batcher.open(decided)
-        gone = asyncio.create_task(batcher.submit([1]))
-        stays = asyncio.create_task(batcher.submit([2]))
+        gone = batcher.submit([1])
+        stays = batcher.submit([2])
         await asyncio.sleep(0)  # both are in the queue, and the batch is the next to run
         gone.cancel()
         return await stays
@@ -87,8 +87,8 @@ def test_a_row_that_has_waited_too_long_is_told_so_and_not_scored():
     async def main():
         batcher = Batcher(8, 100, 10.0)
         batcher.open(decided)
-        late = asyncio.create_task(batcher.submit([1], within_s=0.0))
-        stays = asyncio.create_task(batcher.submit([2]))
+        late = batcher.submit([1], within_s=0.0)
+        stays = batcher.submit([2])
         return await late, await stays
 
     (late,), stays = asyncio.run(main())
@@ -107,6 +107,7 @@ def test_rows_that_would_wait_longer_than_they_may_are_refused_and_the_queue_rec
         batcher.open(slow)
         for _ in range(20):  # until it knows how long a row takes
             await batcher.submit([0])
+        await asyncio.sleep(0)  # the turn ends in which none of them was alone
         burst = await asyncio.gather(*(batcher.submit([row]) for row in range(50)))
         return burst, await batcher.submit([99])
 
