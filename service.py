@@ -81,6 +81,8 @@ except (ConfigError, LogUnavailable) as mistake:
 MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
 DIRECTORY = Path(MONITORING.directory)
 DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
+# Memory in pages of 2 MB where the C library is glibc: looking up small ones took a tenth of a worker's time.
+HUGE_PAGES = {"name": "GLIBC_TUNABLES", "value": "glibc.malloc.hugetlb=1"}
 BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_latency_ms / 1000)
 EXPLAINING = Explaining(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
 OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, GATEKEEPER)
@@ -93,6 +95,7 @@ OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, GATEKEEPER)
     logging={"access": {"enabled": SETTINGS.access_log}},
     metrics={"enabled": SETTINGS.bentoml_metrics},
     tracing=tracing(SETTINGS),
+    envs=[HUGE_PAGES],
     # BentoML's words for a timeout would not be the contract's, so ours come first.
     traffic={"timeout": SETTINGS.timeout_s + 1},
 )
