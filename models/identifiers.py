@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import UNSET, Struct
 
 POOL_BYTES = 8192  # of randomness fetched at once: a call of the system for each id costs as much as the id
-DIGITS = 20  # of randomness for one id: 19 are written, and one says the variant as well
+DIGITS = 19  # of randomness for one id, in hexadecimal: 18 as they are, and one that becomes the variant's
 _VARIANT = {digit: "89ab"[value & 3] for value, digit in enumerate("0123456789abcdef")}  # its first two bits are 10
 
 
@@ -31,7 +31,7 @@ class Identifiers:
         begin = f"{time_digits[:8]}-{time_digits[8:]}-7"
         pool, first, end = self._pool, self._used, self._used + count * DIGITS
         if end > len(pool):
-            pool = self._pool = os.urandom(max(POOL_BYTES, count * DIGITS)).hex()
+            pool = self._pool = os.urandom(max(POOL_BYTES, (count * DIGITS + 1) // 2)).hex()
             first, end = 0, count * DIGITS
         self._used = end
         return [
