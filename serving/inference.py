@@ -21,6 +21,7 @@ from serving.tensors import OUTPUTS, TensorDecoder
 NAME, VERSION = "credit-scorer", "0.1.0"  # as in pyproject.toml, which a bento does not carry
 EXTENSIONS = ["binary_tensor_data"]
 PLATFORM = "onnxruntime_onnx"
+LONGEST_TIMEOUT_US = 2**63  # gRPC's parameters are no larger
 TIMEOUT = "timeout"  # parameter of a request: microseconds after which its caller does not want the answer any more
 
 TOLD_BYTES = 2000  # of an error in one line: clients take 8 KiB of headers, in which UTF-8 is spelled threefold
@@ -111,10 +112,10 @@ def _datatype(kind: str, nullable: bool) -> str:
 def seconds(timeout_us: Any) -> float | None:
     """The parameter `timeout` in seconds; None where it says nothing.
 
-    >>> seconds(250_000), seconds(0), seconds("soon")
-    (0.25, None, None)
+    >>> seconds(250_000), seconds(0), seconds("soon"), seconds(10**400)
+    (0.25, None, None, None)
     """
-    return timeout_us / 1e6 if type(timeout_us) is int and timeout_us > 0 else None
+    return timeout_us / 1e6 if type(timeout_us) is int and 0 < timeout_us < LONGEST_TIMEOUT_US else None
 
 
 def told(error: ScorerError) -> str:
