@@ -106,8 +106,8 @@ class Batcher:
         return self._decide is None or not self._has_room(1)
 
     def _gather(self, loop: asyncio.AbstractEventLoop, rows: int, turns: int) -> None:
-        """Score when this turn has brought no more rows than were there, or it was the last to wait for them."""
-        if self._queued_rows > rows and turns < GATHERING_TURNS:
+        """Score when this turn has brought no more rows, or the batch is full, or it was the last turn to wait."""
+        if rows < self._queued_rows < self._max_batch_rows and turns < GATHERING_TURNS:
             loop.call_soon(self._gather, loop, self._queued_rows, turns + 1)
         else:
             self._score(loop)

@@ -1,8 +1,8 @@
 """Calls that arrive together are let through together, so that they become one batch.
 
-The batcher scores whatever has come in one turn of the event loop. gRPC hands over a call in several turns, one call at
-a time, so its batches were of one row however many callers there were. With calls held back for each other 64 callers
-get 1.5 times as many answers, and so do 16.
+The batcher scores whatever has come in two or three turns of the event loop. gRPC hands over a call in several turns,
+one call at a time, so its batches were of one row however many callers there were. With calls held back for each other
+64 callers got 1.5 times as many answers, and so did 16, when a batch was what one turn had brought.
 """
 
 import asyncio

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from models.errors import Unready
-from serving.batching import ALONE_AFTER, Batcher
+from serving.batching import ALONE_AFTER, GATHERING_TURNS, Batcher
 
 
 @dataclass
@@ -70,15 +70,47 @@ def test_the_rows_of_a_caller_that_has_gone_are_not_scored():
     async def main():
         batcher = Batcher(8, 100, 10.0)
         batcher.open(decided)
-        gone = batcher.submit([1])
-        stays = batcher.submit([2])
-        await asyncio.sleep(0)  # both are in the queue, and the batch is the next to run
+
+        async def ask(row):
+            return await batcher.submit([row])
+
+        gone, stays = asyncio.create_task(ask(1)), asyncio.create_task(ask(2))
+        await asyncio.sleep(0)  # both are in the queue
         gone.cancel()
         return await stays
 
-    # The cancellation comes through in the same turn as the batch, before or after it; the other gets its answer.
     assert asyncio.run(main()) == [2]
-    assert decided.batches in ([[2]], [[1, 2]])
+    assert decided.batches == [[2]]
+
+
+def test_a_full_batch_waits_for_nobody_and_makes_room_for_the_next():
+    decided = Decided()
+
+    async def main():
+        batcher = Batcher(4, 8, 10.0)
+        batcher.open(decided)
+        first = batcher.submit([1] * 6)
+        await asyncio.sleep(0)
+        return await first, await batcher.submit([2] * 6)
+
+    assert asyncio.run(main()) == ([1] * 6, [2] * 6)
+    assert decided.batches == [[1] * 6, [2] * 6]
+
+
+def test_a_batch_grows_while_turns_bring_more_and_no_longer():
+    decided = Decided()
+
+    async def main():
+        batcher = Batcher(64, 100, 10.0)
+        batcher.open(decided)
+        answers = []
+        for row in range(6):
+            answers.append(batcher.submit([row]))
+            await asyncio.sleep(0)
+        return await asyncio.gather(*answers)
+
+    assert asyncio.run(main()) == [[row] for row in range(6)]
+    assert decided.batches[0] == list(range(GATHERING_TURNS + 1))
 
 
 def test_a_row_that_has_waited_too_long_is_told_so_and_not_scored():
