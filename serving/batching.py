@@ -63,12 +63,11 @@ class Batcher:
         """Rows that wait."""
         return self._queued_rows
 
-    def submit(self, arrivals: Sequence[Arrival], within_s: float | None = None) -> "asyncio.Future[Results]":
+    def submit(self, arrivals: Sequence[Arrival]) -> "asyncio.Future[Results]":
         """The results of one request, in order.
 
         Args:
             arrivals: its rows.
-            within_s: seconds after which its caller does not want them any more, if that is sooner than usual.
         """
         loop = self._loop = self._loop or asyncio.get_running_loop()  # which calls the system each time
         future: asyncio.Future[Results] = loop.create_future()
@@ -83,8 +82,7 @@ class Batcher:
             return future
         if not self._queue:
             loop.call_soon(self._gather, loop, 0, 0)
-        wait_s = self._max_wait_s if within_s is None else min(within_s, self._max_wait_s)
-        self._queue.append(_Waiting(arrivals, future, time.perf_counter() + wait_s))
+        self._queue.append(_Waiting(arrivals, future, time.perf_counter() + self._max_wait_s))
         self._queued_rows += len(arrivals)
         return future
 

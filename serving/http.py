@@ -29,7 +29,7 @@ encode = msgspec.json.Encoder().encode
 logger = logging.getLogger("bentoml.scorer")
 
 
-def told(results: Results) -> bytes | ScorerError:
+def encoded(results: Results) -> bytes | ScorerError:
     """What a request is answered: its rows in JSON, or the first error among them."""
     for result in results:
         if isinstance(result, ScorerError):
@@ -79,7 +79,7 @@ class FrontDoor:
                 rows = self._decoder.decode(body)
                 if self._lane:
                     now_s = time.perf_counter()
-                    answer = told(await self._batcher.submit([Arrival(row, "http", now_s) for row in rows]))
+                    answer = encoded(await self._batcher.submit([Arrival(row, "http", now_s) for row in rows]))
                 else:
                     answer = await self._ask_route(scope, receive, body)
         except Rejected as error:

@@ -117,9 +117,11 @@ def test_a_row_that_has_waited_too_long_is_told_so_and_not_scored():
     decided = Decided()
 
     async def main():
-        batcher = Batcher(8, 100, 10.0)
+        batcher = Batcher(8, 100, 0.5)
         batcher.open(decided)
-        late = batcher.submit([1], within_s=0.0)
+        asyncio.get_running_loop().call_soon(time.sleep, 0.6)  # holds the loop up
+        late = batcher.submit([1])
+        await asyncio.sleep(0)
         stays = batcher.submit([2])
         return await late, await stays
 
