@@ -24,18 +24,13 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
-from monitoring.records import Batch, Extent, decode_extent, decode_line
+from monitoring.records import Batch, Extent, decode_batch, decode_extent, decode_line, encode_batch
 
 VARIABLE = "SCORER_LOG_KEY"
 KEY_BYTES = 32
 _MARK = b" aes256gcm "
 _CHECKSUM_BYTES = 8  # as of a plain line
 _NONCE_BYTES = 12
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Batch).decode
 
 
 class KeyMissing(Exception):  # noqa: N818 - a state that passes
@@ -91,7 +86,7 @@ class SegmentCipher:
 
     def encode(self, batch: Batch) -> bytes:
         """Write a batch as one line."""
-        return self.seal(Extent(batch.sequence, len(batch.rows)), _encode(batch))
+        return self.seal(Extent(batch.sequence, len(batch.rows)), encode_batch(batch))
 
     def seal(self, extent: Extent, payload: bytes) -> bytes:
         """Write the JSON of a batch as one line; equally long JSON of the same extent makes equally long lines."""
@@ -137,10 +132,7 @@ class SegmentLines:
         if not is_sealed(line):
             return decode_line(line)
         payload = self.payload(line)
-        try:
-            return None if payload is None else _decode(payload)
-        except msgspec.DecodeError:
-            return None
+        return None if payload is None else decode_batch(payload)
 
     def extent(self, line: bytes) -> Extent | None:
         """Read only which rows a line holds, and, as far as the key is there, whether it can be opened."""

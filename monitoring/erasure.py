@@ -21,7 +21,7 @@ from monitoring.segments import archives, is_closed, next_path, read_lines, segm
 
 MAX_EDIT_BYTES = 32 * 2**20  # of lines in one journal: bounds memory where an id stands in half of the log
 
-_NOBODY = msgspec.Raw(b"{}")
+_NOBODY = msgspec.Raw(b"[]")
 
 
 class _Sheet(msgspec.Struct):
@@ -30,16 +30,17 @@ class _Sheet(msgspec.Struct):
     sequence: int
     time: msgspec.Raw
     model: msgspec.Raw
+    fields: list[str]
     rows: list[msgspec.Raw]
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, array_like=True):
     """A row of it."""
 
     protocol: msgspec.Raw
     probability: msgspec.Raw
     decision: msgspec.Raw
-    applicant: msgspec.Raw
+    values: msgspec.Raw
 
 
 class Erasure(NamedTuple):
@@ -142,8 +143,9 @@ def _without(line: bytes, lines: SegmentLines, needle: bytes, application_id: st
     for index, raw in enumerate(sheet.rows):
         if needle in bytes(raw):
             row = msgspec.json.decode(raw, type=_Line)
-            if msgspec.json.decode(row.applicant).get("application_id") == application_id:
-                row.applicant = _NOBODY
+            values = dict(zip(sheet.fields, msgspec.json.decode(row.values), strict=False))
+            if values.get("application_id") == application_id:
+                row.values = _NOBODY
                 sheet.rows[index] = msgspec.Raw(msgspec.json.encode(row))
                 numbers.append(sheet.sequence + index)
     if not numbers:

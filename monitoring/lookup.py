@@ -4,7 +4,7 @@ Owns which of several rows is the one, and how it is found. Leaves to others: wh
 of a line (records), and what the decision is wanted for.
 
 There is no index: the log is read, newest segment first, until the row is found. A plain line that does not hold the
-id's text is not decoded, so an id that is nowhere costs 1.2 s a gigabyte, or 0.8 us a row; encrypted ones are all
+id's text is not decoded, so an id that is nowhere costs 1.1 s a gigabyte, or 0.3 us a row; encrypted ones are all
 decoded. Reading lets go of the interpreter every 8 kB, so other threads go on meanwhile. Archives are read last, by a
 process of its own: pyarrow would stay in this one, with 100 MB.
 """

@@ -2,17 +2,22 @@ r"""One line of the decision log: a scored batch, its checksum in front.
 
 Owns: the types of a logged batch and their bytes. Leaves to others: files (decision_log, segments).
 
-    e3b0c442 {"sequence":0,"time":"2026-11-21T04:00:00.000001Z","model":"german_credit:1f","rows":[...]}\n
+    e3b0c442 {"sequence":0,"time":"2026-11-21T04:00:00.000001Z","model":"german_credit:1f",
+              "fields":["a","b",...],"rows":[["http",0.12,"approve",[3,"x",...]],...]}\n
 
-JSON escapes line feeds, so the one at the end is the only one, and a write that was cut short has none.
+all in one line. JSON escapes line feeds, so the one at the end is the only one, and a write that was cut short has
+none. The names of fields stand once in a line and not in each row: they were most of a log's bytes.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 _CHECKSUM_BYTES = 8  # hexadecimal digits of the CRC-32 of the payload; a space follows
 
@@ -25,6 +30,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         probability: of the dataset's event, 0..1; null where the model gave NaN, which JSON cannot say.
         decision: `approve` or `decline`.
         applicant: what was sent, its `application_id` included: a struct of the schema when written, a dict when read.
+            A field that this one did not bring is null then if others of the batch did, and is not there otherwise.
     """
 
     protocol: str
@@ -57,53 +63,121 @@ class Extent(NamedTuple):
 
 
 class _Outline(msgspec.Struct, gc=False):
-    """A batch with its rows left as bytes: 0.4 us a row to read instead of 1.5."""
+    """A batch with its rows left as bytes: 0.3 us a row to read instead of 2."""
 
     sequence: int
     rows: list[msgspec.Raw]
 
 
-_encode = msgspec.json.Encoder().encode
-_decode_batch = msgspec.json.Decoder(Batch).decode
+# A row as it is written: protocol, probability, decision, and values, of which one who was erased has none.
+_LoggedRow = tuple[str, float | None, str, Sequence[Any]]
+
+
+class _LoggedBatch(msgspec.Struct, gc=False):
+    """A batch as it is written."""
+
+    sequence: int
+    time: datetime
+    model: str
+    fields: Sequence[str]
+    rows: Sequence[_LoggedRow]
+
+
+def _null(value: Any) -> None:
+    """Write a field that only other rows of the batch brought."""
+    if value is not UNSET:
+        raise TypeError(f"a {type(value).__name__} is no value of an applicant")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_null).encode
+_decode_batch = msgspec.json.Decoder(_LoggedBatch).decode
 _decode_outline = msgspec.json.Decoder(_Outline).decode
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """Write a batch as JSON; its applicants are structs of one type."""
+    applicants = [row.applicant for row in batch.rows]
+    fields, values_of = _brought(applicants)
+    rows = [
+        (row.protocol, row.probability, row.decision, values)
+        for row, values in zip(batch.rows, map(values_of, applicants), strict=True)
+    ]
+    return _encode(_LoggedBatch(batch.sequence, batch.time, batch.model, fields, rows))
+
+
+def decode_batch(payload: bytes) -> Batch | None:
+    """Read the JSON of a batch back; None when it is none."""
+    try:
+        read = _decode_batch(payload)
+    except msgspec.DecodeError:
+        return None
+    fields = read.fields
+    rows = [
+        Row(protocol, probability, decision, dict(zip(fields, values, strict=False)))
+        for protocol, probability, decision, values in read.rows
+    ]
+    return Batch(read.sequence, read.time, read.model, rows)
+
+
+def _brought(applicants: Sequence[msgspec.Struct]) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
+    """The fields that at least one of these brought, and what takes the values of one."""
+    kind = type(applicants[0])
+    absent = frozenset(
+        name
+        for name in _optional(kind)
+        if getattr(applicants[0], name) is UNSET and all(getattr(other, name) is UNSET for other in applicants)
+    )
+    return _chosen(kind, absent)
+
+
+@cache
+def _optional(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The attributes that may be unset."""
+    return tuple(field.name for field in msgspec.structs.fields(kind) if field.default is UNSET)
+
+
+@cache
+def _chosen(
+    kind: type[msgspec.Struct], absent: frozenset[str]
+) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
+    """All fields but some, and what takes their values."""
+    fields = [field for field in msgspec.structs.fields(kind) if field.name not in absent]
+    names = [field.encode_name for field in fields]
+    if not absent:
+        return names, msgspec.structs.astuple
+    attributes = [field.name for field in fields]
+    if len(attributes) > 1:
+        return names, attrgetter(*attributes)
+    return names, lambda applicant: tuple(getattr(applicant, attribute) for attribute in attributes)
 
 
 def encode_line(batch: Batch) -> bytes:
     r"""Write a batch as one line.
 
     >>> from datetime import UTC
-    >>> line = encode_line(Batch(7, datetime(2026, 11, 21, tzinfo=UTC), "m:1", [Row("v2", 0.5, "approve", {"age": 3})]))
+    >>> rows = [Row("v2", 0.5, "approve", msgspec.defstruct("Applicant", [("age", int)])(3))]
+    >>> line = encode_line(Batch(7, datetime(2026, 11, 21, tzinfo=UTC), "m:1", rows))
     >>> line[:73]
-    b'80056fb5 {"sequence":7,"time":"2026-11-21T00:00:00Z","model":"m:1","rows"'
+    b'260084e8 {"sequence":7,"time":"2026-11-21T00:00:00Z","model":"m:1","field'
     >>> line[73:]
-    b':[{"protocol":"v2","probability":0.5,"decision":"approve","applicant":{"age":3}}]}\n'
+    b's":["age"],"rows":[["v2",0.5,"approve",[3]]]}\n'
+    >>> decode_line(line).rows[0].applicant, decode_line(line[:-1]), decode_line(line.replace(b"3", b"4"))
+    ({'age': 3}, None, None)
+    >>> decode_extent(line)
+    Extent(sequence=7, rows=1)
     """
-    payload = _encode(batch)
+    payload = encode_batch(batch)
     return b"%08x %b\n" % (zlib.crc32(payload), payload)
 
 
 def decode_line(line: bytes) -> Batch | None:
-    """Read a line back; None when it is cut short, damaged, or no batch.
-
-    >>> from datetime import UTC
-    >>> line = encode_line(Batch(7, datetime(2026, 11, 21, tzinfo=UTC), "m:1", [Row("v2", 0.5, "approve", {"age": 3})]))
-    >>> decode_line(line).rows[0].applicant, decode_line(line[:-1]), decode_line(line.replace(b"3", b"4"))
-    ({'age': 3}, None, None)
-    """
+    """Read a line back; None when it is cut short, damaged, or no batch."""
     payload = _payload(line)
-    try:
-        return None if payload is None else _decode_batch(payload)
-    except msgspec.DecodeError:
-        return None
+    return None if payload is None else decode_batch(payload)
 
 
 def decode_extent(line: bytes) -> Extent | None:
-    """Read only which rows a line holds; None as in `decode_line`.
-
-    >>> from datetime import UTC
-    >>> decode_extent(encode_line(Batch(7, datetime(2026, 11, 21, tzinfo=UTC), "m:1", [Row("v2", 0.5, "decline", {})])))
-    Extent(sequence=7, rows=1)
-    """
+    """Read only which rows a line holds; None as in `decode_line`."""
     payload = _payload(line)
     try:
         outline = None if payload is None else _decode_outline(payload)

@@ -132,7 +132,8 @@ class Explaining:
         if found.model != self._artifact.tag:
             message = f"{found.model} decided this and {self._artifact.tag} is served; serve the former to explain it"
             raise Rejected(409, message, OTHER_MODEL)
-        return msgspec.convert(found.row.applicant, self._artifact.schema.row)
+        brought = {name: value for name, value in found.row.applicant.items() if value is not None}
+        return msgspec.convert(brought, self._artifact.schema.row)
 
 
 def past_id(body: bytes) -> str | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the files for workers that take one at a time."""
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+def struct_of(values: dict[str, Any]) -> msgspec.Struct:
+    """Values by name as a struct, which is what the decision log takes."""
+    return msgspec.defstruct("Applicant", list(values))(**values)
 
 
 @dataclass(frozen=True)

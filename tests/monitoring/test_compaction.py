@@ -23,6 +23,7 @@ from monitoring.profiler import catch_up
 from monitoring.records import Row
 from monitoring.segments import archive_path, archives, read, segments
 from monitoring.status import Status, count
+from tests.conftest import struct_of
 
 SECRET = bytes(range(32))
 KEYS = Keys([SECRET])
@@ -84,7 +85,7 @@ def test_columns_are_typed_by_their_values(tmp_path):
         {"application_id": "a", "amount": 3, "mixed": 1, "note": None, "model": "t", "flag": True},
         {"application_id": "b", "amount": 2.5, "mixed": "x", "note": None, "model": "u", "flag": False},
     ]
-    log_and_close(tmp_path, [[Row("v2", None, "approve", applicant)] for applicant in applicants])
+    log_and_close(tmp_path, [[Row("v2", None, "approve", struct_of(applicant))] for applicant in applicants])
     compact(tmp_path)
     table = pq.ParquetFile(archives(tmp_path)[0]).read()
     kinds = {field.name: field.type for field in table.schema}
@@ -98,7 +99,7 @@ def test_columns_are_typed_by_their_values(tmp_path):
 
 
 def test_archives_of_different_columns_are_read_together(tmp_path, rows):
-    log_and_close(tmp_path, [[Row("v2", 0.5, "approve", {"application_id": "a", "other": 1})]])
+    log_and_close(tmp_path, [[Row("v2", 0.5, "approve", struct_of({"application_id": "a", "other": 1}))]])
     log_and_close(tmp_path, [rows(3)])
     compact(tmp_path)
     table = f"read_parquet('{tmp_path}/archive/*/*.parquet', union_by_name = true)"

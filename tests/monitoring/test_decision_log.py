@@ -15,17 +15,20 @@ import pytest
 
 from monitoring.decision_log import DecisionLog, LogUnavailable
 from monitoring.profiler import catch_up
-from monitoring.records import encode_line
+from monitoring.records import Batch, Row, encode_line
 from monitoring.segments import is_closed, read, segments
 from monitoring.status import Status, count
+from tests.conftest import struct_of
 
 PREAMBLE = """
 import os, resource, sys
+import msgspec
 from pathlib import Path
 from monitoring.decision_log import DecisionLog, LogUnavailable
 from monitoring.records import Row
 directory = Path(sys.argv[1])
-rows = [Row("http", 0.5, "approve", {"purpose": "x" * 100})] * 4
+applicant = msgspec.defstruct("Applicant", ["purpose"])("x" * 100)
+rows = [Row("http", 0.5, "approve", applicant)] * 4
 """
 
 
@@ -49,11 +52,30 @@ def test_a_batch_comes_back_as_it_was_sent(tmp_path, log, rows):
         "age_years": 20,
         "purpose": "教育",
         "savings": "tier 2",
+        "sex": None,  # others of the batch brought it
         "application_id": "application 2",
     }
     assert batch.rows[0].applicant["savings"] is None
     assert batch.time.utcoffset().total_seconds() == 0
     assert end == segments(tmp_path)[0].stat().st_size
+
+
+def test_names_stand_once_in_a_line_and_only_of_what_was_brought(tmp_path, log, rows):
+    log.append("m:1", rows(64))
+    log.append("m:1", rows(64)[::2])  # of whom nobody told the sex
+    first, second = segments(tmp_path)[0].read_bytes().splitlines()
+    assert (first.count(b'"age_years"'), first.count(b'"sex"')) == (1, 1)
+    assert (second.count(b'"age_years"'), second.count(b'"sex"')) == (1, 0)
+    told, silent = ([row.applicant for row in batch.rows] for batch, _ in read(segments(tmp_path)[0]))
+    assert [applicant["sex"] for applicant in told[:2]] == [None, "female"]
+    assert silent == [{name: value for name, value in one.items() if name != "sex"} for one in told[::2]]
+
+
+def test_a_schema_of_one_feature_that_nobody_brings(tmp_path, log):
+    applicant = msgspec.defstruct("Applicant", [("id", str), ("age", int | msgspec.UnsetType, msgspec.UNSET)])
+    log.append("m:1", [Row("v2", 0.5, "approve", applicant("a")), Row("v2", 0.5, "approve", applicant("b"))])
+    [(batch, _)] = read(segments(tmp_path)[0])
+    assert [row.applicant for row in batch.rows] == [{"id": "a"}, {"id": "b"}]
 
 
 def test_a_batch_is_one_write(tmp_path):
@@ -88,7 +110,7 @@ def test_personal_data_is_for_the_owner_only(tmp_path, log, rows):
 
 
 def test_a_full_segment_is_followed_by_a_new_one(tmp_path, rows):
-    log = DecisionLog(tmp_path, segment_bytes=2_000)
+    log = DecisionLog(tmp_path, segment_bytes=1_000)
     for first in range(0, 100, 5):
         log.append("m:1", rows(5, first))
     paths = segments(tmp_path)
@@ -181,7 +203,7 @@ def test_a_segment_somebody_else_has_changed_is_left_alone(tmp_path, log, rows):
 def test_what_cannot_be_written_as_json_leaves_the_log_as_it_was(tmp_path, log, rows):
     log.append("m:1", rows(1))
     with pytest.raises(TypeError):
-        log.append("m:1", [*rows(1), object()])
+        log.append("m:1", [Row("http", 0.5, "approve", struct_of({"purpose": object()}))])
     log.append("m:1", rows(1))
     assert count(tmp_path) == Status(2, 2, 0, 2)
 
@@ -231,7 +253,7 @@ def test_a_clock_that_is_set_back_changes_no_number(tmp_path, rows, add_up, expe
     [(batch, _)] = read(segment)
     segment.unlink()
     written_then = segment.with_name(f"{later:%Y%m%dT%H%M%S.%fZ}{segment.name[23:]}")
-    written_then.write_bytes(encode_line(msgspec.structs.replace(batch, time=later)))
+    written_then.write_bytes(encode_line(Batch(batch.sequence, later, batch.model, rows(5))))
     log = DecisionLog(tmp_path, 2**26, segment_s=60)
     log.append("m:1", rows(3, 5))
     assert catch_up(tmp_path, 3600, 64)

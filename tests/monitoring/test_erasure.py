@@ -22,6 +22,7 @@ from monitoring.profiler import catch_up
 from monitoring.records import Row
 from monitoring.segments import archives, read, segments
 from monitoring.status import Status, count
+from tests.conftest import struct_of
 
 SECRET = bytes(range(32))
 FORMS = pytest.mark.parametrize("keys", [PLAIN, Keys([SECRET])], ids=["plain", "encrypted"])
@@ -110,7 +111,9 @@ def test_any_id_is_found_and_no_other_that_contains_it(tmp_path, identifier):
     log = DecisionLog(tmp_path, 2**26)
     others = [f"{identifier}0", f"0{identifier}", identifier * 2]
     ids = [identifier, *others]
-    log.append("m:1", [Row("http", 0.5, "approve", {"note": identifier, "application_id": name}) for name in ids])
+    log.append(
+        "m:1", [Row("http", 0.5, "approve", struct_of({"note": identifier, "application_id": name})) for name in ids]
+    )
     log.close()
     assert catch_up(tmp_path, 3600, 64)
     assert erase(tmp_path, identifier).rows == 1
@@ -182,7 +185,9 @@ def test_without_the_key_nothing_is_erased(tmp_path, rows):
 def test_an_id_that_stands_everywhere_is_erased_in_parts(tmp_path, log, monkeypatch):
     monkeypatch.setattr(erasure, "MAX_EDIT_BYTES", 1_000)
     for _ in range(30):
-        log.append("m:1", [Row("http", 0.5, "approve", {"application_id": "the same", "purpose": "car"})] * 3)
+        log.append(
+            "m:1", [Row("http", 0.5, "approve", struct_of({"application_id": "the same", "purpose": "car"}))] * 3
+        )
     assert catch_up(tmp_path, 3600, 64)
     assert erase(tmp_path, "the same") == Erasure(rows=90, later=0)
     assert named(tmp_path) == [None] * 90

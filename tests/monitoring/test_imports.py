@@ -29,13 +29,15 @@ def run_python(script, *arguments):
 
 def test_a_thousand_rows_are_logged_and_profiled_without_pandas(tmp_path):
     script = """
+import msgspec
 from pathlib import Path
 from monitoring.decision_log import DecisionLog
 from monitoring.records import Row
 from monitoring.profiler import catch_up
 from monitoring.status import count
 directory = Path(sys.argv[1])
-rows = [Row("http", i / 1000, "approve", {"age": i, "purpose": None if i % 2 else "car"}) for i in range(1000)]
+Applicant = msgspec.defstruct("Applicant", ["age", "purpose"])
+rows = [Row("http", i / 1000, "approve", Applicant(i, None if i % 2 else "car")) for i in range(1000)]
 DecisionLog(directory, 2**26).append("m:1", rows)
 assert catch_up(directory, 3600, 1024)
 print(count(directory).profiled)

@@ -65,18 +65,19 @@ def test_one_stopped_while_it_starts_finishes_all_the_same(tmp_path, settings, l
 
 def test_when_the_service_is_killed_the_profiler_finishes_and_leaves(tmp_path, settings):
     script = """
-import time
+import msgspec, time
 from pathlib import Path
 from monitoring.decision_log import DecisionLog
 from monitoring.records import Row
 from monitoring.supervision import ProfilerProcess
 import sys
+applicant = msgspec.defstruct("Applicant", ["age"])(3)
 profiler = ProfilerProcess()
 profiler.start()
 print(profiler.pid, flush=True)
 log = DecisionLog(Path(sys.argv[1]), 2**26)
 while True:
-    log.append("m:1", [Row("http", 0.5, "approve", {"age": 3})] * 10)
+    log.append("m:1", [Row("http", 0.5, "approve", applicant)] * 10)
     time.sleep(0.001)
 """
     service = subprocess.Popen(

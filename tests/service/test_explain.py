@@ -12,7 +12,7 @@ import pytest
 from configs.dataset import read_dataset
 from monitoring.decision_log import DecisionLog
 from monitoring.records import Row
-from tests.conftest import GERMAN_CREDIT
+from tests.conftest import GERMAN_CREDIT, struct_of
 from tests.service.test_bad_input import ENVELOPES, error_of
 from tests.service.test_pages import as_json_schema
 
@@ -90,6 +90,15 @@ def test_a_past_decision_is_explained_by_its_id(client, german_applicants):
     assert answer.json() == explain(client, [applicant])
 
 
+def test_a_past_decision_is_explained_where_only_others_of_its_batch_brought_a_field(client, german_applicants):
+    whole, other = german_applicants[10:12]
+    bare = {name: value for name, value in whole.items() if name not in PROTECTED} | {"application_id": "private-bare"}
+    client.post("/predict", json={"applicants": [bare, other]})
+    answer = client.post("/explain", json={"application_id": "private-bare"})
+    assert answer.status_code == 200
+    assert answer.json() == explain(client, [bare])
+
+
 def test_an_unknown_id_is_not_found(client, example):
     explain(client, [example | {"application_id": "private-explained only"}])
     for identifier in ("private-unknown", "private-explained only"):
@@ -101,7 +110,7 @@ def test_an_unknown_id_is_not_found(client, example):
 def test_what_another_model_decided_is_not_explained_by_this_one(trained, serve, example, tmp_path):
     service = serve(trained)
     log = DecisionLog(tmp_path / "var", 2**20)
-    log.append("german_credit:of-old", [Row("http", 0.5, "decline", example | {"application_id": "old"})])
+    log.append("german_credit:of-old", [Row("http", 0.5, "decline", struct_of(example | {"application_id": "old"}))])
     log.close()
     answer = httpx.post(f"{service.url}/explain", json={"application_id": "old"}, timeout=60)
     error = error_of(answer, 409)
