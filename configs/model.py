@@ -18,7 +18,7 @@ class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From raw columns to the numbers that the first layer sees."""
 
     numbers: Literal["piecewise_linear", "standard"] = "standard"  # Gorishniy et al., 2022, arXiv:2203.05556
-    bins: Annotated[int, Meta(ge=2, le=64)] = 8  # pieces a column; edges at random quantiles, others for each member
+    bins: Annotated[int, Meta(ge=2, le=64)] = 8  # pieces a column, at most; edges at quantiles
     levels_up_to: Annotated[int, Meta(ge=0, le=64)] = 6  # whole numbers with so few values are coded like categories
 
 

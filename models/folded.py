@@ -1,8 +1,8 @@
 """The network as it is served: the same function of codes and numbers, in fewer and larger steps.
 
-Owns that rewriting; `train.export` proves the result equal to the network. What all members see alike is most of the
-encoding, is multiplied once from one copy instead of being copied for each; biases, the mean over members and the
-calibration are part of the products. Shapes as in `models.network`: B batch, M members, H units.
+Owns that rewriting; `train.export` proves the result equal to the network. All members see one encoding, so the first
+layer of all is one product and so is the last; the mean over members and the calibration are part of that.
+Shapes as in `models.network`: B batch, M members, F encoded columns, H units.
 """
 
 from copy import deepcopy
@@ -25,28 +25,28 @@ class FoldedNetwork(nn.Module):
         self.network = deepcopy(network).double().eval()
         self.activation = ACTIVATIONS[network.shape.activation]
         slope, intercept = self.network.calibration
-        weights = [weight.detach() for weight in self.network.weights]
-        biases = [bias.detach() for bias in self.network.biases]
-        # The last product gives each member's share of the calibrated logit.
-        weights.append(self.network.out_weight.detach() * slope / network.shape.members)
-        biases.append(self.network.out_bias.detach() * slope / network.shape.members)
-        biases[-1] = biases[-1] + intercept / network.shape.members
-        pieces = len(self.network.bin_columns)
-        shared = weights[0].shape[1] - pieces
-        self.shared_weight = nn.Parameter(torch.cat([weights[0][:, :shared], biases[0]], dim=1))  # M S+1 H
-        self.pieces_weight = nn.Parameter(weights[0][:, shared:].contiguous())  # M P H
-        self.bin_scale = nn.Parameter(1 / self.network.bin_width)
-        self.weights = nn.ParameterList(nn.Parameter(weight) for weight in weights[1:])
-        self.biases = nn.ParameterList(nn.Parameter(bias) for bias in biases[1:])
+        share = slope / network.shape.members  # of each member in the calibrated logit
+        weights, biases = list(self.network.weights), list(self.network.biases)
+        out_weight = self.network.out_weight * share  # M H 1
+        if weights:
+            weights[0] = weights[0].transpose(0, 1).flatten(1)  # F M*H
+            biases[0] = biases[0].flatten()
+            weights.append(out_weight.flatten(0, 1))  # M*H 1
+        else:
+            weights.append(out_weight.sum(dim=0))  # F 1
+        biases.append(self.network.out_bias.sum(dim=0)[0] * share + intercept)
+        self.weights = nn.ParameterList(nn.Parameter(weight.detach().contiguous()) for weight in weights)
+        self.biases = nn.ParameterList(nn.Parameter(bias.detach()) for bias in biases)
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
         """The calibrated probability of the event, `[B]`, float32."""
-        shared, linear = self.network.shared(codes, numbers)
-        ones = torch.ones_like(numbers[:, :1] if numbers.shape[1] else codes[:, :1], dtype=torch.float64)
-        hidden = torch.matmul(torch.cat([*shared, ones], dim=1), self.shared_weight)  # M B H
-        if linear is not None and len(self.network.bin_columns):
-            position = (linear[:, self.network.bin_columns] - self.network.bin_lower) * self.bin_scale  # M B P
-            hidden = hidden + torch.matmul(position.clamp(0.0, 1.0), self.pieces_weight)
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            hidden = torch.matmul(self.activation(hidden), weight) + bias
-        return torch.sigmoid(hidden.sum(dim=0)[:, 0]).to(torch.float32)
+        hidden = self.network.encode(codes, numbers)
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if layer:
+                hidden = self.activation(hidden)
+            if weight.dim() == 2:
+                hidden = torch.addmm(bias, hidden, weight)
+            else:  # a layer between the first and the last, of each member for itself
+                apart = hidden.reshape(-1, *weight.shape[:2]).transpose(0, 1)  # M B H
+                hidden = (torch.matmul(apart, weight) + bias).transpose(0, 1).flatten(1)
+        return torch.sigmoid(hidden).flatten().to(torch.float32)

@@ -7,6 +7,7 @@ Leaves fitting to `train.fit` and the front that reads text to `models.graph`.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class Layout:
         linear: numeric columns that enter as numbers.
         mean: mean of each of `linear`, also what a missing value is replaced by.
         scale: standard deviation of each of `linear`.
-        edges: `[members, linear, bins + 1]`, rising; empty without a piecewise-linear encoding.
+        pieces: `(place in linear, lower end, width)` of each piece of a piecewise-linear encoding.
         groups: `[F]`, the raw column that each encoded column comes from.
     """
 
@@ -40,7 +41,7 @@ class Layout:
     linear: list[int]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
-    edges: NDArray[np.float64]
+    pieces: list[tuple[int, float, float]]
     groups: NDArray[np.int64]
 
 
@@ -50,8 +51,6 @@ def lay_out(
     sizes: list[int],
     whole: list[bool],
     encoding: Encoding,
-    members: int,
-    rng: np.random.Generator,
 ) -> Layout:
     """Learn the encoding from the training part.
 
@@ -63,8 +62,6 @@ def lay_out(
         sizes: the number of codes of each categorical column, without the unknown.
         whole: whether each numeric column holds whole numbers.
         encoding: how numbers are encoded.
-        members: members of the ensemble, each with edges of its own.
-        rng: draws the edges.
     """
     seen = [set(codes[:, column].tolist()) for column in range(codes.shape[1])]
     indicators = [
@@ -82,29 +79,29 @@ def lay_out(
     known = [numbers[~np.isnan(numbers[:, column]), column].astype(np.float64) for column in linear]
     mean = np.array([values.mean() for values in known])
     scale = np.array([values.std() for values in known])
-    bins = encoding.bins if encoding.numbers == "piecewise_linear" else 0
-    edges = np.zeros((members, len(linear), bins + 1 if bins else 0))
-    for member in range(members if bins else 0):
-        for index, values in enumerate(known):
-            edges[member, index] = _random_edges(values, bins, rng)
+    pieces = [
+        (place, lower, upper - lower)
+        for place, values in enumerate(known if encoding.numbers == "piecewise_linear" else [])
+        for lower, upper in pairwise(_edges(values, encoding.bins))
+    ]
     first_number = codes.shape[1]
     groups = (
         [column for column, _ in indicators]
         + [first_number + column for column, _ in levels]
         + [first_number + column for column in missing]
         + [first_number + column for column in linear]
-        + [first_number + column for column in linear for _ in range(bins)]
+        + [first_number + linear[place] for place, _, _ in pieces]
     )
-    return Layout(indicators, levels, missing, linear, mean, scale, edges, np.array(groups, dtype=np.int64))
+    return Layout(indicators, levels, missing, linear, mean, scale, pieces, np.array(groups, dtype=np.int64))
 
 
-def _random_edges(values: NDArray[np.float64], bins: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """`bins + 1` rising edges at random quantiles, so that members disagree about thresholds as trees do."""
-    shares = np.concatenate([[0.0], np.sort(rng.uniform(0.02, 0.98, bins - 1)), [1.0]])
-    edges: NDArray[np.float64] = np.quantile(values, shares)
-    least_step = 1e-3 * np.ptp(values)
-    for index in range(1, bins + 1):
-        edges[index] = max(edges[index], edges[index - 1] + least_step)
+def _edges(values: NDArray[np.float64], bins: int) -> list[float]:
+    """Rising edges at quantiles: `bins + 1`, or fewer where many values are the same.
+
+    >>> _edges(np.array([6.0, 12.0, 12.0, 12.0, 24.0]), 4)
+    [6.0, 12.0, 24.0]
+    """
+    edges: list[float] = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1))).tolist()
     return edges
 
 
@@ -125,9 +122,9 @@ class CreditNetwork(nn.Module):
     linear_columns: Tensor
     mean: Tensor
     scale: Tensor
-    bin_columns: Tensor
-    bin_lower: Tensor
-    bin_width: Tensor
+    piece_columns: Tensor
+    piece_lower: Tensor
+    piece_width: Tensor
     groups: Tensor
     calibration: Tensor  # slope and intercept
 
@@ -146,14 +143,12 @@ class CreditNetwork(nn.Module):
         self.register_buffer("linear_columns", torch.tensor(layout.linear, dtype=whole))
         self.register_buffer("mean", torch.tensor(layout.mean, dtype=real))
         self.register_buffer("scale", torch.tensor(layout.scale, dtype=real))
-        bins = max(layout.edges.shape[2] - 1, 0)
-        edges = torch.tensor(layout.edges, dtype=real)
-        members, linear = network.members, len(layout.linear)
-        self.register_buffer("bin_columns", torch.arange(linear).repeat_interleave(bins))
-        self.register_buffer("bin_lower", edges[:, :, :-1].reshape(members, 1, linear * bins))  # M 1 linear*bins
-        self.register_buffer("bin_width", edges.diff(dim=2).reshape(members, 1, linear * bins))
+        self.register_buffer("piece_columns", torch.tensor([place for place, _, _ in layout.pieces], dtype=whole))
+        self.register_buffer("piece_lower", torch.tensor([lower for _, lower, _ in layout.pieces], dtype=real))
+        self.register_buffer("piece_width", torch.tensor([width for _, _, width in layout.pieces], dtype=real))
         self.register_buffer("groups", torch.tensor(layout.groups))
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+        members = network.members
         sizes = [len(layout.groups), *network.layers]
         # A row has about one input a column that is not zero, so that is the fan-in of the first layer.
         fan_in = [self.columns, *network.layers[:-1]]
@@ -167,35 +162,26 @@ class CreditNetwork(nn.Module):
         self.out_bias = nn.Parameter(torch.full((members, 1, 1), math.log(base_rate / (1 - base_rate))))
 
     def encode(self, codes: Tensor, numbers: Tensor) -> Tensor:
-        """Codes `[B, categorical]` int64 and numbers `[B, numeric]` to `[M, B, F]`; unknown and missing give zeros.
-
-        Where each member has rows of its own, both come with `M` in front.
-        """
-        shared, linear = self.shared(codes, numbers)
-        common = torch.cat(shared, dim=codes.dim() - 1).expand(self.shape.members, -1, -1)  # M B F
-        if linear is None or not len(self.bin_columns):
-            return common.to(self.out_weight.dtype)
-        position = (_taken(linear, self.bin_columns) - self.bin_lower) / self.bin_width  # M B linear*bins
-        return torch.cat([common, position.clamp(0.0, 1.0)], dim=2).to(self.out_weight.dtype)
-
-    def shared(self, codes: Tensor, numbers: Tensor) -> tuple[list[Tensor], Tensor | None]:
-        """What all members see alike, in doubles, and the linear columns with the mean where missing."""
+        """Codes `[B, categorical]` int64 and numbers `[B, numeric]` to `[B, F]`; unknown and missing give zeros."""
         numbers = numbers.to(self.mean.dtype)
-        shared = []
+        parts = []
         if len(self.indicator_columns):
-            shared.append((_taken(codes, self.indicator_columns) == self.indicator_codes).to(numbers.dtype))
+            parts.append((codes[:, self.indicator_columns] == self.indicator_codes).to(numbers.dtype))
         if len(self.level_columns):
-            shared.append((_taken(numbers, self.level_columns) == self.level_values).to(numbers.dtype))
+            parts.append((numbers[:, self.level_columns] == self.level_values).to(numbers.dtype))
         if len(self.missing_columns):
-            shared.append(torch.isnan(_taken(numbers, self.missing_columns)).to(numbers.dtype))
-        if not len(self.linear_columns):
-            return shared, None
-        linear = _taken(numbers, self.linear_columns)  # B linear
-        linear = torch.where(torch.isnan(linear), self.mean, linear)
-        return [*shared, (linear - self.mean) / self.scale], linear
+            parts.append(torch.isnan(numbers[:, self.missing_columns]).to(numbers.dtype))
+        if len(self.linear_columns):
+            linear = numbers[:, self.linear_columns]
+            linear = torch.where(torch.isnan(linear), self.mean, linear)
+            parts.append((linear - self.mean) / self.scale)
+            if len(self.piece_columns):
+                position = (linear[:, self.piece_columns] - self.piece_lower) / self.piece_width
+                parts.append(position.clamp(0.0, 1.0))
+        return torch.cat(parts, dim=1).to(self.out_weight.dtype)
 
     def member_logits(self, encoded: Tensor) -> Tensor:
-        """`[M, B, F]` to the uncalibrated logits of each member, `[M, B]`."""
+        """`[M, B, F]`, rows of its own for each member, to the uncalibrated logits of each, `[M, B]`."""
         hidden = encoded
         if self.training and self.shape.column_dropout:
             kept = torch.ones(*encoded.shape[:2], self.columns, dtype=encoded.dtype)
@@ -208,10 +194,6 @@ class CreditNetwork(nn.Module):
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
         """The calibrated probability of the event, `[B]`, float32."""
-        logits = self.member_logits(self.encode(codes, numbers)).mean(dim=0)
+        encoded = self.encode(codes, numbers).expand(self.shape.members, -1, -1)
+        logits = self.member_logits(encoded).mean(dim=0)
         return torch.sigmoid(self.calibration[0] * logits + self.calibration[1]).to(torch.float32)
-
-
-def _taken(values: Tensor, columns: Tensor) -> Tensor:
-    """Those columns of `[B, C]` or of `[M, B, C]`."""
-    return values[:, columns] if values.dim() == 2 else values[:, :, columns]

@@ -18,7 +18,7 @@ TOLERANCE = 1e-6  # largest difference of a probability between PyTorch and ONNX
 EDGE_ROWS = 200  # generated rows with unknown categories, missing values and extremes
 BATCHES = (1, 2, 1000)
 COMPARED_ROWS = 20_000  # of the table, evenly spread; a million take 58 GB in one piece and find nothing more
-CHUNK_ROWS = 1024  # rows scored at a time: a step of the encoding is a double a member, row and column
+CHUNK_ROWS = 1024  # rows scored at a time: the first layer is a double a row and unit of every member
 
 
 def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes, bytes, float]:

@@ -73,8 +73,6 @@ def _fit(
         sizes=[len(codebook(feature)) for feature in schema.categorical],
         whole=[feature.type == "integer" for feature in schema.numeric],
         encoding=config.encoding,
-        members=members,
-        rng=rng,
     )
     if not layout.groups.size:
         raise PipelineError("every column holds one value only, so there is nothing to learn from")

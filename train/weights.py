@@ -19,9 +19,6 @@ def load(path: Path, shape: Network) -> CreditNetwork:
     """Read a network of that shape back, ready to score."""
     with np.load(path, allow_pickle=False) as file:
         state = {name: file[name] for name in file.files}
-    linear = len(state["linear_columns"])
-    pieces = state["bin_lower"].shape[2]
-    # Only the sizes of this layout count: its values come from the file, as all others do.
     layout = Layout(
         indicators=list(zip(state["indicator_columns"].tolist(), state["indicator_codes"].tolist(), strict=True)),
         levels=list(zip(state["level_columns"].tolist(), state["level_values"].tolist(), strict=True)),
@@ -29,7 +26,7 @@ def load(path: Path, shape: Network) -> CreditNetwork:
         linear=state["linear_columns"].tolist(),
         mean=state["mean"],
         scale=state["scale"],
-        edges=np.zeros((shape.members, linear, pieces // linear + 1 if pieces else 0)),
+        pieces=list(zip(*(state[f"piece_{name}"].tolist() for name in ("columns", "lower", "width")), strict=True)),
         groups=state["groups"],
     )
     network = CreditNetwork(layout, shape, base_rate=0.5)

@@ -36,8 +36,6 @@ def make_network(schema, feed, encoding=PRODUCTION.encoding, shape=PRODUCTION.ne
             sizes=[len(codebook(feature)) for feature in schema.categorical],
             whole=[feature.type == "integer" for feature in schema.numeric],
             encoding=encoding,
-            members=shape.members,
-            rng=np.random.default_rng(0),
         )
         return CreditNetwork(layout, shape, base_rate=0.3)
 
@@ -217,6 +215,24 @@ def test_tables_of_one_kind_of_column_work(features, encoding):
     scorer = Scorer(build_graph(schema, network).SerializeToString(), schema)
     assert list(scorer.inputs) == [feature.name for feature in features]
     assert np.abs(scorer.probabilities(feed) - by_torch(schema, network, feed)).max() <= 1e-6
+
+
+@pytest.mark.parametrize("layers", [(), (5,), (6, 5), (7, 6, 5)], ids=str)
+@pytest.mark.parametrize("members", [1, 3])
+def test_networks_of_any_depth_are_folded_into_the_same_function(layers, members):
+    schema, feed = small(SHADE, AMOUNT, COLOUR, COUNT)
+    network = make_network(schema, feed, PIECES, Network(layers=layers, members=members))
+    network.calibration.copy_(torch.tensor([1.7, -0.4]))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(1)
+        for parameter in network.parameters():  # no bias is zero any more
+            parameter.normal_()
+    expected = by_torch(schema, network, feed)
+    scorer = Scorer(build_graph(schema, network).SerializeToString(), schema)
+    assert np.ptp(expected) > 0.1
+    assert np.abs(scorer.probabilities(feed) - expected).max() <= 1e-6
+    for row in range(5):
+        assert np.abs(scorer.probabilities(take(feed, slice(row, row + 1))) - expected[row]).max() <= 1e-6
 
 
 @pytest.mark.parametrize("features", [(AMOUNT,), (COLOUR,), (COUNT,), (SHADE, AMOUNT, COLOUR, COUNT)])
