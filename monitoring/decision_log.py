@@ -110,7 +110,7 @@ class DecisionLog:
 
         Args:
             model: `<name>:<version>` that scored the rows.
-            rows: of one call of the model; none is no line.
+            rows: of one call of the model, their applicants of one type; none is no line.
 
         Raises:
             LogUnavailable: disk full, read-only, gone.

@@ -134,11 +134,11 @@ def _without(line: bytes, lines: SegmentLines, needle: bytes, application_id: st
     A damaged line in which the id can be read becomes blanks.
     """
     payload = lines.payload(line)
-    if payload is None:
-        return (b" " * (len(line) - 1) + b"\n", []) if needle in line else None
-    if needle not in payload:
+    if needle not in (line if payload is None else payload):
         return None
-    sheet = msgspec.json.decode(payload, type=_Sheet)
+    sheet = None if payload is None else _read(payload)
+    if payload is None or sheet is None:
+        return b" " * (len(line) - 1) + b"\n", []
     numbers = []
     for index, raw in enumerate(sheet.rows):
         if needle in bytes(raw):
@@ -150,7 +150,16 @@ def _without(line: bytes, lines: SegmentLines, needle: bytes, application_id: st
                 numbers.append(sheet.sequence + index)
     if not numbers:
         return None
+    if all(msgspec.json.decode(raw, type=_Line).values == _NOBODY for raw in sheet.rows):
+        sheet.fields = []  # which ones somebody brought tells of them too
     return lines.rewritten(line, msgspec.json.encode(sheet).ljust(len(payload))), numbers
+
+
+def _read(payload: bytes) -> _Sheet | None:
+    try:
+        return msgspec.json.decode(payload, type=_Sheet)
+    except msgspec.DecodeError:
+        return None
 
 
 def _torn_tail(segment: Path, offset: int) -> bytes:

@@ -66,6 +66,7 @@ class _Outline(msgspec.Struct, gc=False):
     """A batch with its rows left as bytes: 0.3 us a row to read instead of 2."""
 
     sequence: int
+    fields: msgspec.Raw
     rows: list[msgspec.Raw]
 
 
@@ -119,36 +120,38 @@ def decode_batch(payload: bytes) -> Batch | None:
     return Batch(read.sequence, read.time, read.model, rows)
 
 
+class _Kind(NamedTuple):
+    """What a type of applicants brings."""
+
+    names: dict[str, str]  # of every attribute, the name of its field
+    optional: tuple[str, ...]  # the attributes that may be unset
+
+
+@cache
+def _kind_of(kind: type[msgspec.Struct]) -> _Kind:
+    fields = msgspec.structs.fields(kind)
+    optional = tuple(field.name for field in fields if field.default is UNSET)
+    return _Kind({field.name: field.encode_name for field in fields}, optional)
+
+
 def _brought(applicants: Sequence[msgspec.Struct]) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
     """The fields that at least one of these brought, and what takes the values of one."""
-    kind = type(applicants[0])
-    absent = frozenset(
-        name
-        for name in _optional(kind)
-        if getattr(applicants[0], name) is UNSET and all(getattr(other, name) is UNSET for other in applicants)
-    )
-    return _chosen(kind, absent)
-
-
-@cache
-def _optional(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    """The attributes that may be unset."""
-    return tuple(field.name for field in msgspec.structs.fields(kind) if field.default is UNSET)
-
-
-@cache
-def _chosen(
-    kind: type[msgspec.Struct], absent: frozenset[str]
-) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
-    """All fields but some, and what takes their values."""
-    fields = [field for field in msgspec.structs.fields(kind) if field.name not in absent]
-    names = [field.encode_name for field in fields]
+    kind = _kind_of(type(applicants[0]))
+    absent = [name for name in kind.optional if getattr(applicants[0], name) is UNSET]
+    if absent and len(applicants) > 1:
+        columns = zip(*map(_values_of(absent), applicants), strict=True)
+        absent = [name for name, column in zip(absent, columns, strict=True) if column.count(UNSET) == len(column)]
     if not absent:
-        return names, msgspec.structs.astuple
-    attributes = [field.name for field in fields]
+        return list(kind.names.values()), msgspec.structs.astuple
+    names = {attribute: name for attribute, name in kind.names.items() if attribute not in absent}
+    return list(names.values()), _values_of(list(names))
+
+
+def _values_of(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What takes the values of these attributes."""
     if len(attributes) > 1:
-        return names, attrgetter(*attributes)
-    return names, lambda applicant: tuple(getattr(applicant, attribute) for attribute in attributes)
+        return attrgetter(*attributes)
+    return lambda applicant: tuple(getattr(applicant, attribute) for attribute in attributes)
 
 
 def encode_line(batch: Batch) -> bytes:

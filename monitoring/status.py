@@ -1,7 +1,8 @@
 """How many rows are where: the four numbers that must agree.
 
 Owns: counting. Leaves to others: making them agree (profiler). Counts while service and profiler run, by reading
-the whole log anew: that every row can still be read back is what it is asked. 0.4 us a row, encrypted ones 2 to 5.
+the whole log anew: that every row can still be read back is what it is asked. 0.4 us a row in batches of 64, encrypted
+ones 1.
 """
 
 from pathlib import Path

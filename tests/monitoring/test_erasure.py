@@ -106,6 +106,20 @@ def test_only_the_personal_data_of_the_row_goes(tmp_path, rows):
     assert frame.loc[1, "decision"] == "approve"
 
 
+@FORMS
+def test_of_a_batch_that_is_erased_as_a_whole_no_name_of_a_field_is_left(tmp_path, keys):
+    log = DecisionLog(tmp_path, 2**26, keys=keys)
+    pregnant = struct_of({"application_id": "a", "maternity_leave": 3})
+    log.append("m:1", [Row("http", 0.5, "approve", pregnant)])
+    log.close()
+    assert catch_up(tmp_path, 3600, 64, keys=keys)
+    assert erase(tmp_path, "a", keys).rows == 1
+    [segment] = segments(tmp_path)
+    payload = keys.lines(segment.name).payload(segment.read_bytes())
+    assert payload is not None
+    assert b"maternity" not in payload
+
+
 @pytest.mark.parametrize("identifier", ['quo"te', "back\\slash", "ünï", "x", "application 1", " ", "{", "a,b"])
 def test_any_id_is_found_and_no_other_that_contains_it(tmp_path, identifier):
     log = DecisionLog(tmp_path, 2**26)
