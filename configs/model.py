@@ -26,7 +26,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of one member, and how many there are."""
 
     layers: tuple[Count, ...] = ()  # units of each hidden layer; none is a logistic regression
-    activation: Literal["relu", "silu", "gelu", "tanh"] = "relu"
+    activation: Literal["relu", "silu", "tanh"] = "relu"
     dropout: Share = 0.0  # share of hidden units left out in a step
     column_dropout: Share = 0.0  # share of whole columns left out in a step, so that no member leans on one
     members: Annotated[int, Meta(ge=1, le=256)] = 1  # networks whose logits are averaged inside the one graph

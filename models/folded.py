@@ -44,9 +44,9 @@ class FoldedNetwork(nn.Module):
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if layer:
                 hidden = self.activation(hidden)
-            if weight.dim() == 2:
+            if weight.dim() == 2:  # the first or the last layer
                 hidden = torch.addmm(bias, hidden, weight)
-            else:  # a layer between the first and the last, of each member for itself
-                apart = hidden.reshape(-1, *weight.shape[:2]).transpose(0, 1)  # M B H
-                hidden = (torch.matmul(apart, weight) + bias).transpose(0, 1).flatten(1)
+            else:  # one between them, of each member for itself
+                apart = torch.stack(hidden.chunk(len(weight), dim=1))  # M B H
+                hidden = torch.cat((torch.matmul(apart, weight) + bias).unbind(), dim=1)
         return torch.sigmoid(hidden).flatten().to(torch.float32)

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from configs.model import Encoding, Network
 
-ACTIVATIONS = {"relu": torch.relu, "silu": functional.silu, "gelu": functional.gelu, "tanh": torch.tanh}
+ACTIVATIONS = {"relu": torch.relu, "silu": functional.silu, "tanh": torch.tanh}
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ def lay_out(
 
 
 def _edges(values: NDArray[np.float64], bins: int) -> list[float]:
-    """Rising edges at quantiles: `bins + 1`, or fewer where many values are the same.
+    """Rising edges at quantiles, each a value of the table: `bins + 1`, or fewer where many are the same.
 
     >>> _edges(np.array([6.0, 12.0, 12.0, 12.0, 24.0]), 4)
     [6.0, 12.0, 24.0]
     """
-    edges: list[float] = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1))).tolist()
+    edges: list[float] = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1), method="inverted_cdf")).tolist()
     return edges
 
 
@@ -162,7 +162,7 @@ class CreditNetwork(nn.Module):
         self.out_bias = nn.Parameter(torch.full((members, 1, 1), math.log(base_rate / (1 - base_rate))))
 
     def encode(self, codes: Tensor, numbers: Tensor) -> Tensor:
-        """Codes `[B, categorical]` int64 and numbers `[B, numeric]` to `[B, F]`; unknown and missing give zeros."""
+        """Codes `[B, categorical]` int64 and numbers `[B, numeric]` to `[B, F]`; an unknown category gives zeros."""
         numbers = numbers.to(self.mean.dtype)
         parts = []
         if len(self.indicator_columns):

@@ -81,4 +81,5 @@ def _paired(found: dict[str, Folds], name: str, reference: str, confidence: floa
         return ""
     difference = found[name].values("roc_auc") - found[reference].values("roc_auc")
     gain, p_value = interval(difference, FOLDS, confidence)
-    return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}), {p_value:.2f}"
+    shown = f"{p_value:.2f}" if p_value >= 0.005 else "< 0.01"
+    return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}), {shown}"

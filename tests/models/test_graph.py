@@ -15,7 +15,7 @@ from configs.dataset import Costs, Dataset, Feature, Source, Target
 from configs.model import Encoding, Network, read_model
 from models.codes import codebook, codes_and_numbers
 from models.graph import _front, build_graph, build_graphs
-from models.network import CreditNetwork, lay_out
+from models.network import ACTIVATIONS, CreditNetwork, lay_out
 from models.schema import Schema, column
 from models.scorer import CodedScorer, Scorer
 from tests.models.tables import ROOT
@@ -196,7 +196,8 @@ def small(*features):
 
 
 SMALL = Network(layers=(4,), members=2)
-PIECES = Encoding(numbers="piecewise_linear", bins=4)
+PIECE_KIND = {"numbers": "piecewise_linear"}
+PIECES = Encoding(**PIECE_KIND, bins=4)
 COLOUR = Feature(name="colour", type="categorical", categories=("red", "blue"))
 SHADE = Feature(name="shade", type="categorical", categories=("light", "dark"), nullable=True)
 AMOUNT = Feature(name="amount", type="number")
@@ -219,9 +220,10 @@ def test_tables_of_one_kind_of_column_work(features, encoding):
 
 @pytest.mark.parametrize("layers", [(), (5,), (6, 5), (7, 6, 5)], ids=str)
 @pytest.mark.parametrize("members", [1, 3])
-def test_networks_of_any_depth_are_folded_into_the_same_function(layers, members):
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_any_network_is_folded_into_the_same_function(layers, members, activation):
     schema, feed = small(SHADE, AMOUNT, COLOUR, COUNT)
-    network = make_network(schema, feed, PIECES, Network(layers=layers, members=members))
+    network = make_network(schema, feed, PIECES, Network(layers=layers, members=members, activation=activation))
     network.calibration.copy_(torch.tensor([1.7, -0.4]))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(1)
@@ -231,6 +233,7 @@ def test_networks_of_any_depth_are_folded_into_the_same_function(layers, members
     scorer = Scorer(build_graph(schema, network).SerializeToString(), schema)
     assert np.ptp(expected) > 0.1
     assert np.abs(scorer.probabilities(feed) - expected).max() <= 1e-6
+    assert scorer.probabilities(take(feed, slice(0, 0))).shape == (0,)
     for row in range(5):
         assert np.abs(scorer.probabilities(take(feed, slice(row, row + 1))) - expected[row]).max() <= 1e-6
 
@@ -289,6 +292,19 @@ def test_numbers_of_any_size_give_probabilities(values, encoding):
         encoded = network.encode(torch.from_numpy(codes), torch.from_numpy(numbers))
     assert torch.isfinite(encoded).all()
     assert np.isfinite(Scorer(build_graph(schema, network).SerializeToString(), schema).probabilities(feed)).all()
+
+
+@pytest.mark.parametrize("bins", range(2, 65, 7))
+def test_edges_are_values_of_the_table(bins):
+    schema, _ = small(AMOUNT)
+    for rows in (25, 60, 143):
+        values = [float(row % 12) for row in range(rows)]
+        network = make_network(
+            schema, schema.feed_columns({"amount": values}), Encoding(**PIECE_KIND, bins=bins), SMALL
+        )
+        edges = [*network.piece_lower.tolist(), (network.piece_lower + network.piece_width).tolist()[-1]]
+        assert set(edges) <= set(values)
+        assert len(set(edges)) == len(edges) >= min(bins, 11)
 
 
 def test_what_the_table_never_shows_moves_nothing():
