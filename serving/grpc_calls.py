@@ -22,6 +22,7 @@ from serving.inference import TIMEOUT, Inference, seconds, told
 from serving.keys import Barred
 from serving.messages import Messages
 from serving.metrics import metrics
+from serving.request_ids import begin
 from serving.tensors import malformed
 
 STATUS = {  # of an error's HTTP status; any other is the caller's fault
@@ -129,6 +130,7 @@ class GrpcCalls:
         came_s, limits_s = time.perf_counter(), [context.time_remaining()]
         self._gate.admit(context, "predict")
         request = self._codec.parse(body)
+        begin({}, request.id.encode())
         self._inference.check(request.model_name, request.model_version)
         names = self._codec.outputs(request)
         rows = self._codec.rows(request)

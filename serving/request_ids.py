@@ -1,7 +1,7 @@
 """The id of the request that is being answered, for log lines and error answers.
 
-One that the caller brings in `X-Request-Id` is used as it is; without it one is made when somebody asks, so that a
-request of which nothing is told costs nothing.
+One that the caller brings, in `X-Request-Id` or as the `id` of a call over gRPC, is used as it is; without it one is
+made when somebody asks, so that a request of which nothing is told costs nothing.
 """
 
 import re

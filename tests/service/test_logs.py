@@ -5,7 +5,12 @@ import re
 import shutil
 from datetime import datetime
 
+import grpc
 import httpx
+import pytest
+from tritonclient.grpc import service_pb2_grpc
+
+from tests.service.test_grpc import typed
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -25,6 +30,12 @@ def test_every_line_is_one_object_and_tells_request_and_trace(trained, serve, tm
         assert client.post("/predict", json=body, headers=traced).status_code == 503
         made = client.post("/predict", json=body).headers["x-request-id"]
         folder.unlink()
+        assert client.post("/predict", json=body).status_code == 200
+        shutil.rmtree(folder)
+        folder.write_text("in the way")
+        with grpc.insecure_channel(service.grpc) as channel, pytest.raises(grpc.RpcError):
+            service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(typed([applicant], id="order 67"), timeout=30)
+        folder.unlink()
         client.get("/%E2%98%83%0Aforged")
     service.stop()
 
@@ -42,7 +53,9 @@ def test_every_line_is_one_object_and_tells_request_and_trace(trained, serve, tm
     (asked,) = [line["message"] for line in lines if "forged" in line["message"]]
     assert "path=/\N{SNOWMAN}\nforged" in asked, "a line break that a caller sends stays inside its line"
     refused = [line for line in lines if "cannot be logged" in line["message"]]
-    assert [line["request_id"] for line in refused] == ["order 66"], "an outage is told at once, and then now and then"
+    assert [line["request_id"] for line in refused] == ["order 66", "order 67"], (
+        "an outage is told at once, and then now and then"
+    )
     assert len(made) == 32, "who brings no id is told the one that was made"
     assert refused[0]["trace_id"] == TRACE
     started = [line for line in lines if line["message"].startswith("serving ")]
