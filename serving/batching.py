@@ -11,7 +11,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from models.errors import Unready
 from serving.scoring import Arrival, Results
@@ -25,7 +26,7 @@ OVERLOADED = Unready("overloaded or not ready; try again")
 LATE = Unready("waited too long in the queue; try again")
 
 
-class _Waiting(NamedTuple):
+class _Waiting(Struct):
     """A request in the queue."""
 
     arrivals: Sequence[Arrival]

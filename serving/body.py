@@ -33,9 +33,10 @@ async def read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> byte
     headers = fields_of(scope)
     if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
         raise Rejected(415, "a compressed body is not read; send it as it is")
-    declared = int(headers.get(b"content-length", b"0"))  # uvicorn has refused what is no number
-    if declared > max_body_bytes and headers.get(b"expect", b"").lower() == b"100-continue":
-        raise too_large(max_body_bytes)  # the sender is still waiting to be asked for it
+    if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
+        declared = int(headers.get(b"content-length", b"0"))  # uvicorn has refused what is no number
+        if declared > max_body_bytes:
+            raise too_large(max_body_bytes)  # the sender is still waiting to be asked for it
     parts, size, more = [], 0, True
     while more:
         message = await receive()
