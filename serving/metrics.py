@@ -7,7 +7,6 @@ Call `metrics` in the worker only, after BentoML has said where the workers shar
 is made earlier loses its samples. Rows, not requests, are counted unless a name says otherwise.
 """
 
-from collections import Counter as Counted
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -87,12 +86,16 @@ class Metrics:
         rows = len(arrivals)
         for histogram in self._batch_rows:
             histogram.observe(rows)
-        self._queue_seconds.observe(started_s - min([arrival.at_s for arrival in arrivals]))
         self._tally.count(LOGGED if logged else UNLOGGED, rows)
-        protocols = [arrival.protocol for arrival in arrivals]
-        decisions = [decision for _, decision in scored]
-        for (decision, protocol), number in Counted(zip(decisions, protocols, strict=True)).items():
-            labels = (model, decision, protocol)
+        oldest_s = started_s
+        predictions: dict[tuple[str, str, str], int] = {}  # a collections.Counter takes twice as long for one row
+        for arrival, (_, decision) in zip(arrivals, scored, strict=True):
+            labels = (model, decision, arrival.protocol)
+            predictions[labels] = predictions.get(labels, 0) + 1
+            if arrival.at_s < oldest_s:
+                oldest_s = arrival.at_s
+        self._queue_seconds.observe(started_s - oldest_s)
+        for labels, number in predictions.items():
             if labels not in self._known:
                 self._known.add(labels)
                 self._tally.counter(labels, self._predictions.labels(*labels))
