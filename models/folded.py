@@ -49,4 +49,4 @@ class FoldedNetwork(nn.Module):
             else:  # one between them, of each member for itself
                 apart = torch.stack(hidden.chunk(len(weight), dim=1))  # M B H
                 hidden = torch.cat((torch.matmul(apart, weight) + bias).unbind(), dim=1)
-        return torch.sigmoid(hidden).flatten().to(torch.float32)
+        return torch.sigmoid(hidden).squeeze(1).to(torch.float32)
