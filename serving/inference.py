@@ -55,7 +55,8 @@ class Inference:
     def check(self, model: str, version: str) -> None:
         """Raise `Rejected` unless this model is served; an empty version is the one there is."""
         if model != self.name:
-            raise Rejected(404, f"no model {shown(model)}; this service has {self.name}")
+            # In the words of Triton, which the examples of its clients look for.
+            raise Rejected(404, f"Request for unknown model: {shown(model)}; this service has {self.name}")
         if version not in ("", self.version):
             raise Rejected(404, f"no version {shown(version)} of {self.name}; this service has {self.version}")
 

@@ -1,8 +1,8 @@
 """The way in over REST for the Open Inference Protocol: routes under `/v2`.
 
 Leaves to others: who may ask (gate), bodies (rest_codec), what is answered (inference). Errors have the one shape of
-this service, but for callers that use the binary extension. Those read `error` as the protocol has it, a text: with
-anything else there, tritonclient raises an exception that cannot be printed.
+this service, but for callers that use the binary extension or tritonclient's way to speak HTTP. Those read `error` as
+the protocol has it, a text: with anything else there, tritonclient raises an exception that cannot be printed.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ BINARY = "application/octet-stream"
 MODEL = "/v2/models/{model}"
 VERSION = MODEL + "/versions/{version}"
 TO_TRY_AGAIN = (429, 503)
+TRITONS_HTTP = "gevent-http-client"  # in the `User-Agent` of tritonclient.http
 
 Answer = Callable[[Request], Awaitable[Response | ScorerError]]
 
@@ -70,7 +71,8 @@ class RestRoutes:
                 return said
             metrics().rejected.labels(said.code).inc()
             again = {"retry-after": str(RETRY_AFTER_S)} if said.status in TO_TRY_AGAIN else {}
-            return Response(error_body(said, LENGTH_HEADER in request.headers), said.status, again, JSON)
+            as_text = LENGTH_HEADER in request.headers or TRITONS_HTTP in request.headers.get("user-agent", "")
+            return Response(error_body(said, as_text), said.status, again, JSON)
 
         return endpoint
 

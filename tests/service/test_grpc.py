@@ -163,7 +163,11 @@ def first(request, **changes):
 
 
 WRONG = {
-    "model": (StatusCode.NOT_FOUND, "no model x", lambda request: setattr(request, "model_name", "x")),
+    "model": (
+        StatusCode.NOT_FOUND,
+        "Request for unknown model: x",
+        lambda request: setattr(request, "model_name", "x"),
+    ),
     "version": (StatusCode.NOT_FOUND, "no version 1", lambda request: setattr(request, "model_version", "1")),
     "datatype": (StatusCode.INVALID_ARGUMENT, "has datatype FP16", lambda request: first(request, datatype="FP16")),
     "shape": (StatusCode.INVALID_ARGUMENT, r"shape \[1, 2\]", lambda request: first(request, shape=[1, 2])),

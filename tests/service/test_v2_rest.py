@@ -181,8 +181,14 @@ def test_an_unknown_model_or_version_is_told_which_there_is(client, example, tra
 def test_a_client_of_the_binary_extension_can_print_what_is_wrong(v2, example):
     with pytest.raises(InferenceServerException, match=r"row 0, checking_account = rich: must be one of"):
         v2.infer(MODEL, inputs(triton, [example | {"checking_account": "rich"}]))
-    with pytest.raises(InferenceServerException, match="no model nope"):
+    with pytest.raises(InferenceServerException, match="Request for unknown model: nope"):
         v2.infer("nope", inputs(triton, [example]))
+
+
+def test_tritonclient_can_print_what_is_wrong_without_binary_tensors(v2):
+    assert not v2.is_model_ready("nope")
+    with pytest.raises(InferenceServerException, match="Request for unknown model: nope"):
+        v2.get_model_metadata("nope")
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "99999999", "9" * 5000, "²", ""])
