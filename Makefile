@@ -113,10 +113,10 @@ PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet -
 SOURCE_ONLY := antlr4-python3-runtime
 
 .PHONY: environment
-environment: $(STAMP) serving/inference.binpb  ## make .venv, if it is missing or out of date
+environment: $(STAMP) serving/v2/inference.binpb  ## make .venv, if it is missing or out of date
 
 # The messages of gRPC, compiled. Not Python: two of these in a process, ours and a client's, would be one too many.
-serving/inference.binpb: serving/inference.proto | $(STAMP)
+serving/v2/inference.binpb: serving/v2/inference.proto | $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --descriptor_set_out=$@ $<
 
 # pip unpacks on one core and half of its work is CPU, so three of them share the lists: torch, a third of the bytes, and

@@ -1,11 +1,11 @@
 """The service: one request, top to bottom.
 
-    bytes ─► Gate:      who may call                    serving/gate.py, serving/keys
-          ─► FrontDoor: limits, decode and validate     serving/http.py, models/request.py
+    bytes ─► AccessMiddleware:      who may call                    serving/access/middleware.py, serving/access
+          ─► PredictMiddleware: limits, decode and validate     serving/http/predict.py, models/request.py
           ─► Batcher:   what has arrived is one batch   serving/batching.py
-          ─► Desk:      one ONNX Runtime call, one      serving/scoring.py
+          ─► ScoringPipeline:      one ONNX Runtime call, one      serving/scoring.py
                         write to the decision log
-          ─► FrontDoor: encode                          serving/http.py
+          ─► PredictMiddleware: encode                          serving/http/predict.py
           ─► bytes
 
 A process of its own follows the decision log and profiles it (monitoring/). What is served, its features, limits
@@ -33,25 +33,25 @@ from models.artifact import Artifact, ArtifactError
 from models.champion import ALIAS, champion
 from models.errors import ScorerError
 from models.request import RequestDecoder
-from monitoring.decision_log import DecisionLog, LogUnavailable, check_place
-from monitoring.keys import keys_from
-from monitoring.log_lines import speak_json
-from monitoring.supervision import ProfilerProcess
+from monitoring.json_logging import log_as_json
+from monitoring.profiles.supervision import ProfilerProcess
+from monitoring.records.decision_log import DecisionLog, LogUnavailable, check_place
+from monitoring.records.log_keys import log_keys_from
+from serving.access import Authenticator
+from serving.access.middleware import AccessMiddleware
 from serving.batching import Batcher
-from serving.collector import tame_collector
-from serving.explain import Explaining
-from serving.gate import Gate
-from serving.heads import bound_heads
-from serving.http import FrontDoor
-from serving.keys import Gatekeeper
+from serving.gc_tuning import tune_gc
+from serving.http.explain import ExplainEndpoint
+from serving.http.fast_path import FastPathMiddleware
+from serving.http.header_limit import install_header_limit
+from serving.http.pages import Pages
+from serving.http.predict import PredictMiddleware
+from serving.http.route_types import request_type, response_type
 from serving.metrics import metrics, profiled_rows_metric
-from serving.open_inference import OpenInference
-from serving.pages import Pages
 from serving.request_ids import request_id
-from serving.scoring import Arrival, Desk
-from serving.shortcut import Shortcut
+from serving.scoring import PendingRow, ScoringPipeline
 from serving.tracing import tracing
-from serving.types import request_type, response_type
+from serving.v2.open_inference import OpenInference
 
 logger = logging.getLogger("bentoml.scorer")
 
@@ -70,11 +70,11 @@ def load(tag: str) -> Artifact:
 
 
 try:
-    SETTINGS, MONITORING, LOG_KEYS = read_service(), read_monitoring(), keys_from(os.environ)
+    SETTINGS, MONITORING, LOG_KEYS = read_service(), read_monitoring(), log_keys_from(os.environ)
     SCORE_UNLOGGED = MONITORING.when_log_fails == "score"
     if not SCORE_UNLOGGED:
         check_place(Path(MONITORING.directory))
-    GATEKEEPER = Gatekeeper(Path(SETTINGS.keys_file) if SETTINGS.keys_file else None, SETTINGS.workers)
+    AUTHENTICATOR = Authenticator(Path(SETTINGS.keys_file) if SETTINGS.keys_file else None, SETTINGS.workers)
 except (ConfigError, LogUnavailable) as mistake:
     raise BentoMLException(str(mistake)) from None
 # A bento is built with the argument `model`, the version it was packed with, which then holds wherever it is served.
@@ -83,9 +83,9 @@ DIRECTORY = Path(MONITORING.directory)
 DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
 # Memory in pages of 2 MB where the C library is glibc: looking up small ones took a tenth of a worker's time.
 HUGE_PAGES = {"name": "GLIBC_TUNABLES", "value": "glibc.malloc.hugetlb=1"}
-BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_latency_ms / 1000)
-EXPLAINING = Explaining(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
-OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, GATEKEEPER)
+BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_queue_ms / 1000)
+EXPLAINER = ExplainEndpoint(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
+OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, AUTHENTICATOR)
 
 
 @bentoml.service(
@@ -109,7 +109,7 @@ class CreditScorer:
     def speak() -> None:
         """Run once, in the process that starts the workers, and by each of these."""
         if SETTINGS.log_format == "json":
-            speak_json(request_id)
+            log_as_json(request_id)
 
     @bentoml.on_deployment
     @staticmethod
@@ -119,13 +119,13 @@ class CreditScorer:
 
     def __init__(self) -> None:
         self.speak()
-        self.scorer = MODEL.coded_scorer()
+        self.scorer = MODEL.encoded_scorer()
         self.log = DecisionLog(
             DIRECTORY, MONITORING.segment_bytes, MONITORING.segment_s, LOG_KEYS, begin=not SCORE_UNLOGGED
         )
         if not SETTINGS.bentoml_metrics:
             metrics().stand_in()
-        self.desk = Desk(MODEL.tag, self.scorer, self.log, metrics(), SCORE_UNLOGGED)
+        self.desk = ScoringPipeline(MODEL.tag, self.scorer, self.log, metrics(), SCORE_UNLOGGED)
         # One worker looks after the profiler; should it die, the worker that takes its number does.
         self.profiler = ProfilerProcess() if bentoml.server_context.worker_index in (None, 0, 1) else None
 
@@ -134,21 +134,21 @@ class CreditScorer:
         """Run before the first request is let in, so ready means warm."""
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
-        EXPLAINING.open(example)
+        EXPLAINER.open(example)
         BATCHER.open(self.desk.decide)
-        GATEKEEPER.watch()
-        bound_heads()
+        AUTHENTICATOR.watch()
+        install_header_limit()
         if self.profiler:
             self.profiler.start()
         await OPEN_INFERENCE.start(self.__is_ready__)
-        tame_collector()
+        tune_gc()
         logger.info("serving %s", MODEL.tag)
 
     @bentoml.on_shutdown
     async def close(self) -> None:
         """Run after the last answer over HTTP: end gRPC, close the log, then let the profiler finish with it."""
         await OPEN_INFERENCE.stop()
-        EXPLAINING.close()
+        EXPLAINER.close()
         metrics().pass_on()
         self.log.close()
         if self.profiler:
@@ -163,16 +163,16 @@ class CreditScorer:
     @bentoml.api(
         batchable=True,
         max_batch_size=SETTINGS.max_batch_rows,
-        max_latency_ms=SETTINGS.max_latency_ms,
+        max_latency_ms=SETTINGS.max_queue_ms,
         input_spec=request_type(MODEL.schema, MODEL.manifest.example, SETTINGS.max_rows),
         output_spec=response_type(),
     )
     async def predict(self, applicants: list[Any]) -> list[Any]:
         """Score applicants; answers come in the order asked. One that is invalid refuses its request, and no other."""
-        # The definition of the route. With `lane: true` serving.http answers it, by the same steps; otherwise this
-        # does, on bodies that were found valid there.
+        # The definition of the route. With `lane: true` serving.http.predict answers it, by the same steps; otherwise
+        # this does, on bodies that were found valid there.
         now_s = time.perf_counter()
-        results = self.desk.decide([Arrival(row, "http", now_s) for row in DECODER.convert(applicants)])
+        results = self.desk.decide([PendingRow(row, "http", now_s) for row in DECODER.convert(applicants)])
         failed = next((result for result in results if isinstance(result, ScorerError)), None)
         if failed is not None:
             raise BentoMLException(failed.message, error_code=HTTPStatus(failed.status))
@@ -180,17 +180,17 @@ class CreditScorer:
 
 
 app: Any = CreditScorer  # BentoML's decorator has made a Service of the class
-if SETTINGS.takes_shortcut:
-    app.add_asgi_middleware(Shortcut)
-app.add_asgi_middleware(Gate, gatekeeper=GATEKEEPER, open_to_network=SETTINGS.open_to_network)
+if SETTINGS.uses_fast_path:
+    app.add_asgi_middleware(FastPathMiddleware)
+app.add_asgi_middleware(AccessMiddleware, authenticator=AUTHENTICATOR, open_to_network=SETTINGS.open_to_network)
 app.add_asgi_middleware(
-    FrontDoor,
+    PredictMiddleware,
     decoder=DECODER,
     max_body_bytes=SETTINGS.max_body_bytes,
     batcher=BATCHER,
     timeout_s=SETTINGS.timeout_s,
     lane=SETTINGS.lane,
 )
-PAGES = Pages(MODEL, DIRECTORY, app, GATEKEEPER.asks_for_keys)
-EXPLAIN = Route("/explain", EXPLAINING.answer, methods=["POST"])
+PAGES = Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys)
+EXPLAIN = Route("/explain", EXPLAINER.answer, methods=["POST"])
 app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN, *OPEN_INFERENCE.routes()]), path="/")

@@ -24,9 +24,9 @@ from models.champion import ALIAS
 from models.explanation import MOST_REASONS, Explainer
 from models.request import RequestDecoder
 from models.scorer import Scorer
-from train.background import APPLICANTS, background
 from train.check import check
-from train.store import champion_of_store, stored
+from train.publishing.background import APPLICANTS, background
+from train.publishing.store import champion_of_store, stored
 
 EXACT, STEADY, TIMED = 6, 60, 300  # applicants
 SEEDS = range(2, 6)

@@ -18,7 +18,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     model: Annotated[str, Meta(pattern=r"^[a-z0-9_]+(:[a-z0-9._-]+)?$")]
     workers: Annotated[int, Meta(ge=1, le=64)]
     max_batch_rows: Annotated[int, Meta(ge=2, le=65_536)]
-    max_latency_ms: Annotated[int, Meta(ge=10, le=60_000)]
+    max_queue_ms: Annotated[int, Meta(ge=10, le=60_000)]
     max_rows: Annotated[int, Meta(ge=1, le=1_000_000)]
     max_explained_rows: Annotated[int, Meta(ge=1, le=10_000)]
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
@@ -39,7 +39,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     grpc_client_ca: str
 
     @property
-    def takes_shortcut(self) -> bool:
+    def uses_fast_path(self) -> bool:
         """Whether `POST /predict` may pass by what BentoML has around a request: nothing there has to see it."""
         return self.lane and not (self.bentoml_metrics or self.access_log or self.tracing_endpoint)
 

@@ -14,12 +14,12 @@ from msgspec import Struct
 from configs.dataset import Dataset
 from models.background import Background
 from models.schema import Schema
-from models.scorer import CodedScorer, Scorer
+from models.scorer import EncodedScorer, Scorer
 
 FORMAT = 3  # raised when a service can no longer read what an older trainer wrote
 
 MODEL = "model.onnx"
-CODED = "coded.onnx"  # its network alone, which takes codes and numbers: what the service runs
+ENCODED = "encoded.onnx"  # its network alone, which takes codes and numbers: what the service runs
 DATASET = "dataset.json"
 REFERENCE = "reference_profile.bin"
 BACKGROUND = "background.json"
@@ -28,7 +28,7 @@ CARD = "model_card.md"
 CARD_PAGE = "model_card.html"
 CONFIG = "model_config.json"
 MANIFEST = "manifest.json"
-FILES = (MODEL, CODED, DATASET, REFERENCE, BACKGROUND, METRICS, CARD, CARD_PAGE, CONFIG)
+FILES = (MODEL, ENCODED, DATASET, REFERENCE, BACKGROUND, METRICS, CARD, CARD_PAGE, CONFIG)
 
 
 class ArtifactError(RuntimeError):
@@ -112,9 +112,9 @@ class Artifact:
         """ONNX Runtime around the graph that takes the raw record."""
         return Scorer(self.folder / MODEL, self.schema)
 
-    def coded_scorer(self) -> CodedScorer:
+    def encoded_scorer(self) -> EncodedScorer:
         """ONNX Runtime around its network alone."""
-        return CodedScorer(self.folder / CODED, self.schema)
+        return EncodedScorer(self.folder / ENCODED, self.schema)
 
     def describe(self) -> dict[str, Any]:
         """What `GET /model` answers."""

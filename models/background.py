@@ -1,7 +1,7 @@
 """The reference that explanations start from: made-up applicants whose mean log-odds are those of the base rate.
 
 Owns the file `background.json` of an artifact, log-odds, and the weights that hit the base rate. Leaves making the
-applicants up to `train.background`, and explaining against them to `models.explanation`.
+applicants up to `train.publishing.background`, and explaining against them to `models.explanation`.
 """
 
 import math

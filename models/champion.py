@@ -22,7 +22,7 @@ def champion(versions: Path) -> str | None:
         return found[0] if len(found) == 1 else None
 
 
-def crown(versions: Path, version: str) -> None:
+def set_champion(versions: Path, version: str) -> None:
     """Make `version` the champion."""
     temporary = versions / f".{ALIAS}.{os.getpid()}"
     temporary.write_text(f"{version}\n", encoding="utf-8")

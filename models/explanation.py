@@ -1,7 +1,7 @@
 """Why an applicant has this probability: what each feature adds to the log-odds of the base rate.
 
 Owns the contributions, the reasons for a decline, and their answer. Leaves the reference to `models.background` and
-who may ask to `serving.explain`.
+who may ask to `serving.http.explain`.
 
 The contributions are Shapley values of the log-odds (Lundberg and Lee, 2017, arXiv:1705.07874) against the applicants
 of the reference. On the way from one of them to the applicant the features change one by one, in a random order and

@@ -17,8 +17,8 @@ import numpy as np
 from msgspec import UNSET, Struct
 
 from configs.dataset import RESERVED, Feature
+from models.application_ids import ApplicationIds
 from models.errors import Detail, Rejected
-from models.identifiers import Identifiers
 from models.schema import MAX_ID_LENGTH, Schema, optional
 
 MAX_DETAILS = 20  # faults listed in one answer
@@ -52,7 +52,7 @@ class RequestDecoder:
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.schema = schema
         self.max_rows = max_rows
-        self._identifiers = Identifiers()
+        self._identifiers = ApplicationIds()
         envelope = msgspec.defstruct("Envelope", [(ENVELOPE, list[schema.row])], forbid_unknown_fields=True)  # type: ignore[name-defined]
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
         attributes = schema.row.__struct_fields__

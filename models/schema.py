@@ -1,7 +1,7 @@
 """The schema: everything that follows from a dataset file, compiled once.
 
 Owns the row type that requests decode into, the arrays that the graph takes, and the OpenAPI schema.
-Leaves decoding of a request body to `models.request`, and the graph itself to `models.graph`.
+Leaves decoding of a request body to `models.request`, and the graph itself to `train.network.onnx_graph`.
 """
 
 import math

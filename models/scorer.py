@@ -9,7 +9,7 @@ import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from models.codes import Coder
+from models.encoding import RowEncoder
 from models.schema import Schema
 
 Decision = Literal["approve", "decline"]
@@ -70,17 +70,17 @@ class Scorer:
             self.score([row] * size)
 
 
-class CodedScorer(Scorer):
+class EncodedScorer(Scorer):
     """The network of the same model without the front that reads texts: the same bits, sooner.
 
     Args:
-        model: the file `coded.onnx`, or its bytes.
+        model: the file `encoded.onnx`, or its bytes.
         schema: the compiled dataset that the model was trained for.
     """
 
     def __init__(self, model: Path | bytes, schema: Schema) -> None:
         super().__init__(model, schema)
-        coder = Coder(schema)
+        coder = RowEncoder(schema)
         makers: dict[str, Callable[[Sequence[Struct]], NDArray[Any]]] = {"codes": coder.codes, "numbers": coder.numbers}
         self._makers = [(name, makers[name]) for name in self.inputs]  # a network may use one kind only
 

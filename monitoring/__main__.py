@@ -17,16 +17,16 @@ import msgspec
 from configs.monitoring import Monitoring, read_monitoring
 from configs.service import read_service
 from configs.source import ConfigError
-from monitoring import retention
-from monitoring.checkpoint import CheckpointError
-from monitoring.cipher import VARIABLE, KeyMissing
-from monitoring.journal import journal_path
-from monitoring.keys import Keys, keys_from
-from monitoring.log_lines import speak_json
-from monitoring.segments import archives
+from monitoring.json_logging import log_as_json
+from monitoring.profiles.stopping import block_signals
+from monitoring.records import retention
+from monitoring.records.checkpoint import CheckpointError
+from monitoring.records.cipher import VARIABLE, KeyMissing
+from monitoring.records.erasure_journal import journal_path
+from monitoring.records.log_keys import LogKeys, log_keys_from
+from monitoring.records.segments import archives
+from monitoring.records.upkeep import alone, look_after
 from monitoring.status import Status, count, survey
-from monitoring.stopping import block_signals
-from monitoring.upkeep import alone, look_after
 
 # The profiler is imported where it is used: with it comes whylogs, and `status` would take 2 s instead of 0.2.
 
@@ -42,14 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        settings, keys = read_monitoring(), keys_from(os.environ)
+        settings, keys = read_monitoring(), log_keys_from(os.environ)
         return int(options.command(settings, keys, options))
     except (ConfigError, CheckpointError, KeyMissing, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def status(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
+def status(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Print the four numbers; damage is said on standard error, and is no failure of this command."""
     now, unopened = survey(Path(settings.directory), keys)
     if unopened:
@@ -65,13 +65,13 @@ def status(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int
     return 0
 
 
-def catch_up(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
+def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Profile what is pending; exit code 0 when nothing logged before this call is pending any more.
 
     A damaged log is said on standard error and is 0 too: what can be read is profiled, no repetition would mend
     the rest, and `status` keeps showing `served` above `logged`.
     """
-    from monitoring import profiler
+    from monitoring.profiles import profiler
 
     directory = Path(settings.directory)
     if journal_path(directory).exists():
@@ -85,17 +85,17 @@ def catch_up(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> i
     return 0 if done else 1
 
 
-def profile(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
+def profile(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Follow the log until told to stop."""
     block_signals()
-    from monitoring import profiler
+    from monitoring.profiles import profiler
 
     # Like BentoML's lines, among which these stand.
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s] [profiler] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO
     )
     if read_service().log_format == "json":
-        speak_json()
+        log_as_json()
     logging.getLogger("whylogs").setLevel(logging.WARNING)  # it tells of every column that it reads
     if options.child:
         step_behind()
@@ -116,9 +116,9 @@ def step_behind() -> None:
         os.nice(19)
 
 
-def compact(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
+def compact(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Turn closed segments into Parquet; what has to wait is said, and is no failure."""
-    from monitoring import compaction
+    from monitoring.records import compaction
 
     directory = Path(settings.directory)
     if not directory.exists():
@@ -137,7 +137,7 @@ def compact(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> in
     return 0
 
 
-def retain(settings: Monitoring, keys: Keys, _: argparse.Namespace) -> int:
+def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
     """Delete what is older than `retention_days`."""
     directory = Path(settings.directory)
     if not settings.retention_days or not directory.exists():
@@ -151,9 +151,10 @@ def retain(settings: Monitoring, keys: Keys, _: argparse.Namespace) -> int:
     return 0
 
 
-def erase(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
+def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Erase an applicant's id and values from every row; exit code 1 while rows of theirs are not profiled yet."""
-    from monitoring import erasure, profiler
+    from monitoring.profiles import profiler
+    from monitoring.records import erasure
 
     directory = Path(settings.directory)
     application_id = options.application_id
@@ -173,9 +174,9 @@ def erase(settings: Monitoring, keys: Keys, options: argparse.Namespace) -> int:
     return 1 if done.later else 0
 
 
-def find(settings: Monitoring, keys: Keys, _: argparse.Namespace) -> int:
+def find(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
     """Print the newest archived decision on the id that standard input gives as JSON; null when there is none."""
-    from monitoring import archive
+    from monitoring.records import archive
 
     application_id = msgspec.json.decode(sys.stdin.buffer.read(), type=str)
     found = [archive.find(path, application_id, keys) for path in archives(Path(settings.directory))]

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from monitoring import checkpoint
-from monitoring.keys import PLAIN, Keys
-from monitoring.segments import read_lines, segments
+from monitoring.records import checkpoint
+from monitoring.records.log_keys import NO_KEYS, LogKeys
+from monitoring.records.segments import read_lines, segments
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -41,12 +41,12 @@ class Survey(NamedTuple):
     unopened: int
 
 
-def count(directory: Path, keys: Keys = PLAIN) -> Status:
+def count(directory: Path, keys: LogKeys = NO_KEYS) -> Status:
     """Count the rows under `directory`; all zero when there is nothing yet."""
     return survey(directory, keys).status
 
 
-def survey(directory: Path, keys: Keys = PLAIN) -> Survey:
+def survey(directory: Path, keys: LogKeys = NO_KEYS) -> Survey:
     """Count the rows, and those of which only the checksum says that they can be read back, for want of the key."""
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     paths = segments(directory)

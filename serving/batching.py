@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from models.errors import Unready
-from serving.scoring import Arrival, Results
+from serving.scoring import PendingRow, Results
 
 ALONE_AFTER = 16  # batches of one request each, after which the next request is taken to be alone as well
 FIRST_ROW_S = 50e-6  # what a row is thought to take before one has been scored
@@ -29,7 +29,7 @@ LATE = Unready("waited too long in the queue; try again")
 class _Waiting(Struct):
     """A request in the queue."""
 
-    arrivals: Sequence[Arrival]
+    arrivals: Sequence[PendingRow]
     future: "asyncio.Future[Results]"
     until_s: float
 
@@ -53,9 +53,9 @@ class Batcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lone_batches = 0
         self._came = 0  # requests in this turn of the loop, counted while they are taken to be alone
-        self._decide: Callable[[Sequence[Arrival]], Results] | None = None
+        self._decide: Callable[[Sequence[PendingRow]], Results] | None = None
 
-    def open(self, decide: Callable[[Sequence[Arrival]], Results]) -> None:
+    def open(self, decide: Callable[[Sequence[PendingRow]], Results]) -> None:
         """Begin to take rows; `decide` gives a result for each and never raises."""
         self._decide = decide
 
@@ -64,7 +64,7 @@ class Batcher:
         """Rows that wait."""
         return self._queued_rows
 
-    def submit(self, arrivals: Sequence[Arrival]) -> "asyncio.Future[Results]":
+    def submit(self, arrivals: Sequence[PendingRow]) -> "asyncio.Future[Results]":
         """The results of one request, in order.
 
         Args:
@@ -121,7 +121,7 @@ class Batcher:
 
     def _score_batch(self, now_s: float) -> float:
         """Score one batch; gives the time after it."""
-        batch: list[Arrival] = []
+        batch: list[PendingRow] = []
         taken: list[tuple[int, _Waiting]] = []
         while self._queue and (not batch or len(batch) + len(self._queue[0].arrivals) <= self._max_batch_rows):
             waiting = self._queue.popleft()

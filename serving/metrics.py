@@ -18,10 +18,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from models.errors import CODES
 from monitoring.status import profiled_rows
-from serving.tally import Tally
+from serving.buffered_metrics import BufferedMetrics
 
 if TYPE_CHECKING:
-    from serving.scoring import Arrival
+    from serving.scoring import PendingRow
 
 BATCH_BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 QUEUE_BUCKETS_S = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -40,7 +40,7 @@ class Metrics:
             buckets=QUEUE_BUCKETS_S,
         )
         self.rejected = Counter("scorer_rejected_total", "Requests refused", ["reason"])
-        self._tally = Tally()
+        self._tally = BufferedMetrics()
         self._batch_rows = [self._tally.histogram(batch_rows, BATCH_BUCKETS_ROWS)]
         self._queue_seconds = self._tally.histogram(queue_seconds, QUEUE_BUCKETS_S)
         self._tally.counter(LOGGED, Counter("scorer_logged_rows_total", "Rows in the decision log"))
@@ -77,7 +77,7 @@ class Metrics:
     def observe(
         self,
         model: str,
-        arrivals: Sequence["Arrival"],
+        arrivals: Sequence["PendingRow"],
         scored: Sequence[tuple[float, str]],
         started_s: float,
         logged: bool,

@@ -14,10 +14,10 @@ from msgspec import Struct
 from models.errors import Fault, ScorerError, Unready
 from models.prediction import Prediction
 from models.scorer import Scorer
-from monitoring.decision_log import DecisionLog, LogUnavailable
-from monitoring.records import Row
+from monitoring.records.decision_log import DecisionLog, LogUnavailable
+from monitoring.records.lines import Row
+from serving.log_outage import Outage
 from serving.metrics import Metrics
-from serving.outage import Outage
 
 logger = logging.getLogger("bentoml.scorer")  # below BentoML's, so that it is formatted like every other line
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("bentoml.scorer")  # below BentoML's, so that it is f
 Results = Sequence[Prediction | ScorerError]  # of a batch or request: one for each row, in order
 
 
-class Arrival(Struct, frozen=True, gc=False):
+class PendingRow(Struct, frozen=True, gc=False):
     """A valid applicant on the way to a batch.
 
     Attributes:
@@ -39,7 +39,7 @@ class Arrival(Struct, frozen=True, gc=False):
     at_s: float
 
 
-class Desk:
+class ScoringPipeline:
     """Where applicants are decided.
 
     Args:
@@ -65,7 +65,7 @@ class Desk:
         """Whether the last batch could not be logged."""
         return self._outage.lasts
 
-    def decide(self, arrivals: Sequence[Arrival]) -> Results:
+    def decide(self, arrivals: Sequence[PendingRow]) -> Results:
         """A prediction for each arrival, in order; for each the same error when the batch was not scored and logged."""
         started_s = time.perf_counter()
         try:

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     """All stages, or the one that is named."""
     workspace = _workspace(options)
     if options.if_missing:
-        from train.store import stored
+        from train.publishing.store import stored
 
         if stored(workspace.dataset.name, workspace.version) is not None:
             print(f"model     {workspace.tag} is in the store", file=sys.stderr)
@@ -106,7 +106,7 @@ def history(options: argparse.Namespace) -> int:
 def evaluate(options: argparse.Namespace) -> int:
     """The leaderboard."""
     from train.console import Console
-    from train.leaderboard import leaderboard
+    from train.evaluation.leaderboard import leaderboard
 
     print(leaderboard(_workspace(options), options.repeats, Console()))
     return 0
@@ -115,7 +115,7 @@ def evaluate(options: argparse.Namespace) -> int:
 def search(options: argparse.Namespace) -> int:
     """The best model file that a search finds."""
     from train.console import Console
-    from train.tune import tune
+    from train.tuning.search import tune
 
     print(tune(_workspace(options), options.trials, options.out, Console()))
     return 0
@@ -123,7 +123,7 @@ def search(options: argparse.Namespace) -> int:
 
 def draft(options: argparse.Namespace) -> int:
     """A dataset file for a table, to be reviewed."""
-    from train.describe import describe
+    from train.drafting.describe import describe
 
     print(describe(options.table, options.target, options.event), end="")
     return 0

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from configs.dataset import Dataset, Feature
 from models.request import value_fault
-from train.column import Numbers, Texts, joined
 from train.errors import Faults, TableError
-from train.table import Batch, read_table
+from train.tables.column import NumberColumn, TextColumn, joined
+from train.tables.reader import TableChunk, read_table
 
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
@@ -28,12 +28,12 @@ class Table:
     """A checked table.
 
     Attributes:
-        columns: each feature's values, text or float, `None` where missing; compact, see `train.column`.
+        columns: each feature's values, text or float, `None` where missing; compact, see `train.tables.column`.
         target: `[rows]`, 1 where the event happened.
         lines: where each row stands in the file; empty for a table that comes from none.
     """
 
-    columns: dict[str, Texts | Numbers]
+    columns: dict[str, TextColumn | NumberColumn]
     target: NDArray[np.int64]
     lines: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
@@ -52,7 +52,7 @@ def check(dataset: Dataset, least_of_each: int) -> Table:
     """
     path = Path(dataset.source.path)
     faults, outcomes = Faults(), Counter[str]()
-    parts: dict[str, list[Texts | Numbers]] = {feature.name: [] for feature in dataset.features}
+    parts: dict[str, list[TextColumn | NumberColumn]] = {feature.name: [] for feature in dataset.features}
     happened, lines = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for batch in read_table(path, [*parts, dataset.target.column], faults):
         for feature in dataset.features:
@@ -67,7 +67,7 @@ def check(dataset: Dataset, least_of_each: int) -> Table:
     return Table({name: joined(parts.pop(name)) for name in [*parts]}, target, np.concatenate(lines))
 
 
-def _convert(batch: Batch, feature: Feature, faults: Faults) -> Texts | Numbers:
+def _convert(batch: TableChunk, feature: Feature, faults: Faults) -> TextColumn | NumberColumn:
     """One column as text or floats; faults are added with their line. Each distinct value is looked at once."""
     seen: dict[Any, tuple[Any, str | None]] = {}
     values = []
@@ -80,10 +80,10 @@ def _convert(batch: Batch, feature: Feature, faults: Faults) -> Texts | Numbers:
             faults.add(f"line {line}, column {feature.name!r}: {cell!r} {fault}")
             value = None  # it may be of another kind than its column, which nobody will see any more
         values.append(value)
-    return np.array(values, dtype=object) if feature.type == "categorical" else Numbers(values)
+    return np.array(values, dtype=object) if feature.type == "categorical" else NumberColumn(values)
 
 
-def _outcomes(batch: Batch, column: str, faults: Faults) -> list[str]:
+def _outcomes(batch: TableChunk, column: str, faults: Faults) -> list[str]:
     """The outcomes as text; a missing one is a fault."""
     texts = [str(value) for value in batch.columns[column]]
     if "" in texts:

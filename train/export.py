@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.codes import codes_and_numbers
-from models.graph import build_graphs
-from models.network import CreditNetwork
+from models.encoding import codes_and_numbers
 from models.schema import Column, Schema
-from models.scorer import CodedScorer, Scorer
+from models.scorer import EncodedScorer, Scorer
 from train.check import Table
 from train.errors import PipelineError
+from train.network.credit_network import CreditNetwork
+from train.network.onnx_graph import build_graphs
 
 TOLERANCE = 1e-6  # largest difference of a probability between PyTorch and ONNX Runtime
 EDGE_ROWS = 200  # generated rows with unknown categories, missing values and extremes
@@ -22,7 +22,7 @@ CHUNK_ROWS = 1024  # rows scored at a time: the first layer is a double a row an
 
 
 def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes, bytes, float]:
-    """The bytes of `model.onnx` and `coded.onnx`, and the largest difference from the network; raises when too large.
+    """The bytes of `model.onnx` and `encoded.onnx`, and the largest difference from the network; raises when too large.
 
     Args:
         schema: the compiled dataset.
@@ -45,7 +45,7 @@ def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes,
 
 def same_bits(schema: Schema, model: bytes, coded: bytes, feed: dict[str, Column]) -> bool:
     """Whether the network alone gives every row of `feed` the same bits as the whole graph."""
-    raw, alone = Scorer(model, schema), CodedScorer(coded, schema)
+    raw, alone = Scorer(model, schema), EncodedScorer(coded, schema)
     for start in range(0, len(next(iter(feed.values()))), CHUNK_ROWS):
         part = {name: column[start : start + CHUNK_ROWS] for name, column in feed.items()}
         codes, numbers = codes_and_numbers(schema, part)

@@ -17,12 +17,12 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 
 from configs.model import ModelConfig, Training
-from models.codes import codebook, codes_and_numbers
-from models.network import CreditNetwork, lay_out
+from models.encoding import category_codes, codes_and_numbers
 from models.schema import Schema
 from train.check import Table
 from train.errors import PipelineError
-from train.inputs import Inputs
+from train.network.credit_network import CreditNetwork, lay_out
+from train.network.inputs import Inputs
 
 WEAK = 1e6  # inverse strength of the ridge that keeps the calibration finite when the logits separate the classes
 
@@ -70,7 +70,7 @@ def _fit(
     layout = lay_out(
         codes,
         numbers,
-        sizes=[len(codebook(feature)) for feature in schema.categorical],
+        sizes=[len(category_codes(feature)) for feature in schema.categorical],
         whole=[feature.type == "integer" for feature in schema.numeric],
         encoding=config.encoding,
     )

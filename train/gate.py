@@ -1,7 +1,7 @@
 """Stage gate: whether a model may enter the store.
 
-Owns the verdicts. Leaves finding the figures to `train.evidence`, and the bounds to `configs/gates.yaml`. A gate fails
-when the whole interval of its figure lies beyond the bound, and warns when only the value does.
+Owns the verdicts. Leaves finding the figures to `train.evaluation.evidence`, and the bounds to `configs/gates.yaml`. A
+gate fails when the whole interval of its figure lies beyond the bound, and warns when only the value does.
 """
 
 import statistics
@@ -18,16 +18,16 @@ from configs.dataset import Dataset
 from configs.gates import Gates, Waiver
 from configs.model import ModelConfig
 from models import artifact
-from models.graph import build_graph
 from models.schema import Schema
 from models.scorer import Scorer
-from train.candidates import network
 from train.check import Table
-from train.compare import Estimate, compare, folds_of, interval
 from train.errors import PipelineError
-from train.evidence import Evidence, sample
+from train.evaluation.candidates import network
+from train.evaluation.cross_validation import Estimate, cross_validate, folds_of, interval
+from train.evaluation.evidence import Evidence, sample
 from train.fit import fit
-from train.store import champion_of_store
+from train.network.onnx_graph import build_graph
+from train.publishing.store import champion_of_store
 from train.workspace import Workspace
 
 Status = Literal["pass", "warn", "waived", "fail"]
@@ -140,7 +140,7 @@ def against_champion(workspace: Workspace, evidence: Evidence) -> list[Verdict]:
     if config == workspace.config:
         return []
     folds = folds_of(training.target, gates.folds, gates.repeats)
-    theirs = compare({"champion": (workspace.schema, partial(network, config))}, training, folds)["champion"]
+    theirs = cross_validate({"champion": (workspace.schema, partial(network, config))}, training, folds)["champion"]
     difference = np.array(evidence.fold_roc_auc) - theirs.values("roc_auc")
     estimate, _ = interval(difference, gates.folds, gates.confidence)
     gate = f"gain over the champion, {found.manifest.version}"

@@ -13,19 +13,21 @@ from configs.checks import read_checks
 from configs.source import ConfigError
 from models import artifact
 from models.scorer import Scorer
-from train import figures, gate, tracking, weights
+from train import gate, tracking
 from train.check import Table, check
+from train.checks.quality import assess
+from train.checks.report import as_json, drift_page, page
 from train.console import Console
 from train.errors import PipelineError
 from train.evaluate import Results, evaluate
-from train.evidence import Evidence, Importance, gather, permutation_importance
+from train.evaluation import figures
+from train.evaluation.evidence import Evidence, Importance, gather, permutation_importance
 from train.export import TOLERANCE, export, onnx_probabilities
 from train.fit import Epoch, fit
+from train.network import weights
 from train.publish import publish_workspace
-from train.quality import assess
-from train.report import as_json, drift_page, page
+from train.publishing.store import champion_of_store
 from train.split import least_of_each, split
-from train.store import champion_of_store
 from train.workspace import Workspace
 
 
@@ -74,12 +76,12 @@ def fit_stage(workspace: Workspace, console: Console) -> None:
 
 
 def export_stage(workspace: Workspace, console: Console) -> None:
-    """The network → `model.onnx` and `coded.onnx`, proven equal to it."""
+    """The network → `model.onnx` and `encoded.onnx`, proven equal to it."""
     console.say("exporting to ONNX and comparing it with PyTorch")
     network = weights.load(workspace.path("network.npz"), workspace.config.network)
     model, coded, worst = export(workspace.schema, network, workspace.table)
     workspace.write("model.onnx", model)
-    workspace.write("coded.onnx", coded)
+    workspace.write("encoded.onnx", coded)
     workspace.write_json("parity.json", {"largest_difference": worst, "allowed": TOLERANCE})
 
 

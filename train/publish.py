@@ -12,15 +12,16 @@ from configs.dataset import Feature
 from models import artifact
 from models.artifact import Artifact
 from models.schema import Schema, optional
-from monitoring.profiles import profile_columns, serialize
-from train import gate, registry, store, tracking
-from train.background import background
-from train.card import html_page, model_card
+from monitoring.profiles.profile import profile_columns, serialize
+from train import gate, registry, tracking
 from train.check import Table
 from train.errors import PipelineError
 from train.evaluate import Results
-from train.evidence import Evidence
+from train.evaluation.evidence import Evidence
 from train.gate import Verdict
+from train.publishing import store
+from train.publishing.background import background
+from train.publishing.model_card import html_page, model_card
 from train.version import commit, data_sha256
 from train.workspace import Workspace
 
@@ -64,7 +65,7 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
             mlflow_run=run_id,
             example=example,
         )
-        crowned = not workspace.gates.approvers and registry.open_with(
+        crowned = not workspace.gates.approvers and registry.promote_first(
             dataset.name, version, f"run {run_id}: gates {evidence}"
         )
     return published, crowned
@@ -95,7 +96,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
     return {
         artifact.MODEL: model,
-        artifact.CODED: workspace.path("coded.onnx").read_bytes(),
+        artifact.ENCODED: workspace.path("encoded.onnx").read_bytes(),
         artifact.DATASET: msgspec.json.format(msgspec.json.encode(dataset)),
         artifact.REFERENCE: serialize(
             # the reference belongs to no hour; its bytes must not either

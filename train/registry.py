@@ -19,9 +19,9 @@ from mlflow.exceptions import MlflowException
 from msgspec import Struct
 
 from models.champion import ALIAS as CHAMPION
-from models.champion import crown
-from train import store
+from models.champion import set_champion
 from train.errors import PipelineError
+from train.publishing import store
 from train.tracking import connect, reachable
 
 CHALLENGER = "challenger"
@@ -78,7 +78,7 @@ def register(name: str, version: str, run_id: str, model_uri: str) -> str:
     return number
 
 
-def open_with(name: str, version: str, evidence: str) -> bool:
+def promote_first(name: str, version: str, evidence: str) -> bool:
     """Make the first version of all the champion; False when there is one already."""
     with reachable():
         if champion_of(history(name)):
@@ -185,7 +185,7 @@ def _change(name: str, event: Event) -> None:
     client.set_registered_model_alias(name, CHAMPION, number)
     if CHALLENGER in client.get_model_version(name, number).aliases:
         client.delete_registered_model_alias(name, CHALLENGER)
-    crown(versions_folder(name), event.version)
+    set_champion(versions_folder(name), event.version)
 
 
 def _now() -> str:

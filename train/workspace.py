@@ -21,8 +21,8 @@ from configs.gates import Gates, read_gates
 from configs.model import ModelConfig, read_model
 from models.schema import Schema
 from train.check import Table
-from train.column import Numbers, Texts
 from train.errors import PipelineError
+from train.tables.column import NumberColumn, TextColumn
 from train.version import model_version
 
 T = TypeVar("T")
@@ -125,7 +125,7 @@ class Workspace:
         from pyarrow import parquet
 
         columns = {
-            f"feature: {name}": pa.array(values.array if isinstance(values, Numbers) else values, from_pandas=True)
+            f"feature: {name}": pa.array(values.array if isinstance(values, NumberColumn) else values, from_pandas=True)
             for name, values in table.columns.items()
         }
         with self.writing("table.parquet") as path:
@@ -137,7 +137,7 @@ class Workspace:
         from pyarrow import parquet
 
         read = parquet.read_table(self.path("table.parquet"))
-        columns: dict[str, Texts | Numbers] = {}
+        columns: dict[str, TextColumn | NumberColumn] = {}
         for feature in self.dataset.features:
             column = read[f"feature: {feature.name}"].combine_chunks()
             if feature.type == "categorical":
@@ -145,7 +145,7 @@ class Workspace:
                 texts = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
                 columns[feature.name] = texts[encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
             else:
-                columns[feature.name] = Numbers(column.to_numpy(zero_copy_only=False))
+                columns[feature.name] = NumberColumn(column.to_numpy(zero_copy_only=False))
         return Table(columns, read[TARGET].to_numpy().astype(np.int64))
 
     def write_array(self, name: str, array: NDArray[Any]) -> None:

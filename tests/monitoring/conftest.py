@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitoring.checkpoint import profiles_directory
-from monitoring.decision_log import DecisionLog
-from monitoring.profiler import run
-from monitoring.records import Row
-from monitoring.segments import read, segments
-from monitoring.stopping import block_signals
-from monitoring.whylogs_compat import DatasetProfileView
+from monitoring.profiles.profiler import run
+from monitoring.profiles.stopping import block_signals
+from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.records.checkpoint import profiles_directory
+from monitoring.records.decision_log import DecisionLog
+from monitoring.records.lines import Row
+from monitoring.records.segments import read, segments
 
 Applicant = msgspec.defstruct(
     "Applicant",

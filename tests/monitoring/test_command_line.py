@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from monitoring.segments import segments
+from monitoring.records.segments import segments
 from monitoring.status import Status, count
 
 

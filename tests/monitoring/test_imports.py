@@ -31,9 +31,9 @@ def test_a_thousand_rows_are_logged_and_profiled_without_pandas(tmp_path):
     script = """
 import msgspec
 from pathlib import Path
-from monitoring.decision_log import DecisionLog
-from monitoring.records import Row
-from monitoring.profiler import catch_up
+from monitoring.records.decision_log import DecisionLog
+from monitoring.records.lines import Row
+from monitoring.profiles.profiler import catch_up
 from monitoring.status import count
 directory = Path(sys.argv[1])
 Applicant = msgspec.defstruct("Applicant", ["age", "purpose"])
@@ -48,7 +48,7 @@ print(count(directory).profiled)
 def test_no_module_of_the_training_side_is_imported_where_it_is_installed():
     script = """
 import sys
-import monitoring.__main__, monitoring.profiler, monitoring.supervision
+import monitoring.__main__, monitoring.profiles.profiler, monitoring.profiles.supervision
 print(sorted({"pandas", "torch", "sklearn", "mlflow", "scipy"} & sys.modules.keys()))
 import whylogs.api.usage_stats
 print(whylogs.api.usage_stats._TELEMETRY_DISABLED)
@@ -59,7 +59,7 @@ print(whylogs.api.usage_stats._TELEMETRY_DISABLED)
 def test_what_the_service_imports_brings_no_whylogs():
     script = """
 import sys
-import monitoring.decision_log, monitoring.supervision, monitoring.status, monitoring.keys
+import monitoring.records.decision_log, monitoring.profiles.supervision, monitoring.status, monitoring.records.log_keys
 print(sorted({"whylogs", "numpy", "pyarrow", "cryptography"} & sys.modules.keys()))
 """
     assert run_python(script) == "[]\n"
@@ -67,8 +67,8 @@ print(sorted({"whylogs", "numpy", "pyarrow", "cryptography"} & sys.modules.keys(
 
 def test_the_commands_import_parquet_and_encryption_where_they_are_used_only():
     script = """
-import sys
-import monitoring.__main__, monitoring.profiler, monitoring.upkeep, monitoring.erasure, monitoring.compaction
-print(sorted({"pandas", "pyarrow", "cryptography"} & sys.modules.keys()))
+import sys import monitoring.__main__, monitoring.profiles.profiler, monitoring.records.upkeep,
+monitoring.records.erasure, monitoring.records.compaction print(sorted({"pandas", "pyarrow", "cryptography"} &
+sys.modules.keys()))
 """
     assert run_python(script) == "[]\n"

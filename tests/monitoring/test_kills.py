@@ -9,15 +9,15 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
-from monitoring import journal
-from monitoring.compaction import compact
-from monitoring.decision_log import DecisionLog
-from monitoring.erasure import erase, prepare
-from monitoring.profiler import catch_up
-from monitoring.retention import retain
-from monitoring.segments import archives, read, segments
+from monitoring.profiles.profiler import catch_up
+from monitoring.records import erasure_journal
+from monitoring.records.compaction import compact
+from monitoring.records.decision_log import DecisionLog
+from monitoring.records.erasure import erase, prepare
+from monitoring.records.retention import retain
+from monitoring.records.segments import archives, read, segments
+from monitoring.records.upkeep import alone, look_after
 from monitoring.status import Status, count
-from monitoring.upkeep import alone, look_after
 
 STEPS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.utime"}  # of Python's audit events
 SOMEBODY = "application 7"
@@ -90,7 +90,7 @@ def compact_all(directory):
 
 
 def tidy(directory):
-    return not list(directory.rglob("*.next")) and not journal.journal_path(directory).exists()
+    return not list(directory.rglob("*.next")) and not erasure_journal.journal_path(directory).exists()
 
 
 @pytest.mark.parametrize("work", [compact_all, erase_somebody])
@@ -114,14 +114,14 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(tmp_path, home, fork, work
         gone = [name for name in before.values() if name == SOMEBODY and name not in now.values()]
         assert len(gone) in (0, 4), f"step {step}: half of the rows are erased"
         if work is erase_somebody:
-            assert [record.rows for record in journal.records(directory)] == ([4] if gone else []), step
+            assert [record.rows for record in erasure_journal.records(directory)] == ([4] if gone else []), step
 
         work(directory)
         now, double = logged(directory)
         expected = {key: None if work is erase_somebody and name == SOMEBODY else name for key, name in before.items()}
         assert (now, double) == (expected, 0), step
         assert count(directory) == everybody, step
-        assert sum(record.rows for record in journal.records(directory)) == (4 if work is erase_somebody else 0)
+        assert sum(record.rows for record in erasure_journal.records(directory)) == (4 if work is erase_somebody else 0)
         assert tidy(directory), step
         shutil.rmtree(directory)
         if status == 0:
@@ -134,7 +134,7 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(tmp_path, home, fork, work
 def test_a_write_that_was_cut_short_by_a_kill_is_made_whole(home, torn_bytes):
     with alone(home):
         plan = prepare(home, SOMEBODY).journal
-        journal.commit(home, plan)
+        erasure_journal.commit(home, plan)
     for edit in plan.edits:
         with (home / "decisions" / edit.segment).open("rb+") as file:
             file.seek(edit.offset)
@@ -165,7 +165,7 @@ def test_a_disk_that_fills_up_changes_nothing_or_is_made_good(tmp_path, home, fo
         outcomes.add(status)
         assert status in (0, 1), limit
         assert logged(directory)[0].keys() == before.keys(), limit
-        if status == 1 and not journal.journal_path(directory).exists():
+        if status == 1 and not erasure_journal.journal_path(directory).exists():
             assert tidy(directory), limit
             assert logged(directory) == (before, 0), limit
         work(directory)
@@ -177,7 +177,7 @@ def test_a_disk_that_fills_up_changes_nothing_or_is_made_good(tmp_path, home, fo
 
 
 def test_only_one_changes_the_log_at_a_time(home, monkeypatch):
-    monkeypatch.setattr("monitoring.upkeep.WAIT_S", 0.1)
+    monkeypatch.setattr("monitoring.records.upkeep.WAIT_S", 0.1)
     with alone(home), pytest.raises(BlockingIOError, match="another compact, erase or retain is running"), alone(home):
         pass
     with alone(home):

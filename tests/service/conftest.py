@@ -52,7 +52,7 @@ def metric(client: httpx.Client, name: str) -> float:
 
 def records(directory: Path) -> dict[str, Any]:
     """Every applicant in the decision log, by `application_id`."""
-    from monitoring.segments import read, segments
+    from monitoring.records.segments import read, segments
 
     found = {}
     for segment in segments(directory):

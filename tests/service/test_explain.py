@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from configs.dataset import read_dataset
-from monitoring.decision_log import DecisionLog
-from monitoring.records import Row
+from monitoring.records.decision_log import DecisionLog
+from monitoring.records.lines import Row
 from tests.conftest import GERMAN_CREDIT, struct_of
 from tests.service.test_bad_input import ENVELOPES, error_of
 from tests.service.test_pages import as_json_schema

@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 
-from monitoring.keys import keys_from
-from monitoring.segments import archives, segments
+from monitoring.records.log_keys import log_keys_from
+from monitoring.records.segments import archives, segments
 from monitoring.status import Status, count
 from tests.conftest import ROOT
 from tests.service.conftest import metric, records
@@ -135,7 +135,7 @@ def test_its_worker_goes_on_answering_when_it_has_to_start_anew_meanwhile(traine
 
 def test_an_encrypted_log_is_profiled_archived_and_erased_under_a_running_service(trained, serve, tmp_path, applicant):
     key = base64.b64encode(bytes(range(32))).decode()
-    keys = keys_from({"SCORER_LOG_KEY": key})
+    keys = log_keys_from({"SCORER_LOG_KEY": key})
     service = serve(trained, SCORER_LOG_KEY=key, SCORER_SEGMENT_BYTES=str(2**20))
     directory = tmp_path / "var"
     with httpx.Client(base_url=service.url, timeout=30) as client:

@@ -45,7 +45,7 @@ def test_every_line_is_one_object_and_tells_request_and_trace(trained, serve, tm
         assert {"time", "level", "logger", "message"} <= line.keys(), line
         assert line.keys() <= {"time", "level", "logger", "message", "request_id", "trace_id", "exception"}
         assert datetime.fromisoformat(line["time"]).tzinfo
-    assert {"bentoml.serve", "bentoml.access", "bentoml.scorer", "monitoring.profiler"} <= {
+    assert {"bentoml.serve", "bentoml.access", "bentoml.scorer", "monitoring.profiles.profiler"} <= {
         line["logger"] for line in lines
     }
     assert [line for line in lines if "Starting production" in line["message"]], "what starts the workers speaks so too"

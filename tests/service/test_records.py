@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from monitoring.whylogs_compat import DatasetProfileView
+from monitoring.profiles.whylogs_compat import DatasetProfileView
 from tests.conftest import ROOT
 from tests.service.conftest import metric, records, until
 

@@ -12,7 +12,7 @@ from tests.service.test_records import processes
 from tests.torture.conftest import Connection, body_of
 
 ROWS = 64  # a request: the callers are not to be the slower side
-LATENCY_S = 1.0  # max_latency_ms of configs/service.yaml
+LATENCY_S = 1.0  # max_queue_ms of configs/service.yaml
 
 
 async def flood(port, body, connections, rate, seconds):

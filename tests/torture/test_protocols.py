@@ -17,7 +17,7 @@ import tritonclient.http as triton
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from configs.dataset import RESERVED
-from monitoring.segments import read, segments
+from monitoring.records.segments import read, segments
 from tests.service.tensors import inputs
 from tests.torture.conftest import Connection, body_of
 

@@ -13,7 +13,7 @@ from tests.models.tables import hand_made
 from train.check import check
 from train.errors import TableError
 from train.split import least_of_each
-from train.table import BATCH_ROWS, MAX_FIELD
+from train.tables.reader import BATCH_ROWS, MAX_FIELD
 
 FEATURES = (
     Feature(name="housing type", type="categorical", categories=("own", "rent", "NA", "none", "null")),

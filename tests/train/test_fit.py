@@ -10,10 +10,10 @@ import torch
 from configs.model import Encoding, ModelConfig, Network, Training
 from models.schema import Schema
 from tests.models.tables import hand_made
-from train import inputs
 from train.check import Table, check
 from train.errors import PipelineError
 from train.fit import calibrate, fit, held_out_rows, honest_logits, rate
+from train.network import inputs
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from configs.dataset import read_dataset
 from configs.gates import Waiver, read_gates
 from configs.source import ConfigError
 from tests.conftest import GERMAN_CREDIT
-from train.compare import Estimate
 from train.errors import PipelineError
-from train.evidence import Evidence, resampled
-from train.fairness import Fairness
+from train.evaluation.cross_validation import Estimate
+from train.evaluation.evidence import Evidence, resampled
+from train.evaluation.fairness import Fairness
 from train.gate import GateError, at_least, at_most, exact, judge, waive
 
 DATASET = read_dataset(GERMAN_CREDIT)

@@ -1,0 +1,46 @@
+"""The key file: who may call, by what key, for what and how often.
+
+It holds no key, only the SHA-256 of each. A key is 256 random bits, so nobody finds it from its hash by trying, which
+is what slow or salted hashes are for: they protect passwords, and would cost every request some 100 ms.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from configs.source import ConfigError, read
+
+Permission = Literal["predict", "read", "feedback", "admin"]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One caller."""
+
+    name: Name  # told in the log; unique
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]  # of the key as it is presented
+    permissions: Annotated[tuple[Permission, ...], Meta(min_length=1)]
+    requests_per_s: Annotated[float, Meta(gt=0, le=1e6)] | None = None  # of the whole service; none is no limit
+    burst: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None  # requests at once; none is what a second allows
+    expires: Annotated[datetime, Meta(tz=True)] | None = None  # refused from then on
+
+
+class KeyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole key file; without keys in it nobody may call."""
+
+    keys: tuple[Key, ...]
+
+
+def read_api_keys(path: Path) -> tuple[Key, ...]:
+    """Read and check a key file."""
+    keys = read(path, KeyFile).keys
+    for what, values in (("name", [key.name for key in keys]), ("sha256", [key.sha256 for key in keys])):
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise ConfigError(path, f"keys[{index}].{what}", f"{value} stands twice", "give each caller its own")
+    for index, key in enumerate(keys):
+        if key.burst is not None and key.requests_per_s is None:
+            raise ConfigError(path, f"keys[{index}].burst", "has no rate", "add requests_per_s, or remove it")
+    return keys

@@ -1,0 +1,56 @@
+"""Application ids for applicants that come without one."""
+
+import os
+import time
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct
+
+STOCK = 256  # random parts made at once: a call of the system for each costs as much as the rest of an id
+DIGITS = 19  # of randomness for one id, in hexadecimal: 18 as they are, and one that becomes the variant's
+_VARIANT = {digit: "89ab"[value & 3] for value, digit in enumerate("0123456789abcdef")}  # its first two bits are 10
+
+
+class ApplicationIds:
+    """Makes up UUIDs of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits.
+
+    A forked child must have one of its own, or it makes up the same ids; workers are not forked.
+
+    >>> first, second = ApplicationIds().take(2, at_ms=1_700_000_000_000)
+    >>> first[:15], len(first), first[19] in "89ab", first != second
+    ('018bcfe5-6800-7', 36, True, True)
+    """
+
+    def __init__(self) -> None:
+        self._stock: list[str] = []  # of random parts
+        self._at_ms = -1
+        self._begin = ""  # of every id of that millisecond
+
+    def take(self, count: int, at_ms: int | None = None) -> list[str]:
+        """So many ids of the time `at_ms`, now if there is none."""
+        begin = self._beginning(time.time_ns() // 1_000_000 if at_ms is None else at_ms)
+        return [begin + self._random() for _ in range(count)]
+
+    def complete(self, rows: Sequence[Struct]) -> None:
+        """Give an id to each row that has none."""
+        begin = ""
+        for row in rows:
+            given = row.application_id  # type: ignore[attr-defined]
+            if given is UNSET or given is None:
+                begin = begin or self._beginning(time.time_ns() // 1_000_000)
+                row.application_id = begin + (self._stock.pop() if self._stock else self._random())  # type: ignore[attr-defined]
+
+    def _beginning(self, at_ms: int) -> str:
+        if at_ms != self._at_ms:
+            digits = f"{at_ms:012x}"
+            self._at_ms, self._begin = at_ms, f"{digits[:8]}-{digits[8:]}-7"
+        return self._begin
+
+    def _random(self) -> str:
+        if not self._stock:
+            pool = os.urandom((STOCK * DIGITS + 1) // 2).hex()
+            self._stock = [
+                f"{pool[at : at + 3]}-{_VARIANT[pool[at + 3]]}{pool[at + 4 : at + 7]}-{pool[at + 7 : at + 19]}"
+                for at in range(0, STOCK * DIGITS, DIGITS)
+            ]
+        return self._stock.pop()

@@ -1,0 +1,1 @@
+"""whylogs profiles of the decision log, and the process that keeps them."""

@@ -1,0 +1,191 @@
+"""Archives: the rows of one segment as a Parquet file, for DuckDB, pandas and whoever audits.
+
+Owns: columns and their types, reading and writing Parquet, plain or encrypted. Leaves to others: when a segment becomes
+one (compaction), what is erased (erasure). pyarrow costs 0.25 s and 100 MB, so this is imported where it is used only.
+
+A row is one scored applicant. A feature is text or a double, as its values in the segment are, and text where they are
+of both kinds; one that never has a value is no column. An erased applicant keeps its row, with neither id nor values.
+Archives are encrypted as a whole with the log's key itself, which DuckDB and pandas take as it is.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
+
+from monitoring.records.cipher import KeyMissing
+from monitoring.records.durable import PRIVATE, create
+from monitoring.records.lines import Batch, Row
+from monitoring.records.log_keys import LogKeys
+from monitoring.records.segments import read
+
+ROW_GROUP_ROWS = 16_384  # rows in memory at a time, some 2 kB each as Python objects
+_FIRST = {
+    "time": pa.timestamp("us", "UTC"),
+    "model": pa.string(),
+    "protocol": pa.string(),
+    "application_id": pa.string(),
+    "probability": pa.float64(),
+    "decision": pa.string(),
+}
+_LAST = {"segment": pa.string(), "sequence": pa.int64()}  # where it comes from: the file, and the row's number there
+_IMPERSONAL = frozenset(("time", "model", "protocol", "probability", "decision", *_LAST))
+
+RowKey = tuple[str, int]  # segment and sequence
+
+
+def write(path: Path, segment: Path, keys: LogKeys, secret: bytes | None) -> int:
+    """Write the rows of a segment to `path`, synced and as old as its newest row; returns how many there are.
+
+    Args:
+        path: of the new file.
+        segment: that is closed.
+        keys: to read it with.
+        secret: to encrypt the archive with; None for plain Parquet.
+
+    Raises:
+        KeyMissing: a line is encrypted with another key.
+        OSError: the disk is full.
+    """
+    features = _features(batch for batch, _ in read(segment, keys=keys))
+    names = {feature: f"applicant.{feature}" if feature in _FIRST | _LAST else feature for feature in features}
+    schema = pa.schema(_FIRST | {names[feature]: kind for feature, kind in features.items()} | _LAST)
+    rows, newest = 0, 0.0
+    with _writer(path, schema, secret) as put:
+        group: list[tuple[Batch, int, Row]] = []
+        for batch, _ in read(segment, keys=keys):
+            newest = max(newest, batch.time.timestamp())
+            for number, row in enumerate(batch.rows, batch.sequence):
+                group.append((batch, number, row))
+                if len(group) == ROW_GROUP_ROWS:
+                    put(_table(group, segment.name, features, schema))
+                    rows += len(group)
+                    group = []
+        if group or not rows:
+            put(_table(group, segment.name, features, schema))
+            rows += len(group)
+    os.utime(path, (newest, newest))
+    return rows
+
+
+def rows_of(archive: Path, application_id: str, keys: LogKeys) -> set[RowKey]:
+    """Find the rows of an applicant in an archive."""
+    with _opened(archive, keys) as (file, _):
+        found: set[RowKey] = set()
+        for group in file.iter_batches(columns=["application_id", "segment", "sequence"]):
+            hits = group.filter(_is(group.column("application_id"), application_id))
+            found |= set(zip(hits.column("segment").to_pylist(), hits.column("sequence").to_pylist(), strict=True))
+        return found
+
+
+def find(archive: Path, application_id: str, keys: LogKeys) -> tuple[datetime, str, Row] | None:
+    """The newest decision on an applicant in an archive: when, by which model, and the row."""
+    newest: dict[str, Any] | None = None
+    with _opened(archive, keys) as (file, _):
+        for number in range(file.num_row_groups):
+            ids = file.read_row_group(number, columns=["application_id"]).column("application_id")
+            if not pc.any(_is(ids, application_id)).as_py():
+                continue
+            table = file.read_row_group(number)
+            newest = table.filter(_is(table.column("application_id"), application_id)).to_pylist()[-1]
+    if newest is None:
+        return None
+    applicant = {
+        name.removeprefix("applicant."): value
+        for name, value in newest.items()
+        if value is not None and name not in _IMPERSONAL
+    }
+    row = Row(newest["protocol"], newest["probability"], newest["decision"], applicant)
+    return newest["time"], newest["model"], row
+
+
+def write_erased(path: Path, archive: Path, application_id: str, keys: LogKeys) -> None:
+    """Write an archive to `path` without the id and the values of an applicant, everything else as it was."""
+    with _opened(archive, keys) as (file, secret), _writer(path, file.schema_arrow, secret) as put:
+        for number in range(file.num_row_groups):
+            table = file.read_row_group(number)
+            hit = _is(table.column("application_id"), application_id)
+            for index, field in enumerate(table.schema):
+                if field.name not in _IMPERSONAL:
+                    empty = pa.scalar(None, field.type)
+                    table = table.set_column(index, field, pc.if_else(hit, empty, table.column(index)))
+            put(table)
+    age_s = archive.stat().st_mtime
+    os.utime(path, (age_s, age_s))
+
+
+def _is(ids: Any, application_id: str) -> Any:
+    return pc.fill_null(pc.equal(ids, application_id), False)
+
+
+def _features(batches: Iterator[Batch]) -> dict[str, Any]:
+    """Tell which features have values, and the type of each column, in the order in which they turn up."""
+    kinds: dict[str, set[type]] = {}
+    for batch in batches:
+        for row in batch.rows:
+            for name, value in row.applicant.items():
+                if value is not None and name != "application_id":
+                    kinds.setdefault(name, set()).add(type(value))
+    return {name: pa.float64() if types <= {int, float} else pa.string() for name, types in kinds.items()}
+
+
+def _table(group: Sequence[tuple[Batch, int, Row]], segment: str, features: dict[str, Any], schema: Any) -> Any:
+    applicants = [row.applicant for _, _, row in group]
+    columns: list[list[Any]] = [
+        [batch.time for batch, _, _ in group],
+        [batch.model for batch, _, _ in group],
+        [row.protocol for _, _, row in group],
+        [applicant.get("application_id") for applicant in applicants],
+        [row.probability for _, _, row in group],
+        [row.decision for _, _, row in group],
+    ]
+    for name, kind in features.items():
+        cast: Callable[[Any], Any] = float if kind == pa.float64() else _text
+        values = (applicant.get(name) for applicant in applicants)
+        columns.append([None if value is None else cast(value) for value in values])
+    columns += [[segment] * len(group), [number for _, number, _ in group]]
+    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+@contextmanager
+def _writer(path: Path, schema: Any, secret: bytes | None) -> Iterator[Callable[[Any], None]]:
+    properties = pe.create_encryption_properties(secret) if secret else None
+    with create(path, PRIVATE) as file:
+        writer = pq.ParquetWriter(file, schema, compression="zstd", encryption_properties=properties)
+        try:
+            yield writer.write_table
+        except BaseException:
+            with suppress(OSError):  # the footer, to a disk that is full
+                writer.close()
+            raise
+        writer.close()
+
+
+@contextmanager
+def _opened(archive: Path, keys: LogKeys) -> Iterator[tuple[Any, bytes | None]]:
+    """Open an archive, with the key that it takes."""
+    with archive.open("rb") as file:
+        if file.read(4) != b"PARE":  # the mark of a file whose footer is encrypted
+            yield pq.ParquetFile(file), None
+            return
+        for secret in keys.secrets:
+            try:
+                opened = pq.ParquetFile(file, decryption_properties=pe.create_decryption_properties(secret))
+            except OSError:  # the wrong key, as pyarrow says it
+                continue
+            yield opened, secret
+            return
+    raise KeyMissing(archive.name)

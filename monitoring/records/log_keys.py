@@ -1,0 +1,66 @@
+"""The keys of the decision log: none for plain text, one, or several while an old one is still needed for reading.
+
+Owns: reading them from the environment, and which of them does what. Leaves to others: encrypting (cipher, archive).
+"""
+
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+
+from configs.source import ConfigError
+from monitoring.records.cipher import KEY_BYTES, VARIABLE, SegmentCipher, SegmentLines, key_id
+from monitoring.records.lines import Batch, encode_line
+
+
+class LogKeys:
+    """The keys of a log: the first writes, all of them read; with none everything is plain.
+
+    Args:
+        secrets: of 32 bytes each.
+    """
+
+    def __init__(self, secrets: Sequence[bytes] = ()) -> None:
+        self._secrets = {key_id(secret): secret for secret in secrets}
+
+    def __bool__(self) -> bool:
+        """Whether there is a key to write with."""
+        return bool(self._secrets)
+
+    @property
+    def secrets(self) -> list[bytes]:
+        """The keys themselves, for archives: the first one writes."""
+        return list(self._secrets.values())
+
+    def encoder(self, segment: str) -> Callable[[Batch], bytes]:
+        """Give what writes the lines of a new segment of this name."""
+        if not self._secrets:
+            return encode_line
+        return SegmentCipher(next(iter(self._secrets.values())), segment).encode
+
+    def lines(self, segment: str) -> "SegmentLines":
+        """Give what reads the lines of the segment of this name."""
+        return SegmentLines(segment, self._secrets)
+
+
+NO_KEYS = LogKeys()
+
+
+def log_keys_from(environment: Mapping[str, str]) -> LogKeys:
+    """Read `SCORER_LOG_KEY`: base64 of 32 bytes, or several with commas between them; absent for a plain log.
+
+    Raises:
+        ConfigError: it is something else, an empty text included; says so without showing it.
+    """
+    if VARIABLE not in environment:
+        return NO_KEYS
+    secrets = [_secret(part) for part in environment[VARIABLE].split(",")]
+    if not all(len(secret) == KEY_BYTES for secret in secrets):
+        remedy = "make one with `head -c 32 /dev/urandom | base64`, or unset it for a log in plain text"
+        raise ConfigError("environment", VARIABLE, f"is not base64 of {KEY_BYTES} bytes", remedy)
+    return LogKeys(secrets)
+
+
+def _secret(text: str) -> bytes:
+    try:
+        return binascii.a2b_base64(text.strip(), strict_mode=True)
+    except (binascii.Error, ValueError):
+        return b""

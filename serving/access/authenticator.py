@@ -1,0 +1,190 @@
+"""Whether a key opens a door: known, not expired, allowed this, and within its rate.
+
+Owns the decision, for every protocol, and following the key file. Leaves to others: where a protocol carries the
+key and which route needs what (`serving.access.middleware` for HTTP), and the file's form (`configs.api_keys`).
+
+A key is found by its SHA-256 and compared in constant time. What a caller could learn from the time of the look-up is
+about a hash that it cannot steer, so the table may be an ordinary dict, however many keys there are.
+"""
+
+import hashlib
+import hmac
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from prometheus_client import Gauge
+
+from configs.api_keys import Key, Permission, read_api_keys
+from configs.source import ConfigError
+from models.errors import Rejected
+
+LOOK_S = 1.0  # seconds between two looks at the file: so long a revoked key may still work
+FORMS = "`Authorization: Bearer <key>` or `X-API-Key: <key>`"
+
+logger = logging.getLogger("bentoml.scorer")
+
+Stamp = tuple[int, int, int]
+
+
+class AccessDenied(Rejected):
+    """A caller that may not come in: 401, 403 or 429, with the headers that belong to it."""
+
+    def __init__(self, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(status, message)
+        self.headers = headers
+
+
+class _Bucket:
+    """A token bucket in one number: when it will be full again.
+
+    That is the generic cell rate algorithm (ITU-T I.371), which grants what a bucket of `burst` tokens, refilled at
+    `rate` a second, grants.
+    """
+
+    __slots__ = ("_full_at_s", "_patience_s", "_step_s")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._step_s = 1 / rate
+        self._patience_s = (max(burst, 1) - 1) / rate
+        self._full_at_s = 0.0
+
+    def wait_s(self, now_s: float) -> float:
+        """Take a token and give 0, or take none and give the seconds until there is one.
+
+        >>> bucket = _Bucket(rate=2, burst=2)
+        >>> [bucket.wait_s(now_s) for now_s in (100.0, 100.0, 100.0, 100.5)]
+        [0.0, 0.0, 0.5, 0.0]
+        """
+        full_at_s = max(self._full_at_s, now_s)
+        wait_s = full_at_s - now_s - self._patience_s
+        if wait_s > 0:
+            return wait_s
+        self._full_at_s = full_at_s + self._step_s
+        return 0.0
+
+
+class _Entry:
+    """A key as it is asked about."""
+
+    __slots__ = ("bucket", "digest", "expires_s", "key")
+
+    def __init__(self, key: Key, workers: int, before: "_Entry | None") -> None:
+        self.key = key
+        self.digest = bytes.fromhex(key.sha256)
+        self.expires_s = key.expires.timestamp() if key.expires else math.inf
+        self.bucket: _Bucket | None = None
+        if before and (before.key.requests_per_s, before.key.burst) == (key.requests_per_s, key.burst):
+            self.bucket = before.bucket  # or every change of the file would fill all buckets
+        elif key.requests_per_s:
+            burst = key.requests_per_s if key.burst is None else key.burst
+            self.bucket = _Bucket(key.requests_per_s / workers, burst / workers)
+
+
+class Authenticator:
+    """Admits callers by the keys of one file.
+
+    Args:
+        path: the key file; None asks nobody for a key.
+        workers: processes that share the callers. Each grants its share of a rate, without asking the others, so a
+            caller that keeps to one connection, and with it to one worker, gets that share alone.
+        now_s: a clock that only goes forwards, in seconds.
+
+    Raises:
+        ConfigError: the file cannot be read or makes no sense.
+    """
+
+    def __init__(self, path: Path | None, workers: int = 1, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._workers = workers
+        self._now_s = now_s
+        self._entries: dict[bytes, _Entry] = {}
+        self._stamp: Stamp | None = None
+        if path:
+            self._stamp = _stamp(path)
+            self._take(read_api_keys(path))
+
+    @property
+    def requires_keys(self) -> bool:
+        """Whether there is a key file."""
+        return self._path is not None
+
+    def admit(self, presented: str | None, permission: Permission) -> None:
+        """Return if the key `presented` may do what needs `permission` now; raises `AccessDenied`: 401, 403 or 429."""
+        if self._path is None:
+            return
+        if not presented:
+            raise _unknown(f"this service asks for a key, as {FORMS}")
+        digest = hashlib.sha256(presented.encode("utf-8", "replace")).digest()
+        entry = self._entries.get(digest)
+        if entry is None or not hmac.compare_digest(entry.digest, digest):
+            raise _unknown("this key is not known here, or was revoked")
+        key = entry.key
+        if time.time() >= entry.expires_s:
+            raise _unknown(f"the key {key.name} expired at {key.expires}")
+        if permission not in key.permissions:
+            allowed = ", ".join(key.permissions)
+            raise AccessDenied(403, f"the key {key.name} does not have the permission {permission}, only {allowed}")
+        if entry.bucket is not None and (wait_s := entry.bucket.wait_s(self._now_s())):
+            message = f"the key {key.name} may make {key.requests_per_s:g} requests a second; wait"
+            raise AccessDenied(429, message, (b"retry-after", b"%d" % math.ceil(wait_s)))
+
+    def watch(self) -> None:
+        """Follow the file from now on, in a daemon thread, so that no request waits while it is read."""
+        if self._path:
+            _broken().set(0)
+            threading.Thread(target=self._follow, name="keys", daemon=True).start()
+
+    def look(self) -> None:
+        """Read the file if it has changed; one that is broken or gone leaves the keys as they are, and is told."""
+        if self._path is None:
+            return
+        try:
+            stamp = _stamp(self._path)
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp  # taken before reading: what is written meanwhile is another change
+            keys = read_api_keys(self._path)
+        except ConfigError as error:
+            _broken().set(1)
+            logger.error("the keys stay as they were: %s", error)  # noqa: TRY400 - the message says it all
+            return
+        self._take(keys)
+        _broken().set(0)
+        logger.info("read %s again: %s", self._path, ", ".join(key.name for key in keys) or "no keys")
+
+    def _follow(self) -> None:
+        while True:
+            time.sleep(LOOK_S)
+            self.look()
+
+    def _take(self, keys: tuple[Key, ...]) -> None:
+        entries = {}
+        for key in keys:
+            digest = bytes.fromhex(key.sha256)
+            entries[digest] = _Entry(key, self._workers, self._entries.get(digest))
+        self._entries = entries  # at once: a request sees the old keys or the new ones
+
+
+def _unknown(message: str) -> AccessDenied:
+    return AccessDenied(401, message, (b"www-authenticate", b"Bearer"))
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """What changes with the file; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@cache
+def _broken() -> Gauge:
+    """1 while the key file is not what is in force; made in the worker, as `serving.metrics` says."""
+    said = "1 while the key file cannot be used, and the keys read before are in force"
+    return Gauge("scorer_keys_file_broken", said, multiprocess_mode="mostrecent")

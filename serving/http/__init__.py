@@ -1,0 +1,1 @@
+"""HTTP: `POST /predict`, `POST /explain`, and the pages."""

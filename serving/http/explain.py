@@ -1,0 +1,165 @@
+"""`POST /explain`: why an applicant, or a past decision, has its probability.
+
+Owns the two bodies that the route takes, and that explaining never holds up scoring: one thread explains, applicant by
+applicant and request by request in turn, another one searches the log, and few requests may wait. Leaves what an
+explanation is to `models.explanation`, checking applicants to `models.request` and finding decisions to
+`monitoring.records.lookup`. An explanation decides nothing, so it is no row of the decision log and counts as no
+prediction.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from configs.dataset import RESERVED
+from configs.service import ServiceConfig
+from models.artifact import Artifact
+from models.errors import RETRY_AFTER_S, Detail, Fault, Rejected, ScorerError, Unready
+from models.explanation import Explainer, Explanation
+from models.request import RequestDecoder, is_identifier, parse, reject, shown
+from models.schema import MAX_ID_LENGTH
+from monitoring.records.log_keys import LogKeys
+from monitoring.records.lookup import Decided, find
+from serving.http.body import ClientGone, read_body
+from serving.metrics import metrics
+
+T = TypeVar("T")
+OTHER_MODEL = "other_model"  # code of the refusal to explain what another version decided
+LONGEST_BY_ID = 4096  # bytes of a body that names a past decision, spaces included; longer ones bring applicants
+ENVELOPE = 'the body must be {"applicants": [{...}, ...]} or {"application_id": "..."} and nothing else'
+
+logger = logging.getLogger("bentoml.scorer")
+
+
+class ExplainEndpoint:
+    """The route of one worker.
+
+    Args:
+        artifact: the model that is served.
+        directory: where records lie.
+        settings: of the service; its limits hold here too.
+        keys: of the decision log.
+    """
+
+    def __init__(self, artifact: Artifact, directory: Path, settings: ServiceConfig, keys: LogKeys) -> None:
+        self._artifact = artifact
+        self._directory = directory
+        self._keys = keys
+        self._max_rows = settings.max_explained_rows
+        self._max_body_bytes = settings.max_body_bytes
+        self._timeout_s = settings.timeout_s
+        self._decoder = RequestDecoder(artifact.schema, self._max_rows)
+        self._waiting_rows = 0
+        self._explainer: Explainer | None = None
+        # Threads begin with the first job. ONNX Runtime lets go of the interpreter, and the event loop goes on.
+        self._explaining = ThreadPoolExecutor(1, "explain")
+        self._searching = ThreadPoolExecutor(1, "lookup")
+
+    def open(self, example: Struct) -> None:
+        """Begin to explain, once `example` has been: the first caller must not wait for what is made once."""
+        # A session of its own: the thread that explains and the one that scores must not share buffers.
+        scorer, model = self._artifact.scorer(), self._artifact
+        explainer = Explainer(model.schema, scorer.probabilities, model.background, model.tag)
+        explainer.explain(example)
+        self._explainer = explainer
+
+    def close(self) -> None:
+        """Explain no more; what waits is dropped."""
+        self._explaining.shutdown(wait=False, cancel_futures=True)
+        self._searching.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, request: Request) -> Response:
+        """One request."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                explanations = await self._explain(
+                    await read_body(request.scope, request.receive, self._max_body_bytes)
+                )
+        except ClientGone:
+            return Response(status_code=400)  # nobody is there to read it
+        except TimeoutError:
+            return refusal(Rejected(504, "took too long"))
+        except ScorerError as error:
+            return refusal(error)
+        except Exception:
+            fault_id = uuid.uuid4().hex
+            logger.exception("fault %s while explaining", fault_id)
+            return refusal(Fault(fault_id))
+        return Response(msgspec.json.encode(explanations), media_type="application/json")
+
+    async def _explain(self, body: bytes) -> list[Explanation]:
+        past = past_id(body)
+        rows = [] if past is not None else self._applicants(body)
+        taken = max(1, len(rows))
+        if self._explainer is None or (self._waiting_rows and self._waiting_rows + taken > self._max_rows):
+            raise Unready("too many explanations are waiting; try again")
+        self._waiting_rows += taken
+        try:
+            if past is not None:
+                search = partial(find, self._directory, past, time.monotonic() + self._timeout_s, self._keys)
+                rows = [self._decided(await self._in(self._searching, search))]
+            explain = self._explainer.explain
+            # One after the other, so that requests take turns, and a caller who has gone is not worked for.
+            return [await self._in(self._explaining, partial(explain, row)) for row in rows]
+        finally:
+            self._waiting_rows -= taken
+
+    async def _in(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
+
+    def _applicants(self, body: bytes) -> list[Struct]:
+        try:
+            return self._decoder.decode(body)
+        except Rejected as error:
+            if error.code == "invalid_envelope":
+                raise Rejected(400, ENVELOPE, error.code) from None
+            raise
+
+    def _decided(self, found: Decided | None) -> Struct:
+        """The applicant of a past decision, if the model served now is the one that decided it."""
+        if found is None:
+            raise Rejected(404, f"the decision log has no such {RESERVED}; it may have been erased")
+        if found.model != self._artifact.tag:
+            message = f"{found.model} decided this and {self._artifact.tag} is served; serve the former to explain it"
+            raise Rejected(409, message, OTHER_MODEL)
+        brought = {name: value for name, value in found.row.applicant.items() if value is not None}
+        return msgspec.convert(brought, self._artifact.schema.row)
+
+
+def past_id(body: bytes) -> str | None:
+    """The `application_id` of a body that names a past decision; None for any other body.
+
+    Raises:
+        Rejected: the id is none.
+
+    >>> past_id(b'{"application_id": "A-1001"}'), past_id(b'{"applicants": []}')
+    ('A-1001', None)
+    """
+    if len(body) > LONGEST_BY_ID or b'"applicants"' in body:
+        return None
+    envelope = parse(body)
+    if not isinstance(envelope, dict) or set(envelope) != {RESERVED} or getattr(envelope, "doubled", []):
+        return None
+    value: Any = envelope[RESERVED]
+    if is_identifier(value):
+        return str(value)
+    message = f"must be text of 1 to {MAX_ID_LENGTH} characters"
+    return reject([Detail(row=None, field=RESERVED, value=shown(value), message=message)])
+
+
+def refusal(error: ScorerError) -> Response:
+    """An error as the contract shapes it."""
+    metrics().rejected.labels(error.code).inc()
+    more = {"retry-after": str(RETRY_AFTER_S)} if isinstance(error, Unready) else {}
+    return Response(error.body(), error.status, more, "application/json")

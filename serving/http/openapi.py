@@ -1,0 +1,109 @@
+"""The OpenAPI document: BentoML's, with the routes and errors that it does not know."""
+
+from typing import Any
+
+import msgspec
+
+from configs.dataset import RESERVED
+from models.artifact import Artifact
+from models.errors import CODES
+from models.explanation import Explanation
+from models.request import ENVELOPE
+from models.schema import MAX_ID_LENGTH
+from serving.http.explain import OTHER_MODEL
+
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["row", "field", "value", "message"],
+                        "properties": {
+                            "row": {"type": "integer", "nullable": True},
+                            "field": {"type": "string", "nullable": True},
+                            "value": {"nullable": True},
+                            "message": {"type": "string"},
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+TOLD_BY_PREDICT = (400, 401, 403, 413, 415, 422, 429, 500, 503, 504)
+KEY_FORMS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+
+
+def complete(spec: dict[str, Any], artifact: Artifact, requires_keys: bool) -> dict[str, Any]:
+    """BentoML's document, about this model, with `GET /model` and with our errors and keys."""
+    dataset = artifact.schema.dataset
+    spec["info"] = {
+        "title": f"credit-scorer: {dataset.name}",
+        "version": artifact.manifest.version,
+        "description": f"{dataset.description}. Gives each applicant the probability that `{dataset.target.column}` is "
+        f"`{dataset.target.event}`, and declines from {dataset.threshold:.4f} upwards.",
+    }
+    schemas = spec.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Error"] = ERROR
+    if requires_keys:
+        spec["components"]["securitySchemes"] = KEY_FORMS
+        spec["security"] = [{form: []} for form in KEY_FORMS]  # one of them
+    predict = spec["paths"]["/predict"]["post"]
+    answers = {status: answer for status, answer in predict["responses"].items() if str(status) == "200"}
+    predict["responses"] = answers | {str(status): _refusal(CODES[status]) for status in TOLD_BY_PREDICT}
+    about = "What is served: features with types and ranges, threshold, data and origin."
+    spec["paths"]["/model"] = _page(predict["tags"], "model", about, {"application/json": {"type": "object"}})
+    text = {kind: {"type": "string"} for kind in ("text/html", "text/markdown")}
+    spec["paths"]["/explain"] = {"post": _explain(predict["tags"], artifact, schemas)}
+    spec["paths"]["/model/card"] = _page(predict["tags"], "card", "The model card.", text)
+    return spec
+
+
+def _explain(tags: list[str], artifact: Artifact, schemas: dict[str, Any]) -> dict[str, Any]:
+    (explanation,), parts = msgspec.json.schema_components([Explanation], ref_template="#/components/schemas/{name}")
+    schemas |= parts
+    applicants = {"type": "array", "items": artifact.schema.json_schema, "minItems": 1}
+    ids = {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH}
+    bodies = [
+        {"type": "object", "required": [name], "properties": {name: schema}, "additionalProperties": False}
+        for name, schema in ((ENVELOPE, applicants), (RESERVED, ids))
+    ]
+    body = {"schema": {"oneOf": bodies}, "example": {ENVELOPE: [artifact.manifest.example]}}
+    about = (
+        "What each feature adds to the log-odds of the base rate, and the reasons for a decline: of applicants, or of "
+        "a past decision by its application_id. Decides nothing, and is not recorded as a decision."
+    )
+    answer = {"application/json": {"schema": {"type": "array", "items": explanation}}}
+    codes = {status: CODES[status] for status in (*TOLD_BY_PREDICT, 404)} | {409: OTHER_MODEL}
+    return {
+        "tags": tags,
+        "operationId": "credit_scorer__explain",
+        "description": about,
+        "requestBody": {"required": True, "content": {"application/json": body}},
+        "responses": {"200": {"description": "explanations, in the order asked", "content": answer}}
+        | {str(status): _refusal(code) for status, code in codes.items()},
+    }
+
+
+def _page(tags: list[str], name: str, description: str, kinds: dict[str, dict[str, str]]) -> dict[str, Any]:
+    content = {kind: {"schema": schema} for kind, schema in kinds.items()}
+    answers = {"200": {"description": description, "content": content}}
+    operation = {"tags": tags, "operationId": f"credit_scorer__{name}", "description": description}
+    return {"get": operation | {"responses": answers}}
+
+
+def _refusal(code: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Error"}
+    return {"description": code, "content": {"application/json": {"schema": schema}}}

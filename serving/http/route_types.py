@@ -1,0 +1,57 @@
+"""What BentoML's route takes and gives: for its documents, its clients and its API page.
+
+The schemas come from the dataset and from `models.prediction`. Bodies are read, checked and written by
+`serving.http.predict`.
+"""
+
+from typing import Any
+
+import bentoml
+import msgspec
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
+from pydantic_core import CoreSchema, core_schema
+
+from models.prediction import Prediction
+from models.schema import Schema
+
+IODescriptor: Any = bentoml.IODescriptor
+
+
+def described(name: str, schema: dict[str, Any]) -> type:
+    """A type that pydantic takes as it is, and describes by `schema`."""
+
+    def core(cls: type, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.any_schema()
+
+    def json(cls: type, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return dict(schema)
+
+    members = {"__get_pydantic_core_schema__": classmethod(core), "__get_pydantic_json_schema__": classmethod(json)}
+    return type(name, (), members)
+
+
+def request_type(schema: Schema, example: dict[str, Any], max_rows: int) -> type:
+    """`{"applicants": [...]}`, with an example that succeeds when it is sent."""
+    applicants = {
+        "type": "array",
+        "items": schema.json_schema,
+        "minItems": 1,
+        "maxItems": max_rows,
+        "example": [example],
+        "examples": [[example]],
+    }
+    listed = described("ApplicantList", applicants)
+    made: type = create_model("Applicants", __base__=IODescriptor, applicants=(listed, ...))
+    return made
+
+
+def response_type() -> type:
+    """A JSON list of predictions."""
+    (prediction,), components = msgspec.json.schema_components([Prediction], ref_template="{name}")
+    listed = described("PredictionList", {"type": "array", "items": components[prediction["$ref"]]})
+
+    def answer() -> None: ...
+
+    answer.__annotations__["return"] = listed
+    made: type = IODescriptor.from_output(answer)
+    return made

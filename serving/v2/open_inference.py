@@ -1,0 +1,70 @@
+"""The Open Inference Protocol as the service has it: one inference, its routes over REST, and its gRPC server.
+
+Owns putting these together, and their life. Leaves to others: everything else (inference, rest, grpc_server).
+"""
+
+from collections.abc import Callable
+
+from bentoml.exceptions import BentoMLException
+from starlette.routing import Route
+
+from configs.service import ServiceConfig
+from configs.source import ConfigError
+from models.artifact import Artifact
+from serving.access import Authenticator
+from serving.access.grpc_access import GrpcAccess
+from serving.batching import Batcher
+from serving.v2.grpc_server import GrpcServer, read_certificates
+from serving.v2.inference import Inference
+from serving.v2.messages import Messages
+from serving.v2.rest import RestRoutes
+from serving.v2.shared_port import SharedPort
+
+
+class OpenInference:
+    """REST and gRPC of one process.
+
+    Args:
+        artifact: the model that is served.
+        batcher: where rows are scored.
+        settings: of the service.
+        authenticator: decides on keys.
+    """
+
+    def __init__(
+        self, artifact: Artifact, batcher: Batcher, settings: ServiceConfig, authenticator: Authenticator
+    ) -> None:
+        self._settings = settings
+        self._inference = Inference(artifact, batcher, settings.max_rows, settings.timeout_s)
+        self._gate = GrpcAccess(authenticator, settings)
+        self._port = SharedPort(settings.grpc_address, settings.grpc_port)
+        self._server: GrpcServer | None = None
+
+    def prepare(self) -> None:
+        """In the process that starts the workers: take the port, and see that all is there.
+
+        Raises:
+            BentoMLException: something is missing; `bentoml serve` prints it and ends.
+        """
+        try:
+            Messages()
+            read_certificates(self._settings)
+            self._port.take()
+        except ConfigError as mistake:
+            raise BentoMLException(str(mistake)) from None
+
+    def routes(self) -> list[Route]:
+        """Under `/v2`."""
+        return RestRoutes(self._inference, self._settings.max_body_bytes).routes()
+
+    async def start(self, ready: Callable[[], bool]) -> None:
+        """In a worker: answer from now on; `ready` tells whether rows can be scored."""
+        self._inference.open(ready)
+        if self._settings.grpc_port:
+            self._server = GrpcServer(self._inference, self._settings, self._gate)
+            await self._server.start()
+
+    async def stop(self) -> None:
+        """In a worker: end gRPC without a failed call."""
+        if self._server:
+            await self._server.stop()

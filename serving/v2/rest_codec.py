@@ -1,0 +1,159 @@
+"""Bodies of the Open Inference Protocol over REST: to tensors, and from predictions.
+
+A body is JSON, or JSON followed by the raw bytes of those tensors that say so (the binary tensor data extension), in
+which case a header tells where the JSON ends.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from models.errors import Rejected
+from models.prediction import Prediction
+from models.request import parse, shown
+from serving.v2.tensors import OUTPUTS, TEXT, Tensor, TensorDecoder, column, malformed, outputs_of, pack, unpack
+
+LENGTH_HEADER = "inference-header-content-length"
+BINARY_SIZE = "binary_data_size"  # parameter of an input or output: its raw bytes
+BINARY = "binary_data"  # parameter of a requested output: whether its data is to be raw bytes
+BINARY_ALL = "binary_data_output"  # parameter of a request: what `binary_data` is where an output does not say
+MAX_DIGITS = 12  # of that length
+MARKS_A_VALUE = 2  # of { [ , for each value: an element in a list of its own, and the comma after it
+
+Element = str | int | float | bool | None
+Parameters = dict[str, Any]
+
+
+class Input(Struct, gc=False):
+    """One input tensor; its elements are in `data`, or in the bytes behind the JSON."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: Parameters = {}
+    data: list[Element | list[Element]] | UnsetType = UNSET
+
+
+class Output(Struct, gc=False):
+    """One output that is asked for."""
+
+    name: str
+    parameters: Parameters = {}
+
+
+class InferRequest(Struct, gc=False):
+    """The JSON of a request."""
+
+    inputs: list[Input]
+    id: str | None = None
+    parameters: Parameters = {}
+    outputs: list[Output] = []
+
+
+class RestCodec:
+    """Reads requests and writes answers.
+
+    Args:
+        decoder: makes rows of tensors.
+        name: of the model.
+        version: of the model.
+    """
+
+    def __init__(self, decoder: TensorDecoder, name: str, version: str) -> None:
+        self._decoder = decoder
+        self._model = {"model_name": name, "model_version": version}
+        self._json: msgspec.json.Decoder[InferRequest] = msgspec.json.Decoder(InferRequest)
+
+    def parse(self, body: bytes, json_bytes: str | None) -> tuple[InferRequest, bytes]:
+        """The JSON and what is behind it; `json_bytes` is the header that tells where. Raises `Rejected`."""
+        size = len(body)
+        if json_bytes is not None:
+            if not (json_bytes.isdecimal() and len(json_bytes) < MAX_DIGITS and int(json_bytes) <= len(body)):
+                raise malformed(f"{LENGTH_HEADER} is {shown(json_bytes)}; it must be a part of the {len(body)} bytes")
+            size = int(json_bytes)
+        text = body[:size]
+        # Python builds an object for each of these: five million empty ones would hold the worker up for a minute.
+        values = (self._decoder.max_rows + 2) * self._decoder.max_tensors
+        if sum(text.count(mark) for mark in (b"{", b"[", b",")) > MARKS_A_VALUE * values:
+            raise Rejected(413, f"more values than {self._decoder.max_rows} rows have")
+        try:
+            return self._json.decode(text), body[size:]
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return _explained(text), body[size:]  # NaN, which Python's clients send, is no JSON, and can be meant
+
+    def rows(self, request: InferRequest, behind: bytes) -> list[Struct]:
+        """Rows of `schema.row`; raises `Rejected`."""
+        if len(request.inputs) > self._decoder.max_tensors:
+            raise malformed(f"{len(request.inputs)} inputs; the model has {len(self._decoder.schema.names)}")
+        tensors, at = [], 0
+        for tensor in request.inputs:
+            rows = self._decoder.rows_of(tensor.name, tensor.shape)
+            size = tensor.parameters.get(BINARY_SIZE)
+            values: Sequence[Any]
+            if size is None:
+                values = _elements(tensor, rows)
+            elif type(size) is not int or not 0 <= size <= len(behind) - at or tensor.data is not UNSET:
+                raise malformed(
+                    f"input {shown(tensor.name)} has {BINARY_SIZE} {shown(size)}; it must have no data, and so "
+                    f"many bytes behind the JSON, which ends where {LENGTH_HEADER} says"
+                )
+            else:
+                values = unpack(tensor.name, tensor.datatype, behind[at : at + size], rows)
+                at += size
+            tensors.append(Tensor(tensor.name, tensor.datatype, values))
+        if at != len(behind):
+            raise malformed(f"{len(behind) - at} bytes behind the JSON are no input's")
+        return self._decoder.decode(tensors)
+
+    def outputs(self, request: InferRequest) -> dict[str, bool]:
+        """The outputs asked for, and whether each is to be raw bytes; raises `Rejected`."""
+        usual = request.parameters.get(BINARY_ALL, False) is True
+        asked = {output.name: output.parameters for output in request.outputs[: len(OUTPUTS) + 1]}
+        if any("classification" in parameters for parameters in asked.values()):
+            raise malformed("classification is not offered; ask for the outputs themselves")
+        names = outputs_of([output.name for output in request.outputs[: len(OUTPUTS) + 1]])
+        return {name: asked.get(name, {}).get(BINARY, usual) is True for name in names}
+
+    def answer(
+        self, request: InferRequest, names: dict[str, bool], predictions: Sequence[Prediction]
+    ) -> tuple[bytes, int | None]:
+        """The body, and where its JSON ends if there are raw bytes behind it."""
+        outputs, behind = [], []
+        for name, binary in names.items():
+            values = column(name, predictions)
+            output: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": [len(values)]}
+            if binary:
+                behind.append(pack(OUTPUTS[name], values))
+                output["parameters"] = {BINARY_SIZE: len(behind[-1])}
+            else:
+                output["data"] = values
+            outputs.append(output)
+        told: dict[str, Any] = {**self._model, "outputs": outputs}
+        if request.id is not None:
+            told["id"] = request.id
+        text = msgspec.json.encode(told)
+        return b"".join([text, *behind]), len(text) if behind else None
+
+
+def _explained(text: bytes) -> InferRequest:
+    """Read thoroughly; raises `Rejected` with what is wrong."""
+    try:
+        return msgspec.convert(parse(text), InferRequest)
+    except msgspec.ValidationError as error:
+        raise malformed(f"not an inference request: {error}") from None
+
+
+def _elements(tensor: Input, rows: int) -> list[Any]:
+    """The elements in a tensor's `data`, which may have the shape or be flat."""
+    if tensor.data is UNSET:
+        raise malformed(f"input {shown(tensor.name)} has no data")
+    if len(tensor.data) != rows:
+        raise malformed(f"input {shown(tensor.name)} has {len(tensor.data)} elements, and {rows} by its shape")
+    elements = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in tensor.data]
+    if tensor.datatype != TEXT and tensor.datatype.startswith("INT"):
+        for value in elements:
+            if isinstance(value, float) and not value.is_integer():
+                raise malformed(f"input {shown(tensor.name)} is of {tensor.datatype}, and has a fraction")
+    return elements

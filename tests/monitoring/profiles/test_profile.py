@@ -1,0 +1,116 @@
+"""Rows into whylogs profiles, and profiles into bytes."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import numpy as np
+
+from monitoring.profiles.profile import Profile, columns_of, level, profile_columns, serialize
+from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.records.lines import Row
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def said_of(view, column):
+    return view.get_column(column).to_summary_dict()
+
+
+def test_strings_numbers_and_nulls_are_counted_as_such():
+    rows = [
+        Row("http", 0.25, "approve", {"age": 40, "purpose": "car", "savings": None, "application_id": "a"}),
+        Row("v2", 0.75, "decline", {"age": 60.5, "purpose": "17"}),
+        Row("grpc", None, "decline", {"age": None, "purpose": "möbel"}),
+    ]
+    profile = Profile("m:1", NOON)
+    profile.add(columns_of(rows))
+    view = profile.view()
+    assert sorted(view.get_columns()) == ["age", "decision", "probability", "purpose", "savings"]
+    age, purpose, savings = (said_of(view, name) for name in ("age", "purpose", "savings"))
+    assert (age["counts/n"], age["counts/null"], age["types/fractional"]) == (3, 1, 2)
+    assert (age["distribution/min"], age["distribution/max"], age["distribution/mean"]) == (40, 60.5, 50.25)
+    assert {item.value: item.est for item in purpose["frequent_items/frequent_strings"]} == {
+        "car": 1,
+        "17": 1,
+        "möbel": 1,
+    }
+    assert (purpose["types/string"], purpose["counts/null"]) == (3, 0)
+    assert (savings["counts/n"], savings["counts/null"]) == (3, 3)
+    assert said_of(view, "probability")["counts/null"] == 1
+
+
+def test_a_column_may_be_all_null_at_first_and_have_values_later():
+    profile = Profile("m:1", NOON)
+    profile.add({"savings": [None, None]})
+    profile.add({"savings": ["much"], "income": [1.0]})
+    late = DatasetProfileView.deserialize(serialize(profile.view()))
+    assert (said_of(late, "savings")["counts/n"], said_of(late, "savings")["types/string"]) == (3, 1)
+    null = profile_columns({"income": [None]}, "m:1", NOON)
+    merged = null.merge(late)
+    assert (said_of(merged, "income")["counts/n"], said_of(merged, "income")["distribution/max"]) == (2, 1)
+
+
+def test_a_row_without_a_column_is_a_null_of_it_in_whichever_frame_it_came():
+    profile = Profile("m:1", NOON)
+    profile.add({"decision": ["approve"] * 3})
+    profile.add({"decision": ["approve"] * 2, "sex": ["female", None]})
+    sex = said_of(level(profile.view()), "sex")
+    assert (sex["counts/n"], sex["counts/null"], sex["types/string"]) == (5, 4, 1)
+
+
+def test_a_reference_profile_is_made_from_arrays_and_lists():
+    columns = {
+        "age": np.array([18.0, np.nan, 75.0]),
+        "years": np.array([1, 2, 3]),
+        "purpose": np.array(["car", "tv", "car"]),
+        "savings": np.array(["none", None, "much"], dtype=object),
+        "sex": ["female", None, "male"],
+    }
+    view = profile_columns(columns, "m:1", NOON)
+    assert {name: said_of(view, name)["counts/null"] for name in columns} == {
+        "age": 1,
+        "years": 0,
+        "purpose": 0,
+        "savings": 1,
+        "sex": 1,
+    }
+    assert (said_of(view, "age")["distribution/min"], said_of(view, "years")["distribution/mean"]) == (18, 2)
+
+
+def test_time_and_model_outlive_bytes_and_merging():
+    early, late = (profile_columns({"age": [1.0]}, "m:1", NOON.replace(hour=hour)) for hour in (12, 13))
+    merged = DatasetProfileView.deserialize(serialize(early)).merge(DatasetProfileView.deserialize(serialize(late)))
+    assert (merged.dataset_timestamp, merged.creation_timestamp) == (NOON, NOON)
+    assert merged.metadata == {"model": "m:1"}
+
+
+def test_whylogs_own_bytes_and_ours_say_the_same():
+    view = profile_columns({"age": np.arange(500.0), "purpose": ["car", "tv"] * 250}, "m:1", NOON)
+    ours, theirs = (DatasetProfileView.deserialize(content) for content in (serialize(view), view.serialize()))
+    assert len(serialize(view)) == len(view.serialize())
+    for name in ("age", "purpose"):
+        assert repr(sorted(said_of(ours, name).items())) == repr(
+            sorted(said_of(theirs, name).items())
+        )  # NaN is not NaN
+    assert (ours.dataset_timestamp, ours.metadata) == (theirs.dataset_timestamp, theirs.metadata)
+
+
+def test_a_reference_profile_has_the_same_bytes_in_every_process():
+    script = """
+import sys
+import numpy as np
+from datetime import UTC, datetime
+from monitoring.profiles.profile import profile_columns, serialize
+columns = {f"c{i}": np.arange(1000) * 1.5 + i for i in range(8)} | {f"s{i}": ["a", "b"] * 500 for i in range(8)}
+content = serialize(profile_columns(columns, "m:1", datetime(2026, 11, 21, tzinfo=UTC)))
+"""
+    here = {}
+    exec(script, here)
+    done = subprocess.run(
+        [sys.executable, "-c", script + "sys.stdout.buffer.write(content)"],
+        check=False,
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.stdout == here["content"]

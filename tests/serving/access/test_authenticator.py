@@ -1,0 +1,207 @@
+"""Keys: who is admitted, how often, and how the file and the command that writes it behave."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from configs.api_keys import read_api_keys
+from configs.source import ConfigError
+from serving.access import AccessDenied, Authenticator
+from serving.access.__main__ import main
+
+SECRET, OTHER = "scorer_first", "scorer_second"
+
+
+def listed(name: str, secret: str, more: str = "permissions: [predict]") -> str:
+    return f"  - name: {name}\n    sha256: {hashlib.sha256(secret.encode()).hexdigest()}\n    {more}\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with one key, which may predict."""
+    path = tmp_path / "keys.yaml"
+    path.write_text("keys:\n" + listed("batch", SECRET))
+    return path
+
+
+class Clock:
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def refusal(authenticator: Authenticator, presented: str | None, permission: str = "predict") -> AccessDenied:
+    with pytest.raises(AccessDenied) as caught:
+        authenticator.admit(presented, permission)
+    return caught.value
+
+
+def test_a_known_key_is_admitted_to_what_it_may_do_and_to_nothing_else(path):
+    authenticator = Authenticator(path)
+    authenticator.admit(SECRET, "predict")
+    refused = refusal(authenticator, SECRET, "read")
+    assert (refused.status, refused.code) == (403, "forbidden")
+    assert "permission read" in refused.message
+
+
+@pytest.mark.parametrize(
+    "presented", [None, "", OTHER, SECRET + " ", SECRET.upper(), "\N{SNOWMAN}", "\ud800", "x" * 10_000]
+)
+def test_what_is_no_key_is_told_how_to_bring_one(path, presented):
+    refused = refusal(Authenticator(path), presented)
+    assert (refused.status, refused.code) == (401, "unauthenticated")
+    assert refused.headers == ((b"www-authenticate", b"Bearer"),)
+    assert not presented or presented not in refused.message
+
+
+def test_the_hash_is_no_key(path):
+    (key,) = read_api_keys(path)
+    assert refusal(Authenticator(path), key.sha256).status == 401
+
+
+def test_without_a_file_everybody_is_admitted():
+    authenticator = Authenticator(None)
+    authenticator.admit(None, "admin")
+    assert not authenticator.requires_keys
+
+
+def test_a_file_without_keys_admits_nobody(path):
+    path.write_text("keys: []\n")
+    authenticator = Authenticator(path)
+    assert authenticator.requires_keys
+    assert refusal(authenticator, SECRET).status == 401
+
+
+def test_an_expired_key_is_refused(path):
+    path.write_text("keys:\n" + listed("batch", SECRET, "permissions: [predict]\n    expires: 2020-01-01T00:00:00Z"))
+    refused = refusal(Authenticator(path), SECRET)
+    assert refused.status == 401
+    assert "expired at 2020-01-01" in refused.message
+
+
+LIMITED = "permissions: [predict]\n    requests_per_s: 2\n    burst: 4"
+
+
+@pytest.mark.parametrize(("workers", "at_once", "wait_s"), [(1, 4, b"1"), (2, 2, b"1"), (8, 1, b"4")])
+def test_a_caller_over_its_rate_is_told_when_to_come_back_by_each_worker_for_its_share(path, workers, at_once, wait_s):
+    path.write_text("keys:\n" + listed("batch", SECRET, LIMITED) + listed("other", OTHER))
+    clock = Clock()
+    authenticator = Authenticator(path, workers, clock)
+    for _ in range(at_once):
+        authenticator.admit(SECRET, "predict")
+    refused = refusal(authenticator, SECRET)
+    assert (refused.status, refused.headers) == (429, ((b"retry-after", wait_s),))
+    authenticator.admit(OTHER, "predict")
+    clock.now_s += int(wait_s)
+    authenticator.admit(SECRET, "predict")
+
+
+def test_a_bucket_never_holds_more_than_its_burst(path):
+    path.write_text("keys:\n" + listed("batch", SECRET, LIMITED))
+    clock = Clock()
+    authenticator = Authenticator(path, now_s=clock)
+    clock.now_s += 3600
+    for _ in range(4):
+        authenticator.admit(SECRET, "predict")
+    assert refusal(authenticator, SECRET).status == 429
+
+
+def test_a_changed_file_is_in_force_after_a_look_and_fills_no_bucket(path):
+    path.write_text("keys:\n" + listed("batch", SECRET, LIMITED))
+    authenticator = Authenticator(path, now_s=Clock())
+    for _ in range(4):
+        authenticator.admit(SECRET, "predict")
+    path.write_text("keys:\n" + listed("batch", SECRET, LIMITED) + listed("other", OTHER))
+    authenticator.look()
+    authenticator.admit(OTHER, "predict")
+    assert refusal(authenticator, SECRET).status == 429
+    path.write_text("keys:\n" + listed("other", OTHER))
+    authenticator.look()
+    assert refusal(authenticator, SECRET).status == 401
+
+
+@pytest.mark.parametrize("broken", ["", "keys:", "keys: [", "keys: [{name: a}]", None])
+def test_a_broken_file_leaves_the_keys_as_they_were_says_so_once_and_is_mended(path, broken, caplog):
+    good, authenticator = path.read_text(), Authenticator(path)
+    if broken is None:
+        path.unlink()
+    else:
+        path.write_text(broken)
+    authenticator.look()
+    authenticator.look()
+    authenticator.admit(SECRET, "predict")
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"the keys stay as they were: {path}: ")
+    path.write_text(good + listed("other", OTHER))
+    authenticator.look()
+    authenticator.admit(OTHER, "predict")
+
+
+@pytest.mark.parametrize(
+    ("entries", "key"),
+    [
+        (listed("a", SECRET) + listed("a", OTHER), "keys[1].name"),
+        (listed("a", SECRET) + listed("b", SECRET), "keys[1].sha256"),
+        (listed("a", SECRET, "permissions: []"), "keys[0].permissions"),
+        (listed("a", SECRET, "permissions: [everything]"), "keys[0].permissions[0]"),
+        (listed("a", SECRET, "permissions: [read]\n    burst: 4"), "keys[0].burst"),
+        (listed("a", SECRET, "permissions: [read]\n    requests_per_s: 0"), "keys[0].requests_per_s"),
+        (listed("a", SECRET, "permissions: [read]\n    expires: 2030-01-01"), "keys[0].expires"),
+        (f"  - name: a\n    sha256: {SECRET}\n    permissions: [read]\n", "keys[0].sha256"),
+    ],
+)
+def test_a_file_that_makes_no_sense_stops_the_start_at_its_key(path, entries, key):
+    path.write_text("keys:\n" + entries)
+    with pytest.raises(ConfigError) as caught:
+        Authenticator(path)
+    assert caught.value.key == key
+
+
+def test_the_command_prints_a_key_once_and_keeps_its_hash_alone(tmp_path, capsys):
+    path = tmp_path / "new.yaml"
+    command = ["new", "--name", "batch", "--permissions", "predict,read", "--requests-per-s", "0.5", "--days", "30"]
+    assert main([*command, "--file", str(path)]) == 0
+    secret = capsys.readouterr().out.strip()
+    assert len(secret) == len("scorer_") + 43  # 256 bits in base64
+    assert secret not in path.read_text()
+    Authenticator(path).admit(secret, "read")
+    assert main([*command, "--file", str(path)]) == 1
+    assert "batch stands twice" in capsys.readouterr().err
+    assert main(["list", "--file", str(path)]) == 0
+    assert "batch                predict,read                 0.5/s        until " in capsys.readouterr().out
+
+
+def test_the_command_without_a_file_prints_an_entry_for_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SCORER_KEYS_FILE", "")
+    assert main(["new", "--name", "batch", "--permissions", "predict"]) == 0
+    printed = capsys.readouterr()
+    path = tmp_path / "keys.yaml"
+    path.write_text(printed.err[printed.err.index("keys:") :])
+    Authenticator(path).admit(printed.out.strip(), "predict")
+
+
+def test_the_command_keeps_comments_and_the_keys_of_others(path, capsys):
+    path.write_text("# ours\n" + path.read_text() + "# the next is theirs\n" + listed("theirs", OTHER))
+    assert main(["new", "--name", "third", "--permissions", "admin", "--file", str(path)]) == 0
+    assert main(["revoke", "batch", "--file", str(path)]) == 0
+    assert [key.name for key in read_api_keys(path)] == ["theirs", "third"]
+    assert path.read_text().startswith("# ours\nkeys:\n# the next is theirs\n")
+    for name in ("theirs", "third"):
+        assert main(["revoke", name, "--file", str(path)]) == 0
+    assert read_api_keys(path) == ()
+    assert main(["revoke", "third", "--file", str(path)]) == 1
+    assert "no key is called" in capsys.readouterr().err
+    assert main(["new", "--name", "fourth", "--permissions", "read", "--file", str(path)]) == 0
+    assert [key.name for key in read_api_keys(path)] == ["fourth"]
+
+
+def test_the_command_leaves_a_file_alone_that_it_cannot_change(path, capsys):
+    digest = hashlib.sha256(SECRET.encode()).hexdigest()
+    text = f"keys: [{{name: a, sha256: {digest}, permissions: [read]}}]\n"
+    path.write_text(text)
+    assert main(["new", "--name", "b", "--permissions", "read", "--file", str(path)]) == 1
+    assert main(["revoke", "a", "--file", str(path)]) == 1
+    assert path.read_text() == text
+    assert capsys.readouterr().out == "", "a key that is in no file was shown"

@@ -1,0 +1,1 @@
+"""A dataset file from a table: `python -m train describe`."""

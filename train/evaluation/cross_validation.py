@@ -1,0 +1,128 @@
+"""Fair comparison: every candidate on the same folds, with intervals that know that folds overlap.
+
+Owns folds, the held-out probabilities, and the tests. Leaves what is compared to `train.evaluation.candidates`, and
+what follows from it to `train.gate`. Nothing here ever sees rows that are not in the table it is given.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.model_selection import RepeatedStratifiedKFold
+from threadpoolctl import threadpool_limits
+
+from models.schema import Schema
+from train.check import Table
+from train.evaluate import Metrics, evaluate
+from train.evaluation.candidates import Candidate
+
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+class Estimate(Struct, frozen=True):
+    """A value with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Folds:
+    """One candidate over the folds.
+
+    Attributes:
+        metrics: of each fold's test rows.
+        by_repeat: `[repeats, rows]`, the probability of each row by the model of that repeat that had not seen it.
+    """
+
+    metrics: list[Metrics]
+    by_repeat: NDArray[np.float64]
+
+    @property
+    def held_out(self) -> NDArray[np.float64]:
+        """Each row's mean probability over the repeats, `[rows]`."""
+        mean: NDArray[np.float64] = self.by_repeat.mean(axis=0)
+        return mean
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """One metric of each fold, `[folds]`."""
+        return np.array([getattr(metrics, metric) for metrics in self.metrics], dtype=np.float64)
+
+
+def folds_of(target: NDArray[np.int64], folds: int, repeats: int, seed: int = 0) -> list[Fold]:
+    """Training and test rows of each fold: `folds`, stratified, drawn anew `repeats` times."""
+    splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    return list(splitter.split(target, target))
+
+
+def cross_validate(
+    candidates: Mapping[str, tuple[Schema, Candidate]],
+    table: Table,
+    folds: list[Fold],
+    report: Callable[[], None] = lambda: None,
+    workers: int = 1,
+) -> dict[str, Folds]:
+    """Every candidate on every fold.
+
+    Args:
+        candidates: by name, each with the schema that it sees.
+        table: the rows that may be used.
+        folds: of that table.
+        report: called after each fold.
+        workers: processes; 1 is this one.
+    """
+    tasks = [(candidates, table.rows(training), table.rows(test)) for training, test in folds]
+    answers: list[dict[str, NDArray[np.float32]]] = []
+    if workers == 1:
+        for task in tasks:
+            answers.append(_one_fold(task))
+            report()
+    else:
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            for answer in pool.map(_one_fold, tasks):
+                answers.append(answer)
+                report()
+    result = {}
+    for name, (schema, _) in candidates.items():
+        dataset = schema.dataset
+        seen, by_repeat = np.zeros(len(table.target), dtype=np.int64), []
+        metrics = []
+        for (_, test), answer in zip(folds, answers, strict=True):
+            metrics.append(evaluate(table.target[test], answer[name], dataset.costs, dataset.threshold))
+            if not by_repeat or seen[test[0]] == len(by_repeat):
+                by_repeat.append(np.zeros(len(table.target)))
+            by_repeat[-1][test] = answer[name]
+            seen[test] += 1
+        result[name] = Folds(metrics, np.array(by_repeat))
+    return result
+
+
+def _one_fold(task: tuple[Mapping[str, tuple[Schema, Candidate]], Table, Table]) -> dict[str, NDArray[np.float32]]:
+    candidates, training, test = task
+    with threadpool_limits(1):  # threads of two libraries that wait for each other take ten times as long
+        return {name: candidate(schema, training, test) for name, (schema, candidate) in candidates.items()}
+
+
+def interval(values: NDArray[np.float64], folds: int, confidence: float) -> tuple[Estimate, float]:
+    """Mean of `values` `[folds * repeats]` with the corrected resampled t interval, and the p value of a mean of zero.
+
+    The training parts of folds overlap, so their spread alone says too little; Nadeau and Bengio (2003, "Inference for
+    the generalization error") add the share of test to training rows, here `1 / (folds - 1)`.
+
+    >>> found, p_value = interval(np.array([0.01, 0.03, 0.02, 0.02]), folds=4, confidence=0.9)
+    >>> [round(value, 4) for value in (found.value, found.low, found.high, p_value)]
+    [0.02, 0.0053, 0.0347, 0.0491]
+    """
+    mean = float(values.mean())
+    spread = float(np.sqrt((1 / len(values) + 1 / (folds - 1)) * values.var(ddof=1)))
+    if spread == 0:
+        return Estimate(mean, mean, mean), 1.0 if mean == 0 else 0.0
+    reach = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * spread
+    p_value = float(2 * stats.t.sf(abs(mean) / spread, len(values) - 1))
+    return Estimate(mean, mean - reach, mean + reach), p_value

@@ -1,0 +1,177 @@
+"""What gates and model card are judged by: figures with intervals, all from rows that the judged model had not seen.
+
+Owns which figures there are. Leaves bounds to `train.gate`. The final test part gives the metrics of the one model that
+is published; everything that compares or has an interval comes from folds of the training part.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from configs.dataset import Costs, Dataset
+from configs.gates import Gates
+from configs.model import ModelConfig
+from models.schema import Schema
+from models.scorer import Scorer
+from train.check import Table
+from train.evaluate import logit, mean_cost
+from train.evaluation.candidates import network, with_protected
+from train.evaluation.cross_validation import Estimate, Folds, cross_validate, folds_of, interval
+from train.evaluation.fairness import Fairness, fairness
+from train.export import onnx_probabilities
+from train.fit import calibrate
+
+MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
+SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
+SHUFFLES = 10  # of each column, for its importance
+MOST_ROWS = (
+    20_000  # that folds and importance look at: their intervals are narrow by then, and folds cost ten trainings
+)
+
+
+class Importance(Struct, frozen=True):
+    """How much ROC AUC falls when a column is shuffled among the test rows (Breiman, 2001): mean and deviation."""
+
+    feature: str
+    mean: float
+    deviation: float
+
+
+class Evidence(Struct, frozen=True):
+    """Everything that was found out about a model.
+
+    Attributes:
+        folds: folds a repeat.
+        fold_roc_auc: of this model on each fold, for pairing with others.
+        candidates: by name, each metric of `SHOWN` over the folds, with its interval.
+        gain_over_baseline: in ROC AUC, paired; null where the model is the baseline.
+        cost_of_protection: ROC AUC gained by letting the model see the protected columns, paired; null without any.
+        roc_auc: of the held-out probabilities.
+        calibration_slope: of the held-out probabilities (Cox, 1958).
+        saving: cost an applicant, against the cheaper of declining and approving everyone.
+        fairness: by audit, of the held-out decisions.
+        importance: of each column of the model, the most important first.
+    """
+
+    folds: int
+    fold_roc_auc: list[float]
+    candidates: dict[str, dict[str, Estimate]]
+    gain_over_baseline: Estimate | None
+    cost_of_protection: Estimate | None
+    roc_auc: Estimate
+    calibration_slope: Estimate
+    saving: Estimate
+    fairness: list[Fairness]
+    importance: list[Importance]
+
+
+def gather(
+    dataset: Dataset,
+    config: ModelConfig,
+    baseline: ModelConfig,
+    gates: Gates,
+    training: Table,
+    importance: list[Importance],
+    report: Callable[[], None] = lambda: None,
+) -> Evidence:
+    """Compare `config` with the baseline on folds of `training`, and judge what they held out."""
+    training = sample(training)
+    schema = Schema(dataset)
+    candidates = {MODEL: (schema, partial(network, config))}
+    if config != baseline:
+        candidates[BASELINE] = (schema, partial(network, baseline))
+    if any(feature.protected for feature in dataset.features):
+        candidates[PROTECTED] = (with_protected(schema), partial(network, config))
+    found = cross_validate(candidates, training, folds_of(training.target, gates.folds, gates.repeats), report)
+    held_out = found[MODEL].held_out
+    return Evidence(
+        folds=gates.folds,
+        fold_roc_auc=found[MODEL].values("roc_auc").tolist(),
+        candidates={
+            name: {metric: interval(folds.values(metric), gates.folds, gates.confidence)[0] for metric in SHOWN}
+            for name, folds in found.items()
+        },
+        gain_over_baseline=gain(found, MODEL, BASELINE, gates),
+        cost_of_protection=gain(found, PROTECTED, MODEL, gates),
+        **resampled(training.target, held_out, dataset, gates),
+        fairness=[
+            fairness(
+                audit,
+                training.columns[audit.column],
+                training.target,
+                held_out >= dataset.threshold,
+                gates.fairness.least_rows,
+                gates.confidence,
+                gates.bootstrap,
+            )
+            for audit in dataset.audit
+        ],
+        importance=importance,
+    )
+
+
+def sample(table: Table) -> Table:
+    """The rows that are looked at: all, or `MOST_ROWS` that are spread evenly."""
+    rows = len(table.target)
+    return table if rows <= MOST_ROWS else table.rows(np.linspace(0, rows - 1, MOST_ROWS).astype(np.int64))
+
+
+def gain(found: dict[str, Folds], one: str, other: str, gates: Gates) -> Estimate | None:
+    """How much more ROC AUC `one` has than `other`, paired over the folds; None where one was not compared."""
+    if one not in found or other not in found:
+        return None
+    difference = found[one].values("roc_auc") - found[other].values("roc_auc")
+    return interval(difference, gates.folds, gates.confidence)[0]
+
+
+def resampled(
+    target: NDArray[np.int64], probability: NDArray[np.float64], dataset: Dataset, gates: Gates
+) -> dict[str, Estimate]:
+    """ROC AUC, calibration slope and saving, with percentile intervals over resampled rows."""
+    rng = np.random.default_rng(0)
+    figures = {
+        "roc_auc": lambda t, p: float(roc_auc_score(t, p)),
+        "calibration_slope": lambda t, p: calibrate(logit(p), t)[0],
+        "saving": lambda t, p: saving(t, p >= dataset.threshold, dataset.costs),
+    }
+    drawn: dict[str, list[float]] = {name: [] for name in figures}
+    for _ in range(gates.bootstrap):
+        rows = rng.integers(len(target), size=len(target))
+        if 0 < target[rows].sum() < len(rows):
+            for name, figure in figures.items():
+                drawn[name].append(figure(target[rows], probability[rows]))
+    limits = [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2]
+    return {
+        name: Estimate(figure(target, probability), *(float(limit) for limit in np.quantile(drawn[name], limits)))
+        for name, figure in figures.items()
+    }
+
+
+def saving(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs) -> float:
+    """Cost an applicant saved against the cheaper of declining and approving everyone.
+
+    >>> saving(np.array([1, 0, 0]), np.array([True, False, False]), Costs(missed_event=5, false_alarm=1)).__round__(4)
+    0.6667
+    """
+    alike = min(mean_cost(target, np.full(len(target), value), costs) for value in (True, False))
+    return alike - mean_cost(target, declined, costs)
+
+
+def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list[Importance]:
+    """The fall in ROC AUC when one column at a time is shuffled, the largest first."""
+    rng = np.random.default_rng(0)
+    table = sample(table)
+    feed = schema.feed_columns(table.columns)
+    whole = roc_auc_score(table.target, onnx_probabilities(scorer, feed))
+    found = []
+    for feature in schema.inputs:
+        falls = [
+            whole - roc_auc_score(table.target, onnx_probabilities(scorer, feed | {feature.name: shuffled}))
+            for shuffled in (rng.permutation(feed[feature.name]) for _ in range(SHUFFLES))
+        ]
+        found.append(Importance(feature.name, float(np.mean(falls)), float(np.std(falls))))
+    return sorted(found, key=lambda importance: -importance.mean)

@@ -1,0 +1,132 @@
+"""Fairness by group: how often each group of an audit is approved, and how often it is wronged.
+
+Owns the groups and their figures. Leaves the bounds to `train.gate`. The decisions come from held-out
+probabilities, the groups from columns that the model need not see.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_rate, selection_rate
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from configs.dataset import Audit
+from train.evaluation.cross_validation import Estimate
+
+
+class Group(Struct, frozen=True):
+    """One group: rows, the share approved, and the shares of good applicants declined and of events missed."""
+
+    name: str
+    rows: int
+    approved: float
+    declined_without_event: float
+    approved_with_event: float
+
+
+class Fairness(Struct, frozen=True):
+    """One audit: its groups, and two figures over those with enough rows; null where fewer than two have."""
+
+    column: str
+    groups: list[Group]
+    approval_ratio: Estimate | None  # lowest over highest approval rate
+    odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
+
+
+def audited(audit: Audit, values: list[Any]) -> NDArray[np.object_]:
+    """The group of each row, `[rows]`; empty where a value is missing or in none.
+
+    >>> audited(Audit(column="age", edges=(25,)), [19, 25, None]).tolist()
+    ['under 25', '25 and over', '']
+    """
+    if audit.edges:
+        edges = [f"{edge:g}" for edge in audit.edges]
+        names = [f"under {edges[0]}", *(f"{low} to {high}" for low, high in pairwise(edges))]
+        names.append(f"{edges[-1]} and over")
+        found = [
+            "" if value is None or value != value else names[int(np.searchsorted(audit.edges, value, side="right"))]
+            for value in values
+        ]
+    else:
+        group_of = {category: name for name, categories in audit.groups.items() for category in categories}
+        found = [group_of.get(value, "") for value in values]
+    return np.array(found, dtype=object)
+
+
+def fairness(
+    audit: Audit,
+    values: list[Any],
+    target: NDArray[np.int64],
+    declined: NDArray[np.bool_],
+    least_rows: int,
+    confidence: float,
+    bootstrap: int,
+) -> Fairness:
+    """The figures of one audit.
+
+    Args:
+        audit: the column and its groups.
+        values: of that column, `[rows]`.
+        target: `[rows]`, 1 where the event happened.
+        declined: `[rows]`, the decisions.
+        least_rows: a group with fewer is shown and enters no figure.
+        confidence: of the intervals, which are percentiles over resamples within groups.
+        bootstrap: resamples.
+    """
+    member = audited(audit, values)
+    known = member != ""
+    target, declined, member = target[known], declined[known].astype(np.int64), member[known]
+    # fairlearn's positive class is the event, and what it selects is what is declined.
+    rates = MetricFrame(
+        metrics={"declined": selection_rate, "false alarm": false_positive_rate, "missed": false_negative_rate},
+        y_true=target,
+        y_pred=declined,
+        sensitive_features=member,
+    ).by_group
+    groups = [
+        Group(
+            str(name),
+            int((member == name).sum()),
+            float(1 - row["declined"]),
+            float(row["false alarm"]),
+            float(row["missed"]),
+        )
+        for name, row in rates.iterrows()
+    ]
+    cells = [_cells(target[member == group.name], declined[member == group.name]) for group in groups]
+    judged = [cell for cell in cells if cell.sum() >= least_rows]
+    if len(judged) < 2:
+        return Fairness(audit.column, groups, None, None)
+    rng = np.random.default_rng(0)
+    drawn = [rng.multinomial(int(cell.sum()), cell / cell.sum(), size=bootstrap) for cell in judged]
+    limits = [(1 - confidence) / 2, (1 + confidence) / 2]
+    figures = []
+    for figure in (_approval_ratio, _odds_difference):
+        value = float(figure([cell[None] for cell in judged])[0])
+        low, high = np.quantile(figure(drawn), limits)
+        figures.append(Estimate(value, min(value, float(low)), max(value, float(high))))
+    return Fairness(audit.column, groups, figures[0], figures[1])
+
+
+def _cells(target: NDArray[np.int64], declined: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Counts of a group by outcome and decision: approved and declined without the event, then with it."""
+    return np.bincount(2 * target + declined, minlength=4)
+
+
+def _approval_ratio(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """Lowest over highest approval rate; each group is `[resamples, 4]`."""
+    rates = np.stack([(cell[:, 0] + cell[:, 2]) / cell.sum(axis=1) for cell in groups])
+    ratio: NDArray[np.float64] = rates.min(axis=0) / np.maximum(rates.max(axis=0), 1e-12)
+    return ratio
+
+
+def _odds_difference(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """The larger of the two gaps between groups: in declined among no event, in approved among events."""
+    gaps = []
+    for wrong, right in ((1, 0), (2, 3)):
+        rates = np.stack([cell[:, wrong] / np.maximum(cell[:, wrong] + cell[:, right], 1) for cell in groups])
+        gaps.append(np.ptp(rates, axis=0))
+    gap: NDArray[np.float64] = np.maximum(*gaps)
+    return gap

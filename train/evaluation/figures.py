@@ -1,0 +1,186 @@
+"""The figures of a run, drawn from its numbers alone. A figure is returned, not shown and not saved."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_score, roc_curve
+
+from configs.dataset import Costs
+from models.scorer import APPROVE, DECLINE
+from train.evaluate import mean_cost
+from train.evaluation.cross_validation import Estimate
+from train.evaluation.evidence import Importance
+from train.fit import Epoch
+
+mpl.use("Agg")  # files only, no window
+SIZE_INCHES = (5.5, 4.2)
+GREY = "0.65"
+
+
+def _figure(title: str, x: str, y: str) -> Figure:
+    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def learning_curves(epochs: Sequence[Epoch]) -> Figure:
+    """Loss of training and validation part over the epochs."""
+    figure = _figure("Learning curves", "epoch", "cross-entropy, nats")
+    axes, numbers = figure.axes[0], [epoch.number for epoch in epochs]
+    axes.plot(numbers, [epoch.training_loss for epoch in epochs], label="training")
+    axes.plot(numbers, [epoch.validation_loss for epoch in epochs], label="validation (held-out folds)")
+    axes.legend(frameon=False)
+    return figure
+
+
+def roc(target: NDArray[np.int64], probability: NDArray[np.float32], auc: float) -> Figure:
+    """Receiver operating characteristic."""
+    figure = _figure(f"ROC, AUC {auc:.3f}", "false-alarm rate", "share of events found")
+    false_alarms, found, _ = roc_curve(target, probability)
+    figure.axes[0].plot([0, 1], [0, 1], color=GREY, linestyle="--")
+    figure.axes[0].plot(false_alarms, found)
+    return figure
+
+
+def precision_recall(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
+    """Precision over recall; the dashed line is the event's share."""
+    figure = _figure("Precision and recall", "recall", "precision")
+    precision, recall, _ = precision_recall_curve(target, probability)
+    figure.axes[0].axhline(float(target.mean()), color=GREY, linestyle="--")
+    figure.axes[0].plot(recall, precision)
+    figure.axes[0].set_ylim(0, 1.02)
+    return figure
+
+
+def calibration(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
+    """Observed share of events over the predicted probability, in bins of equally many rows."""
+    figure = _figure("Calibration", "predicted probability", "observed share of events")
+    bins = max(2, min(10, len(target) // 20))
+    observed, predicted = calibration_curve(target, probability, n_bins=bins, strategy="quantile")
+    figure.axes[0].plot([0, 1], [0, 1], color=GREY, linestyle="--")
+    figure.axes[0].plot(predicted, observed, marker="o")
+    return figure
+
+
+def scores(target: NDArray[np.int64], probability: NDArray[np.float32], threshold: float) -> Figure:
+    """Distribution of the probability in each class, with the threshold."""
+    figure = _figure("Scores by outcome", "probability of the event", "rows")
+    bins = [float(edge) for edge in np.linspace(0, 1, 26)]
+    figure.axes[0].hist(
+        [probability[target == 0], probability[target == 1]], bins=bins, label=["no event", "event"], stacked=False
+    )
+    figure.axes[0].axvline(threshold, color="black", linestyle=":", label=f"threshold {threshold:.3f}")
+    figure.axes[0].legend(frameon=False)
+    return figure
+
+
+def cost_over_threshold(
+    target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, threshold: float
+) -> Figure:
+    """Mean cost of a row at every threshold; the dotted line is the threshold that the costs imply."""
+    figure = _figure("Cost", "threshold", "cost a row")
+    thresholds = np.linspace(0, 1, 201)
+    curve = [mean_cost(target, probability >= value, costs) for value in thresholds]
+    figure.axes[0].plot(thresholds, curve)
+    figure.axes[0].axvline(threshold, color="black", linestyle=":")
+    return figure
+
+
+def confusion(target: NDArray[np.int64], probability: NDArray[np.float32], threshold: float) -> Figure:
+    """Rows by outcome and decision."""
+    figure = _figure("Decisions", "decision", "outcome")
+    counts = confusion_matrix(target, probability >= threshold)
+    axes = figure.axes[0]
+    axes.imshow(counts, cmap="Blues")
+    for (row, column), count in np.ndenumerate(counts):
+        colour = "white" if count > counts.max() / 2 else "black"
+        axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    axes.set_xticks([0, 1], [APPROVE, DECLINE])
+    axes.set_yticks([0, 1], ["no event", "event"])
+    return figure
+
+
+def gain(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
+    """Share of the events found among the share of applicants with the highest probabilities."""
+    figure = _figure("Gain", "share of applicants, the riskiest first", "share of events found")
+    order = np.argsort(-probability, kind="stable")
+    found = np.concatenate([[0.0], np.cumsum(target[order]) / target.sum()])
+    figure.axes[0].plot([0, 1], [0, 1], color=GREY, linestyle="--")
+    figure.axes[0].plot(np.linspace(0, 1, len(found)), found)
+    return figure
+
+
+def permutation_importance(importance: Sequence[Importance]) -> Figure:
+    """The fall in ROC AUC when a column is shuffled, the most important on top."""
+    figure = _figure("Permutation importance", "ROC AUC lost", "")
+    shown = importance[:20][::-1]
+    figure.axes[0].barh(
+        [found.feature for found in shown], [found.mean for found in shown], xerr=[found.deviation for found in shown]
+    )
+    figure.axes[0].tick_params(axis="y", labelsize=7)
+    return figure
+
+
+def leaderboard(names: Sequence[str], values: Sequence[Estimate], metric: str) -> Figure:
+    """A metric of each candidate with its interval, the best on top."""
+    figure = _figure("Leaderboard", metric, "")
+    order = np.argsort([value.value for value in values])
+    for place, index in enumerate(order):
+        value = values[index]
+        reach = [[value.value - value.low], [value.high - value.value]]
+        figure.axes[0].errorbar([value.value], [place], xerr=reach, fmt="o", color="C0", capsize=3)
+    figure.axes[0].set_yticks(range(len(order)), [names[index] for index in order])
+    return figure
+
+
+def all_of(
+    target: NDArray[np.int64],
+    probability: NDArray[np.float32],
+    costs: Costs,
+    threshold: float,
+    epochs: Sequence[Epoch],
+    importance: Sequence[Importance],
+) -> dict[str, Figure]:
+    """Every figure of one model on its test rows, by name."""
+    return {
+        "learning_curves": learning_curves(epochs),
+        "roc": roc(target, probability, float(roc_auc_score(target, probability))),
+        "precision_recall": precision_recall(target, probability),
+        "calibration": calibration(target, probability),
+        "scores": scores(target, probability, threshold),
+        "gain": gain(target, probability),
+        "cost": cost_over_threshold(target, probability, costs, threshold),
+        "confusion": confusion(target, probability, threshold),
+        "permutation_importance": permutation_importance(importance),
+    }
+
+
+def points(target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs) -> dict[str, dict[str, Any]]:
+    """The points of the curves that `dvc plots` draws, by name."""
+    false_alarms, found, _ = roc_curve(target, probability)
+    precision, recall, _ = precision_recall_curve(target, probability)
+    bins = max(2, min(10, len(target) // 20))
+    observed, predicted = calibration_curve(target, probability, n_bins=bins, strategy="quantile")
+    thresholds = np.linspace(0, 1, 101)
+    cost = [mean_cost(target, probability >= value, costs) for value in thresholds]
+    return {
+        "roc": {"false_alarm_rate": false_alarms, "events_found": found},
+        "precision_recall": {"recall": recall[::-1], "precision": precision[::-1]},  # drawn from left to right
+        "calibration": {"predicted": predicted, "observed": observed},
+        "cost": {"threshold": thresholds, "cost": cost},
+    }
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    return content.getvalue()

@@ -1,0 +1,85 @@
+"""The leaderboard: every model file and the classics on the same repeated folds of the whole table.
+
+`make evaluate` prints it. Nothing is chosen here: candidates are fixed before, and everything that a candidate learns,
+its calibration included, it learns inside the training part of a fold.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from train.check import check
+from train.console import Console
+from train.evaluate import logit
+from train.evaluation import figures
+from train.evaluation.candidates import all_candidates
+from train.evaluation.cross_validation import Estimate, Folds, cross_validate, folds_of, interval
+from train.fit import calibrate
+from train.workspace import HOME, Workspace
+
+CONFIGS = Path("configs/models")
+SHOWN = {"roc_auc": 4, "cost": 3, "brier": 4}  # metric and decimals
+FOLDS = 10
+
+
+def leaderboard(workspace: Workspace, repeats: int, console: Console) -> str:
+    """Compare all candidates, keep the result under `var/train/<dataset>/`, and return it as a Markdown table.
+
+    Args:
+        workspace: its dataset is compared, and its model is the one that all others are paired with.
+        repeats: times ten folds.
+        console: says how far it is.
+    """
+    table = check(workspace.dataset, FOLDS)
+    folds = folds_of(table.target, FOLDS, repeats)
+    candidates = {name: (workspace.schema, candidate) for name, candidate in all_candidates(CONFIGS).items()}
+    with console.bar("comparing", len(folds)) as advance:
+        found = cross_validate(candidates, table, folds, lambda: advance("folds"), workers=os.cpu_count() or 1)
+    confidence, reference = workspace.gates.confidence, workspace.model_path.stem
+    rows = {
+        name: {metric: interval(one.values(metric), FOLDS, confidence)[0] for metric in SHOWN}
+        for name, one in found.items()
+    }
+    _keep(workspace, rows)
+    lines = [
+        f"{workspace.dataset.name}: {len(folds)} folds, mean and {confidence:.0%} interval, gain against {reference}",
+        "",
+        "| model | " + " | ".join(SHOWN) + " | calibration slope | ROC AUC gained, p |",
+        "|---|" + "---|" * (len(SHOWN) + 2),
+    ]
+    for name in sorted(rows, key=lambda name: -rows[name]["roc_auc"].value):
+        cells = [_cell(rows[name][metric], digits) for metric, digits in SHOWN.items()]
+        cells.append(f"{_slope(found[name], table.target):.2f}")
+        lines.append(f"| {name} | {' | '.join(cells)} | {_paired(found, name, reference, confidence)} |")
+    everyone = found[reference].values("cost_of_declining_all").mean()
+    lines += ["", f"Declining everyone costs {everyone:.2f} an applicant."]
+    return "\n".join(lines)
+
+
+def _keep(workspace: Workspace, rows: dict[str, dict[str, Estimate]]) -> None:
+    folder = HOME / workspace.dataset.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "leaderboard.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+    drawn = figures.leaderboard(list(rows), [row["roc_auc"] for row in rows.values()], "ROC AUC")
+    (folder / "leaderboard.png").write_bytes(figures.png(drawn))
+
+
+def _cell(estimate: Estimate, digits: int) -> str:
+    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
+
+
+def _slope(found: Folds, target: NDArray[np.int64]) -> float:
+    """Calibration slope over all held-out rows, mean over the repeats; that of one small fold is biased upwards."""
+    return float(np.mean([calibrate(logit(probability), target)[0] for probability in found.by_repeat]))
+
+
+def _paired(found: dict[str, Folds], name: str, reference: str, confidence: float) -> str:
+    if name == reference or reference not in found:
+        return ""
+    difference = found[name].values("roc_auc") - found[reference].values("roc_auc")
+    gain, p_value = interval(difference, FOLDS, confidence)
+    shown = f"{p_value:.2f}" if p_value >= 0.005 else "< 0.01"
+    return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}), {shown}"

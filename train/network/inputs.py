@@ -1,0 +1,61 @@
+"""The training rows as the members see them: encoded once where that fits, and otherwise batch by batch.
+
+With 90 encoded columns the whole takes 0.4 MB for 1,000 rows and 0.4 GB for a million. Either way gives the same bits;
+what is encoded once takes three quarters of the time.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from train.network.credit_network import CreditNetwork
+
+KEPT_BYTES = 1 << 28  # a quarter of a GB beside the 0.6 GB that PyTorch and MLflow take by themselves
+CHUNK_ROWS = 1024  # rows that are scored together: 1 MB for each step of the encoding
+
+
+class Inputs:
+    """Encoded rows for all members of a network.
+
+    Args:
+        network: encodes; its weights may change, its layout may not.
+        codes: `[rows, categorical]`, 0 for unknown.
+        numbers: `[rows, numeric]`, NaN for missing.
+    """
+
+    def __init__(self, network: CreditNetwork, codes: NDArray[np.int64], numbers: NDArray[np.float32]) -> None:
+        self._network = network
+        self._codes, self._numbers = torch.from_numpy(codes), torch.from_numpy(numbers)
+        self._members = network.shape.members
+        self._encoded: torch.Tensor | None = None
+        kept = torch.Size([len(codes), len(network.groups)])  # rows F
+        if kept.numel() * network.out_weight.element_size() <= KEPT_BYTES:
+            encoded = torch.empty(kept, dtype=network.out_weight.dtype)
+            for part in self._parts():
+                encoded[part] = self._encode(part)
+            self._encoded = encoded
+
+    def batch(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows `[M, b]`, each member's own, as `[M, b, F]`."""
+        if self._encoded is not None:
+            return self._encoded[rows]
+        return self._encode(rows.flatten()).unflatten(0, rows.shape)
+
+    def logits(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Uncalibrated logits of each member, `[M, b]`, for one slice of the rows after the other."""
+        self._network.eval()
+        for part in self._parts():
+            encoded = self._encode(part) if self._encoded is None else self._encoded[part]
+            with torch.no_grad():
+                logits = self._network.member_logits(encoded.expand(self._members, -1, -1)).double().numpy()
+            yield part, logits
+
+    def _parts(self) -> Iterator[slice]:
+        for start in range(0, len(self._codes), CHUNK_ROWS):
+            yield slice(start, start + CHUNK_ROWS)
+
+    def _encode(self, rows: slice | torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return self._network.encode(self._codes[rows], self._numbers[rows])

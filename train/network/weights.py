@@ -1,0 +1,34 @@
+"""A fitted network in a file: arrays by name, without pickle, the same bytes for the same weights."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from configs.model import Network
+from train.network.credit_network import CreditNetwork, Layout
+
+
+def save(network: CreditNetwork, path: Path) -> None:
+    """Write weights, encoding and calibration."""
+    with path.open("wb") as file:
+        np.savez(file, **{name: value.numpy() for name, value in network.state_dict().items()})
+
+
+def load(path: Path, shape: Network) -> CreditNetwork:
+    """Read a network of that shape back, ready to score."""
+    with np.load(path, allow_pickle=False) as file:
+        state = {name: file[name] for name in file.files}
+    layout = Layout(
+        indicators=list(zip(state["indicator_columns"].tolist(), state["indicator_codes"].tolist(), strict=True)),
+        levels=list(zip(state["level_columns"].tolist(), state["level_values"].tolist(), strict=True)),
+        missing=state["missing_columns"].tolist(),
+        linear=state["linear_columns"].tolist(),
+        mean=state["mean"],
+        scale=state["scale"],
+        pieces=list(zip(*(state[f"piece_{name}"].tolist() for name in ("columns", "lower", "width")), strict=True)),
+        groups=state["groups"],
+    )
+    network = CreditNetwork(layout, shape, base_rate=0.5)
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
+    return network.eval()

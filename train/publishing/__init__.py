@@ -1,0 +1,1 @@
+"""What a published version consists of: model card, background of explanations, and the BentoML store."""

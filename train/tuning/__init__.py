@@ -1,0 +1,1 @@
+"""The search for a better model file: `python -m train tune`."""

@@ -1,0 +1,85 @@
+"""What a search may change in a model file, and between which values.
+
+Owns the choices, their reasons, and the way from a trial's positions to a model file. Leaves the order in which they
+are tried to `train.tuning.search`. Everything that is not named here stays as the model file has it.
+"""
+
+from typing import Any
+
+from msgspec import Struct, structs
+
+from configs.model import ModelConfig
+
+SECTIONS = {
+    "numbers": "encoding",
+    "bins": "encoding",
+    "layers": "network",
+    "dropout": "network",
+    "column_dropout": "network",
+    "learning_rate": "training",
+    "weight_decay": "training",
+    "epochs": "training",
+    "batch_size": "training",
+}
+
+
+class Space(Struct, frozen=True, kw_only=True):
+    """Rising choices for each key: a few round values, as folds cannot tell apart what lies between them.
+
+    The number of members is not searched: more are better, and cost time in proportion.
+    """
+
+    numbers: tuple[str, ...] = ("piecewise_linear", "standard")  # steps, or straight lines
+    bins: tuple[int, ...] = (4, 6, 8, 12, 16)  # fewer miss a step, more hold few rows each
+    layers: tuple[tuple[int, ...], ...] = ((), (32,), (64,), (64, 32), (128,))  # none, or small: more only memorises
+    dropout: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # beyond one half a small layer has few units left
+    column_dropout: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3)  # tables have few columns to spare
+    learning_rate: tuple[float, ...] = (0.001, 0.002, 0.005, 0.01, 0.02)  # AdamW's usual 0.001 upwards: runs are short
+    weight_decay: tuple[float, ...] = (0.0, 0.001, 0.01, 0.1, 1.0)  # times the rate and a few hundred steps
+    epochs: tuple[int, ...] = (15, 20, 30, 45, 60)  # half to twice the 30 of the defaults
+    batch_size: tuple[int, ...] = (64, 128, 256)  # rows a step; half the rows take nearly twice the time
+
+
+def around(base: ModelConfig) -> Space:
+    """The space with what `base` has among the choices, so that `base` itself can be a trial.
+
+    >>> from configs.model import Network
+    >>> around(ModelConfig()).layers, around(ModelConfig(network=Network(layers=(8,)))).layers
+    (((), (32,), (64,), (64, 32), (128,)), ((), (8,), (32,), (64,), (64, 32), (128,)))
+    """
+    present = values_of(base)
+    return Space(**{name: _with(getattr(Space(), name), present[name]) for name in SECTIONS})
+
+
+def _with(choices: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+    return tuple(sorted({*choices, value}, key=lambda one: (sum(one), one) if isinstance(one, tuple) else one))
+
+
+def values_of(config: ModelConfig) -> dict[str, Any]:
+    """What a model file has for each key of the space."""
+    return {name: getattr(getattr(config, section), name) for name, section in SECTIONS.items()}
+
+
+def positions(space: Space, config: ModelConfig) -> dict[str, int]:
+    """Where in `space` the values of `config` stand."""
+    return {name: getattr(space, name).index(value) for name, value in values_of(config).items()}
+
+
+def at(space: Space, chosen: dict[str, int], base: ModelConfig) -> ModelConfig:
+    """`base` with the values at the positions `chosen`; what has no effect there stays as in `base`.
+
+    >>> base = ModelConfig()
+    >>> at(around(base), positions(around(base), base) | {"layers": 1, "bins": 0}, base).network.layers
+    (32,)
+    """
+    values = {name: getattr(space, name)[position] for name, position in chosen.items()}
+    if not values["layers"]:
+        values["dropout"] = base.network.dropout
+    if values["numbers"] == "standard":
+        values["bins"] = base.encoding.bins
+    sections: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        sections.setdefault(SECTIONS[name], {})[name] = value
+    return structs.replace(
+        base, **{section: structs.replace(getattr(base, section), **new) for section, new in sections.items()}
+    )
