@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from configs.source import read
 
 SERVICE_YAML = Path(__file__).with_name("service.yaml")
+RENAMED = {"lane": "fast_path", "max_latency_ms": "max_queue_ms"}  # still read under the old names for one version
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - chosen by `host` alone
 
 
@@ -23,7 +24,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_explained_rows: Annotated[int, Meta(ge=1, le=10_000)]
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     timeout_s: Annotated[int, Meta(ge=1, le=600)]
-    lane: bool
+    fast_path: bool
     access_log: bool
     bentoml_metrics: bool
     keys_file: str
@@ -40,8 +41,8 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def uses_fast_path(self) -> bool:
-        """Whether `POST /predict` may pass by what BentoML has around a request: nothing there has to see it."""
-        return self.lane and not (self.bentoml_metrics or self.access_log or self.tracing_endpoint)
+        """Whether `POST /predict` may skip BentoML's middleware: nothing in there has to see the request."""
+        return self.fast_path and not (self.bentoml_metrics or self.access_log or self.tracing_endpoint)
 
     @property
     def host(self) -> str:
@@ -56,4 +57,4 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def read_service(path: Path = SERVICE_YAML) -> ServiceConfig:
     """Read the file, with `SCORER_MODEL`, `SCORER_WORKERS` … of the environment over it."""
-    return read(path, ServiceConfig, os.environ)
+    return read(path, ServiceConfig, os.environ, RENAMED)

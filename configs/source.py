@@ -7,6 +7,7 @@ and not `[False, True, 1000]`, the reading of YAML 1.1.
 """
 
 import difflib
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import msgspec
 import yaml
 
 T = TypeVar("T", bound=msgspec.Struct)
+logger = logging.getLogger("bentoml.scorer")
 
 _FAULT = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<key>.*)`)?$", re.DOTALL)
 _FIELD = re.compile(r"field `(?P<field>[^`]*)`")
@@ -52,8 +54,46 @@ class _TextLoader(yaml.BaseLoader):
         return super().construct_mapping(node, deep)
 
 
-def read(path: Path, kind: type[T], environment: Mapping[str, str] | None = None) -> T:
-    """Read `path` as `kind`; a variable `SCORER_<KEY>` in `environment` wins over a top-level key of the file."""
+def read(
+    path: Path,
+    kind: type[T],
+    environment: Mapping[str, str] | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> T:
+    """Read one file.
+
+    Args:
+        path: the file.
+        kind: its type.
+        environment: where a variable `SCORER_<KEY>` wins over a top-level key of the file.
+        renamed: keys by their former names, which are still read and logged as deprecated.
+    """
+    raw = _raw(path, kind)
+    overrides = {}
+    names = {name: name for name in _keys(kind)}
+    for name, key in {**(renamed or {}), **names}.items():
+        if name != key and name in raw:
+            logger.warning("%s: %s is called %s now; the old name works in this version only", path, name, key)
+            raw[key] = raw.pop(name)
+        variable = f"SCORER_{name.upper()}"
+        if environment and variable in environment:
+            if name != key:
+                logger.warning("%s: is called SCORER_%s now; works in this version only", variable, key.upper())
+            overrides[key] = variable
+            raw[key] = environment[variable]
+    try:
+        return msgspec.convert(raw, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _explained(path, kind, str(error), overrides) from None
+
+
+def _keys(kind: type[msgspec.Struct]) -> list[str]:
+    """The top-level keys."""
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
+
+
+def _raw(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The mapping that a file holds, every scalar as text."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -69,18 +109,8 @@ def read(path: Path, kind: type[T], environment: Mapping[str, str] | None = None
         raise ConfigError(path, "", f"is no YAML ({error})".replace("\n", " "), "save it as plain text") from None
     if not isinstance(raw, dict):
         problem = "is empty" if raw in (None, "") else "is not a mapping of keys to values"
-        known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
-        raise ConfigError(path, "", problem, f"its keys are {known}")
-    overrides = {}
-    for field in msgspec.structs.fields(kind):
-        variable = f"SCORER_{field.encode_name.upper()}"
-        if environment and variable in environment:
-            overrides[field.encode_name] = variable
-            raw[field.encode_name] = environment[variable]
-    try:
-        return msgspec.convert(raw, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise _explained(path, kind, str(error), overrides) from None
+        raise ConfigError(path, "", problem, f"its keys are {', '.join(_keys(kind))}")
+    return raw
 
 
 def _explained(path: Path, kind: type[msgspec.Struct], message: str, overrides: Mapping[str, str]) -> ConfigError:

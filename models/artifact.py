@@ -16,7 +16,7 @@ from models.background import Background
 from models.schema import Schema
 from models.scorer import EncodedScorer, Scorer
 
-FORMAT = 3  # raised when a service can no longer read what an older trainer wrote
+FORMAT = 4  # raised when a service can no longer read what an older trainer wrote
 
 MODEL = "model.onnx"
 ENCODED = "encoded.onnx"  # its network alone, which takes codes and numbers: what the service runs

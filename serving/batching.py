@@ -1,10 +1,10 @@
-"""Adaptive batches: whatever has arrived while the last batch was scored goes into the next.
+"""Adaptive batches: the rows that arrive while one batch is scored make up the next.
 
 Owns the queue, for every protocol. No row waits when the worker is idle: where requests have come one at a time for a
 while, the next is scored on the spot, until two come in one turn of the event loop again. Under load a batch waits one
-turn, and another while turns bring more: an answer takes three turns from its body to its last byte, so batches that
-did not wait held a third of what was on its way, and cost a tenth more. The queue is bounded by the time that its rows
-will take: who would wait longer than that is told to come back at once, and holds nobody up.
+turn, and another while turns bring more: a response takes three turns from its body to its last byte, so batches that
+did not wait held a third of the requests in flight, and cost a tenth more. The queue is bounded by the time that its
+rows will take: a request that would wait longer is refused at once, and holds nobody up.
 """
 
 import asyncio
@@ -15,21 +15,23 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from models.errors import Unready
-from serving.scoring import PendingRow, Results
+from serving.rows import PendingRow, Results
 
-ALONE_AFTER = 16  # batches of one request each, after which the next request is taken to be alone as well
-FIRST_ROW_S = 50e-6  # what a row is thought to take before one has been scored
-GATHERING_TURNS = 2  # of the loop, for which a batch grows while each brings more; a third gains nothing
-RECENT = 0.05  # weight of the last batch in the time that a row takes
-TURN_S = 0.02  # seconds of scoring before the loop may read and write again
+LONE_BATCHES = 16  # batches of one request each, after which the next request is assumed to be alone as well
+FIRST_ROW_S = 50e-6  # assumed scoring time per row before the first has been measured
+MAX_WAIT_TURNS = 2  # of the loop, for which a batch grows while each brings more; a third gains nothing
+SMOOTHING = 0.05  # weight of the last batch in the scoring time per row
+MAX_TURN_S = 0.02  # seconds of scoring before the loop may read and write again
 OVERLOADED = Unready("overloaded or not ready; try again")
 LATE = Unready("waited too long in the queue; try again")
 
+ScoreBatch = Callable[[Sequence[PendingRow]], Results]
 
-class _Waiting(Struct):
+
+class _QueuedRequest(Struct):
     """A request in the queue."""
 
-    arrivals: Sequence[PendingRow]
+    rows: Sequence[PendingRow]
     future: "asyncio.Future[Results]"
     until_s: float
 
@@ -40,105 +42,112 @@ class Batcher:
     Args:
         max_batch_rows: rows scored at once; a larger request is a batch of its own.
         max_queued_rows: rows that may wait.
-        max_wait_s: seconds that a row may wait; rows that would, or have, are refused.
+        max_queue_s: seconds that a row may wait; rows that would, or did, wait longer are refused.
     """
 
-    def __init__(self, max_batch_rows: int, max_queued_rows: int, max_wait_s: float) -> None:
+    def __init__(self, max_batch_rows: int, max_queued_rows: int, max_queue_s: float) -> None:
         self._max_batch_rows = max_batch_rows
         self._max_queued_rows = max_queued_rows
-        self._max_wait_s = max_wait_s
-        self._queue: deque[_Waiting] = deque()
+        self._max_queue_s = max_queue_s
+        self._queue: deque[_QueuedRequest] = deque()
         self._queued_rows = 0
         self._row_s = FIRST_ROW_S
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lone_batches = 0
-        self._came = 0  # requests in this turn of the loop, counted while they are taken to be alone
-        self._decide: Callable[[Sequence[PendingRow]], Results] | None = None
+        self._requests_this_turn = 0  # counted while requests are assumed to be alone
+        self._score_batch: ScoreBatch | None = None
 
-    def open(self, decide: Callable[[Sequence[PendingRow]], Results]) -> None:
-        """Begin to take rows; `decide` gives a result for each and never raises."""
-        self._decide = decide
+    def open(self, score_batch: ScoreBatch) -> None:
+        """Begin to take rows; `score_batch` returns a result for each and never raises."""
+        self._score_batch = score_batch
 
     @property
     def queued_rows(self) -> int:
         """Rows that wait."""
         return self._queued_rows
 
-    def submit(self, arrivals: Sequence[PendingRow]) -> "asyncio.Future[Results]":
-        """The results of one request, in order.
+    @property
+    def full(self) -> bool:
+        """Whether any row that comes now would be refused."""
+        return self._score_batch is None or not self._has_room(1)
+
+    def submit(self, applicants: Sequence[Struct], protocol: str) -> "asyncio.Future[Results]":
+        """Score the rows of one request: the way of every protocol, and of BentoML's route.
 
         Args:
-            arrivals: its rows.
+            applicants: valid rows of the schema.
+            protocol: `http`, `v2` or `grpc`, as metrics and records name it.
+
+        Returns:
+            A result for each row, in order.
         """
-        loop = self._loop = self._loop or asyncio.get_running_loop()  # which calls the system each time
+        now_s = time.perf_counter()
+        loop = self._loop = self._loop or asyncio.get_running_loop()  # which is a system call each time
         future: asyncio.Future[Results] = loop.create_future()
-        if self._decide is None or not self._has_room(len(arrivals)):
-            future.set_result([OVERLOADED] * len(arrivals))
+        if self._score_batch is None or not self._has_room(len(applicants)):
+            future.set_result([OVERLOADED] * len(applicants))
             return future
-        if self._lone_batches >= ALONE_AFTER:
-            if not self._came:
+        rows = [PendingRow(applicant, protocol, now_s) for applicant in applicants]
+        if self._lone_batches >= LONE_BATCHES:
+            if not self._requests_this_turn:
                 loop.call_soon(self._end_turn)
-            self._came += 1
-            future.set_result(self._decide(arrivals))
+            self._requests_this_turn += 1
+            future.set_result(self._score_batch(rows))
             return future
         if not self._queue:
-            loop.call_soon(self._gather, loop, 0, 0)
-        self._queue.append(_Waiting(arrivals, future, time.perf_counter() + self._max_wait_s))
-        self._queued_rows += len(arrivals)
+            loop.call_soon(self._collect, loop, 0, 0)
+        self._queue.append(_QueuedRequest(rows, future, now_s + self._max_queue_s))
+        self._queued_rows += len(rows)
         return future
 
     def _has_room(self, rows: int) -> bool:
         """Whether so many rows may join: always when nobody waits, so that a large request is not refused for ever."""
         if not self._queue:
             return True
-        return self._queued_rows + rows <= self._max_queued_rows and self._queued_rows * self._row_s <= self._max_wait_s
+        queued_rows = self._queued_rows
+        return queued_rows + rows <= self._max_queued_rows and queued_rows * self._row_s <= self._max_queue_s
 
     def _end_turn(self) -> None:
-        """Look whether the request of this turn was alone; if not, the next ones wait for each other."""
-        if self._came > 1:
+        """See whether the request of this turn was alone; if not, the next ones wait for each other."""
+        if self._requests_this_turn > 1:
             self._lone_batches = 0
-        self._came = 0
+        self._requests_this_turn = 0
 
-    @property
-    def full(self) -> bool:
-        """Whether rows that come now would be refused, whatever they are."""
-        return self._decide is None or not self._has_room(1)
-
-    def _gather(self, loop: asyncio.AbstractEventLoop, rows: int, turns: int) -> None:
-        """Score when this turn has brought no more rows, or the batch is full, or it was the last turn to wait."""
-        if rows < self._queued_rows < self._max_batch_rows and turns < GATHERING_TURNS:
-            loop.call_soon(self._gather, loop, self._queued_rows, turns + 1)
+    def _collect(self, loop: asyncio.AbstractEventLoop, rows: int, turns: int) -> None:
+        """Score once this turn has brought no more rows, or the batch is full, or it was the last turn to wait."""
+        if rows < self._queued_rows < self._max_batch_rows and turns < MAX_WAIT_TURNS:
+            loop.call_soon(self._collect, loop, self._queued_rows, turns + 1)
         else:
-            self._score(loop)
+            self._score_queue(loop)
 
-    def _score(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Score what waits, batch by batch; what that leaves after `TURN_S` waits for the next turn of the loop."""
+    def _score_queue(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Score the queue, batch by batch; what is left after `MAX_TURN_S` waits for the next turn of the loop."""
         turn_s = now_s = time.perf_counter()
-        while self._queue and now_s - turn_s < TURN_S:
-            now_s = self._score_batch(now_s)
+        while self._queue and now_s - turn_s < MAX_TURN_S:
+            now_s = self._score_next(now_s)
         if self._queue:
-            loop.call_soon(self._score, loop)
+            loop.call_soon(self._score_queue, loop)
 
-    def _score_batch(self, now_s: float) -> float:
-        """Score one batch; gives the time after it."""
+    def _score_next(self, now_s: float) -> float:
+        """Score one batch from the queue; returns the time after it."""
         batch: list[PendingRow] = []
-        taken: list[tuple[int, _Waiting]] = []
-        while self._queue and (not batch or len(batch) + len(self._queue[0].arrivals) <= self._max_batch_rows):
-            waiting = self._queue.popleft()
-            self._queued_rows -= len(waiting.arrivals)
-            if waiting.future.cancelled():  # its caller has gone
+        taken: list[tuple[int, _QueuedRequest]] = []
+        while self._queue and (not batch or len(batch) + len(self._queue[0].rows) <= self._max_batch_rows):
+            request = self._queue.popleft()
+            self._queued_rows -= len(request.rows)
+            if request.future.cancelled():  # its client has gone
                 continue
-            if waiting.until_s < now_s:
-                waiting.future.set_result([LATE] * len(waiting.arrivals))
+            if request.until_s < now_s:
+                request.future.set_result([LATE] * len(request.rows))
                 continue
-            taken.append((len(batch), waiting))
-            batch.extend(waiting.arrivals)
-        if not batch or self._decide is None:
+            taken.append((len(batch), request))
+            batch.extend(request.rows)
+        if not batch or self._score_batch is None:
             return now_s
-        results = self._decide(batch)
-        for first, waiting in taken:
-            waiting.future.set_result(results[first : first + len(waiting.arrivals)])
+        results = self._score_batch(batch)
+        for first, request in taken:
+            request.future.set_result(results[first : first + len(request.rows)])
         self._lone_batches = self._lone_batches + 1 if len(taken) == 1 else 0
         after_s = time.perf_counter()
-        self._row_s += RECENT * ((after_s - now_s) / len(batch) - self._row_s)
+        self._row_s += SMOOTHING * ((after_s - now_s) / len(batch) - self._row_s)
         return after_s

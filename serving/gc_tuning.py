@@ -1,19 +1,19 @@
-"""The garbage collector of a worker, tamed.
+"""When the garbage collector of a worker runs.
 
-Owns when it runs. Counting references frees all that a request makes; the collector is for cycles, and goes over
-everything that lives to find them. What was imported lives for ever: a full collection of it takes 50 to 70 ms in which
-nobody is answered.
+Reference counting frees everything that a request allocates; the collector is for cycles, and traverses every live
+object to find them. Imported modules live for ever: a full collection over them takes 50 to 70 ms in which nobody is
+answered.
 """
 
 import gc
 
-# Objects that a young collection looks at, 0.1 ms; then young collections in a middle one, 1 ms; and no full one. What
-# survives that long is what open connections hold, which no cycle does.
+# Allocations until a young collection, 0.1 ms; young collections until a middle one, 1 ms; and no full one. What
+# survives that long belongs to open connections, which hold no cycles.
 THRESHOLDS = (2_000, 10, 1_000_000)
 
 
 def tune_gc() -> None:
-    """Take what lives now out of the collector's sight, and let it look only at what is young."""
+    """Exempt everything alive now from collection, and collect only young objects from here on."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)

@@ -1,16 +1,15 @@
-"""Prometheus metrics of the scorer, and of BentoML's the two that tell most.
+"""Prometheus metrics of the scorer, and the two most telling of BentoML's.
 
-BentoML's own middleware takes 0.15 ms a request for its metrics. Where it is off, the answers of `POST /predict` by
-status and the sizes of batches are counted here under BentoML's names and labels, so that what reads them finds them.
+BentoML's own middleware takes 0.15 ms per request for its metrics. Where it is off, the responses of `POST /predict`
+by status and the sizes of batches are counted here under BentoML's names and labels, so that dashboards find them.
 
-Call `metrics` in the worker only, after BentoML has said where the workers share their numbers: a metric that
-is made earlier loses its samples. Rows, not requests, are counted unless a name says otherwise.
+Call `metrics` in the worker only, after BentoML has set the folder in which the workers share their numbers: a metric
+that is made earlier loses its samples. Rows, not requests, are counted unless a name says otherwise.
 """
 
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bentoml
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -19,9 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from models.errors import CODES
 from monitoring.status import profiled_rows
 from serving.buffered_metrics import BufferedMetrics
-
-if TYPE_CHECKING:
-    from serving.scoring import PendingRow
+from serving.rows import PendingRow
 
 BATCH_BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 QUEUE_BUCKETS_S = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -40,17 +37,19 @@ class Metrics:
             buckets=QUEUE_BUCKETS_S,
         )
         self.rejected = Counter("scorer_rejected_total", "Requests refused", ["reason"])
-        self._tally = BufferedMetrics()
-        self._batch_rows = [self._tally.histogram(batch_rows, BATCH_BUCKETS_ROWS)]
-        self._queue_seconds = self._tally.histogram(queue_seconds, QUEUE_BUCKETS_S)
-        self._tally.counter(LOGGED, Counter("scorer_logged_rows_total", "Rows in the decision log"))
-        self._tally.counter(UNLOGGED, Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged"))
+        self._buffer = BufferedMetrics()
+        self._batch_rows = [self._buffer.add_histogram(batch_rows, BATCH_BUCKETS_ROWS)]
+        self._queue_seconds = self._buffer.add_histogram(queue_seconds, QUEUE_BUCKETS_S)
+        self._buffer.add_counter(LOGGED, Counter("scorer_logged_rows_total", "Rows in the decision log"))
+        self._buffer.add_counter(
+            UNLOGGED, Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged")
+        )
         self._known: set[tuple[str, str, str]] = set()
         self._requests: Counter | None = None
-        self.pass_on = self._tally.pass_on
+        self.flush = self._buffer.flush
 
-    def stand_in(self) -> None:
-        """Count under BentoML's names too: call it where BentoML does not."""
+    def use_bentoml_names(self) -> None:
+        """Count under BentoML's names too: call it where BentoML's own metrics are off."""
         context = bentoml.server_context
         here = {"service_name": context.bento_name, "service_version": context.bento_version}
         requests = Counter(
@@ -59,7 +58,7 @@ class Metrics:
             ["endpoint", *here, "http_response_code"],
         )
         for status in (200, *CODES):
-            self._tally.counter(status, requests.labels(endpoint="/predict", http_response_code=status, **here))
+            self._buffer.add_counter(status, requests.labels(endpoint="/predict", http_response_code=status, **here))
         self._requests = requests
         batches = Histogram(
             "bentoml_service_adaptive_batch_size",
@@ -67,50 +66,50 @@ class Metrics:
             ["runner_name", "worker_index", "method_name", *here],
             buckets=BATCH_BUCKETS_ROWS,
         ).labels(runner_name=context.service_name, worker_index=context.worker_index, method_name="predict", **here)
-        self._batch_rows.append(self._tally.histogram(batches, BATCH_BUCKETS_ROWS))
+        self._batch_rows.append(self._buffer.add_histogram(batches, BATCH_BUCKETS_ROWS))
 
     def answered(self, status: int) -> None:
-        """Count one answer of `POST /predict`."""
+        """Count one response of `POST /predict`."""
         if self._requests is not None:
-            self._tally.count(status)
+            self._buffer.count(status)
 
     def observe(
         self,
         model: str,
-        arrivals: Sequence["PendingRow"],
+        pending: Sequence[PendingRow],
         scored: Sequence[tuple[float, str]],
         started_s: float,
         logged: bool,
     ) -> None:
-        """Count one batch that was answered."""
-        rows = len(arrivals)
+        """Count one scored batch."""
+        rows = len(pending)
         for histogram in self._batch_rows:
             histogram.observe(rows)
-        self._tally.count(LOGGED if logged else UNLOGGED, rows)
+        self._buffer.count(LOGGED if logged else UNLOGGED, rows)
         oldest_s = started_s
         predictions: dict[tuple[str, str, str], int] = {}  # a collections.Counter takes twice as long for one row
-        for arrival, (_, decision) in zip(arrivals, scored, strict=True):
-            labels = (model, decision, arrival.protocol)
+        for row, (_, decision) in zip(pending, scored, strict=True):
+            labels = (model, decision, row.protocol)
             predictions[labels] = predictions.get(labels, 0) + 1
-            if arrival.at_s < oldest_s:
-                oldest_s = arrival.at_s
+            if row.at_s < oldest_s:
+                oldest_s = row.at_s
         self._queue_seconds.observe(started_s - oldest_s)
         for labels, number in predictions.items():
             if labels not in self._known:
                 self._known.add(labels)
-                self._tally.counter(labels, self._predictions.labels(*labels))
-            self._tally.count(labels, number)
+                self._buffer.add_counter(labels, self._predictions.labels(*labels))
+            self._buffer.count(labels, number)
 
 
 def exposition() -> str:
-    """What all workers have counted, as Prometheus reads it."""
+    """The numbers of all workers in the Prometheus text format."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry).decode()
 
 
 def profiled_rows_metric(directory: Path) -> str:
-    """How many rows the profiler has done, read from its checkpoint: it is no worker, and shares no numbers."""
+    """The rows that the profiler has done, read from its checkpoint: it is not a worker and shares no numbers."""
     return (
         "# HELP scorer_profiled_rows_total Rows in exactly one whylogs profile\n"
         "# TYPE scorer_profiled_rows_total counter\n"
@@ -120,5 +119,5 @@ def profiled_rows_metric(directory: Path) -> str:
 
 @cache
 def metrics() -> Metrics:
-    """The metrics of this process; prometheus_client has one registry a process, so there is one of these."""
+    """The metrics of this process: one instance, as prometheus_client has one registry per process."""
     return Metrics()

@@ -1,5 +1,1 @@
 """Who may call, over HTTP and gRPC: API keys with permissions and rates, and the command that makes them."""
-
-from serving.access.authenticator import AccessDenied, Authenticator
-
-__all__ = ["AccessDenied", "Authenticator"]

@@ -1,7 +1,7 @@
-"""`python -m serving.access`: make, revoke and list the keys of the key file.
+"""`python -m serving.access`: make, revoke and list the API keys of the key file.
 
-Owns: arguments, output, and changing the file's text so that its comments stay. Leaves to others: what a key file means
-(`configs.api_keys`). A running service follows the file; nothing needs to be restarted.
+Owns: arguments, output, and changing the file's text so that its comments stay. Leaves to others: the form of the file
+(`configs.api_keys`). A running service follows it; nothing needs to be restarted.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from configs.api_keys import Key, Permission, read_api_keys
 from configs.service import read_service
 from configs.source import ConfigError
 
-PREFIX = "scorer_"  # so that a key which strays into a repository is recognised
+PREFIX = "scorer_"  # so that scanners recognise a key in a repository
 KEY_BYTES = 32
-HEAD = "# Who may call: `python -m serving.access` adds and removes entries; a service follows within a second.\n"
-MEND = "change the file by hand, or give every key lines of its own"
+FILE_HEADER = "# Who may call: `python -m serving.access` adds and removes entries; running services follow.\n"
+REMEDY = "change the file by hand, or give every key lines of its own"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says; returns the exit code."""
+    """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
         named = options.file or read_service().keys_file
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def new(path: Path | None, options: argparse.Namespace) -> int:
-    """Print a new key, alone, on standard output; the entry goes into the file, or without one to standard error."""
+    """Print a new key on standard output; its entry goes into the file or, without a file, to standard error."""
     secret = PREFIX + secrets.token_urlsafe(KEY_BYTES)
     given = {
         "name": options.name,
@@ -54,12 +54,12 @@ def new(path: Path | None, options: argparse.Namespace) -> int:
     except msgspec.ValidationError as error:
         raise ConfigError("key", "", str(error).replace("`", ""), "see python -m serving.access new --help") from None
     if path is None:
-        print(f"no keys_file is set, so put this into one:\n\nkeys:\n{entry(key)}", file=sys.stderr)
+        print(f"no keys_file is set; put this into one:\n\nkeys:\n{entry(key)}", file=sys.stderr)
     else:
-        text = path.read_text(encoding="utf-8") if path.exists() else f"{HEAD}keys: []\n"
+        text = path.read_text(encoding="utf-8") if path.exists() else f"{FILE_HEADER}keys: []\n"
         before = read_api_keys(path) if path.exists() else ()
         _write(path, added(text, key), (*before, key))
-        print(f"{path} has the key {key.name}; it is shown this once:", file=sys.stderr)
+        print(f"added the key {key.name} to {path}; it is shown only once:", file=sys.stderr)
     print(secret)
     return 0
 
@@ -69,14 +69,14 @@ def revoke(path: Path | None, options: argparse.Namespace) -> int:
     path, before = _read(path)
     left = tuple(key for key in before if key.name != options.name)
     if len(left) == len(before):
-        raise ConfigError(path, "keys", f"no key is called {options.name!r}", "see python -m serving.access list")
+        raise ConfigError(path, "keys", f"has no key named {options.name!r}", "see python -m serving.access list")
     _write(path, removed(path.read_text(encoding="utf-8"), options.name), left)
     print(f"{options.name} is out of {path}; services that follow the file refuse it within a second", file=sys.stderr)
     return 0
 
 
 def show(path: Path | None, _: argparse.Namespace) -> int:
-    """Print who may do what."""
+    """List the keys."""
     for key in _read(path)[1]:
         rate = f"{key.requests_per_s:g}/s" if key.requests_per_s else "no limit"
         until = f"until {key.expires:%Y-%m-%d %H:%M}" if key.expires else "for good"
@@ -140,7 +140,7 @@ def _write(path: Path, text: str, keys: tuple[Key, ...]) -> None:
         except ConfigError as error:
             raise ConfigError(path, error.key, error.problem, error.remedy) from None
     if meant != keys:
-        raise ConfigError(path, "keys", "is written in a form that this command cannot change", MEND)
+        raise ConfigError(path, "keys", "is written in a form that this command cannot change", REMEDY)
     path.write_text(text, encoding="utf-8")
 
 

@@ -1,10 +1,11 @@
-"""Whether a key opens a door: known, not expired, allowed this, and within its rate.
+"""Whether a caller is authorized: its key known, not expired, with the permission, and within its rate.
 
-Owns the decision, for every protocol, and following the key file. Leaves to others: where a protocol carries the
-key and which route needs what (`serving.access.middleware` for HTTP), and the file's form (`configs.api_keys`).
+Owns the decision, for every protocol, and following the key file. Leaves to others: where a protocol carries the key
+and which route needs which permission (`serving.access.middleware`, `serving.access.grpc_access`), and the file's form
+(`configs.api_keys`).
 
-A key is found by its SHA-256 and compared in constant time. What a caller could learn from the time of the look-up is
-about a hash that it cannot steer, so the table may be an ordinary dict, however many keys there are.
+Keys are looked up by their SHA-256 and compared in constant time. The time of the look-up depends on a hash that a
+caller cannot steer, so the table may be an ordinary dict, however many keys there are.
 """
 
 import hashlib
@@ -23,8 +24,8 @@ from configs.api_keys import Key, Permission, read_api_keys
 from configs.source import ConfigError
 from models.errors import Rejected
 
-LOOK_S = 1.0  # seconds between two looks at the file: so long a revoked key may still work
-FORMS = "`Authorization: Bearer <key>` or `X-API-Key: <key>`"
+POLL_INTERVAL_S = 1.0  # seconds between two looks at the file: a revoked key works for that long at most
+KEY_FORMS = "`Authorization: Bearer <key>` or `X-API-Key: <key>`"
 
 logger = logging.getLogger("bentoml.scorer")
 
@@ -32,11 +33,11 @@ Stamp = tuple[int, int, int]
 
 
 class AccessDenied(Rejected):
-    """A caller that may not come in: 401, 403 or 429, with the headers that belong to it."""
+    """A caller that may not call: 401, 403 or 429."""
 
-    def __init__(self, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
+    def __init__(self, status: int, message: str, retry_after_s: int | None = None) -> None:
         super().__init__(status, message)
-        self.headers = headers
+        self.retry_after_s = retry_after_s
 
 
 class _Bucket:
@@ -46,11 +47,11 @@ class _Bucket:
     `rate` a second, grants.
     """
 
-    __slots__ = ("_full_at_s", "_patience_s", "_step_s")
+    __slots__ = ("_full_at_s", "_step_s", "_tolerance_s")
 
     def __init__(self, rate: float, burst: float) -> None:
         self._step_s = 1 / rate
-        self._patience_s = (max(burst, 1) - 1) / rate
+        self._tolerance_s = (max(burst, 1) - 1) / rate
         self._full_at_s = 0.0
 
     def wait_s(self, now_s: float) -> float:
@@ -61,7 +62,7 @@ class _Bucket:
         [0.0, 0.0, 0.5, 0.0]
         """
         full_at_s = max(self._full_at_s, now_s)
-        wait_s = full_at_s - now_s - self._patience_s
+        wait_s = full_at_s - now_s - self._tolerance_s
         if wait_s > 0:
             return wait_s
         self._full_at_s = full_at_s + self._step_s
@@ -69,7 +70,7 @@ class _Bucket:
 
 
 class _Entry:
-    """A key as it is asked about."""
+    """A key with its state."""
 
     __slots__ = ("bucket", "digest", "expires_s", "key")
 
@@ -86,10 +87,10 @@ class _Entry:
 
 
 class Authenticator:
-    """Admits callers by the keys of one file.
+    """Authorizes callers by the keys of one file.
 
     Args:
-        path: the key file; None asks nobody for a key.
+        path: the key file; None requires no key.
         workers: processes that share the callers. Each grants its share of a rate, without asking the others, so a
             caller that keeps to one connection, and with it to one worker, gets that share alone.
         now_s: a clock that only goes forwards, in seconds.
@@ -106,32 +107,32 @@ class Authenticator:
         self._stamp: Stamp | None = None
         if path:
             self._stamp = _stamp(path)
-            self._take(read_api_keys(path))
+            self._replace(read_api_keys(path))
 
     @property
     def requires_keys(self) -> bool:
         """Whether there is a key file."""
         return self._path is not None
 
-    def admit(self, presented: str | None, permission: Permission) -> None:
-        """Return if the key `presented` may do what needs `permission` now; raises `AccessDenied`: 401, 403 or 429."""
+    def authorize(self, presented: str | None, permission: Permission) -> None:
+        """Return if the key `presented` has `permission` now; raises `AccessDenied`: 401, 403 or 429."""
         if self._path is None:
             return
         if not presented:
-            raise _unknown(f"this service asks for a key, as {FORMS}")
+            raise _unauthenticated(f"this service requires a key, as {KEY_FORMS}")
         digest = hashlib.sha256(presented.encode("utf-8", "replace")).digest()
         entry = self._entries.get(digest)
         if entry is None or not hmac.compare_digest(entry.digest, digest):
-            raise _unknown("this key is not known here, or was revoked")
+            raise _unauthenticated("the key is unknown or was revoked")
         key = entry.key
         if time.time() >= entry.expires_s:
-            raise _unknown(f"the key {key.name} expired at {key.expires}")
+            raise _unauthenticated(f"the key {key.name} expired at {key.expires}")
         if permission not in key.permissions:
             allowed = ", ".join(key.permissions)
             raise AccessDenied(403, f"the key {key.name} does not have the permission {permission}, only {allowed}")
         if entry.bucket is not None and (wait_s := entry.bucket.wait_s(self._now_s())):
             message = f"the key {key.name} may make {key.requests_per_s:g} requests a second; wait"
-            raise AccessDenied(429, message, (b"retry-after", b"%d" % math.ceil(wait_s)))
+            raise AccessDenied(429, message, math.ceil(wait_s))
 
     def watch(self) -> None:
         """Follow the file from now on, in a daemon thread, so that no request waits while it is read."""
@@ -139,8 +140,8 @@ class Authenticator:
             _broken().set(0)
             threading.Thread(target=self._follow, name="keys", daemon=True).start()
 
-    def look(self) -> None:
-        """Read the file if it has changed; one that is broken or gone leaves the keys as they are, and is told."""
+    def reload_if_changed(self) -> None:
+        """Read the file if it has changed; one that is broken or missing is logged, and the keys stay as they are."""
         if self._path is None:
             return
         try:
@@ -153,16 +154,16 @@ class Authenticator:
             _broken().set(1)
             logger.error("the keys stay as they were: %s", error)  # noqa: TRY400 - the message says it all
             return
-        self._take(keys)
+        self._replace(keys)
         _broken().set(0)
         logger.info("read %s again: %s", self._path, ", ".join(key.name for key in keys) or "no keys")
 
     def _follow(self) -> None:
         while True:
-            time.sleep(LOOK_S)
-            self.look()
+            time.sleep(POLL_INTERVAL_S)
+            self.reload_if_changed()
 
-    def _take(self, keys: tuple[Key, ...]) -> None:
+    def _replace(self, keys: tuple[Key, ...]) -> None:
         entries = {}
         for key in keys:
             digest = bytes.fromhex(key.sha256)
@@ -170,12 +171,12 @@ class Authenticator:
         self._entries = entries  # at once: a request sees the old keys or the new ones
 
 
-def _unknown(message: str) -> AccessDenied:
-    return AccessDenied(401, message, (b"www-authenticate", b"Bearer"))
+def _unauthenticated(message: str) -> AccessDenied:
+    return AccessDenied(401, message)
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """What changes with the file; None when there is none."""
+    """Changes whenever the file does; None when there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -186,5 +187,5 @@ def _stamp(path: Path) -> Stamp | None:
 @cache
 def _broken() -> Gauge:
     """1 while the key file is not what is in force; made in the worker, as `serving.metrics` says."""
-    said = "1 while the key file cannot be used, and the keys read before are in force"
-    return Gauge("scorer_keys_file_broken", said, multiprocess_mode="mostrecent")
+    about = "1 while the key file cannot be used, and the keys read before are in force"
+    return Gauge("scorer_keys_file_broken", about, multiprocess_mode="mostrecent")

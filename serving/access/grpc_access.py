@@ -1,6 +1,7 @@
-"""The gate before the calls of gRPC: where a call carries a key, and that without keys only this machine may call.
+"""Access over gRPC: where a call carries a key, and that without keys only this machine may call.
 
-Leaves to others: whether a key is good (`serving.access`), which call needs what (`serving.v2.grpc_calls`).
+Leaves to others: whether a key is valid (`serving.access.authenticator`), which call needs which permission
+(`serving.v2.grpc_calls`).
 """
 
 from collections.abc import Mapping
@@ -9,14 +10,14 @@ from urllib.parse import unquote
 
 from configs.api_keys import Permission
 from configs.service import ServiceConfig
-from serving.access import AccessDenied, Authenticator
+from serving.access.authenticator import AccessDenied, Authenticator
 from serving.access.middleware import LOCAL_ONLY, is_loopback
 
 BEARER = "bearer "
 
 
 class GrpcAccess:
-    """Refuses who may not call.
+    """Refuses callers that may not call.
 
     Args:
         authenticator: decides on keys.
@@ -24,15 +25,15 @@ class GrpcAccess:
     """
 
     def __init__(self, authenticator: Authenticator, settings: ServiceConfig) -> None:
-        self._gatekeeper = authenticator
-        # Who has a certificate of the CA that was named is no stranger.
-        welcome = authenticator.requires_keys or settings.open_to_network or bool(settings.grpc_client_ca)
-        self._local_only = not welcome
+        self._authenticator = authenticator
+        # A client certificate of the configured CA identifies its caller as well as a key does.
+        identified = authenticator.requires_keys or bool(settings.grpc_client_ca)
+        self._local_only = not (identified or settings.open_to_network)
 
-    def admit(self, context: Any, permission: Permission) -> None:
+    def authorize(self, context: Any, permission: Permission) -> None:
         """Return if the caller has the permission; raises `Rejected`: 401, 403 or 429."""
-        if self._gatekeeper.requires_keys:
-            self._gatekeeper.admit(presented_key(dict(context.invocation_metadata() or ())), permission)
+        if self._authenticator.requires_keys:
+            self._authenticator.authorize(presented_key(dict(context.invocation_metadata() or ())), permission)
         elif self._local_only and not is_loopback(host_of(context.peer())):
             raise AccessDenied(403, LOCAL_ONLY)
 
@@ -50,7 +51,7 @@ def presented_key(metadata: Mapping[str, str]) -> str | None:
 
 
 def host_of(peer: str) -> str:
-    """The address in what gRPC calls a peer.
+    """The address in the string by which gRPC names a peer.
 
     >>> host_of("ipv4:127.0.0.1:50051"), host_of("ipv6:%5B::1%5D:50051")
     ('127.0.0.1', '::1')

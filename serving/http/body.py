@@ -3,40 +3,42 @@
 A body that is too large is read to its end and dropped, so that its sender can read the answer.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
+
+from starlette.types import Receive, Scope
 
 from models.errors import Rejected
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-
-_FIELDS = "credit_scorer.fields"  # in the scope, where ASGI lets extensions keep what is theirs
-DRAINED_BYTES = 256 << 20  # of a body that is too large; who sends more is hung up on
+_HEADERS = "credit_scorer.headers"  # in the scope, where ASGI lets extensions keep their own
+MAX_DRAINED_BYTES = 256 << 20  # of a body that is too large; beyond it the connection is closed
 
 
 class ClientGone(Exception):  # noqa: N818 - not an error of anybody's
-    """The sender closed the connection before the body was whole."""
+    """The client closed the connection before its body was whole."""
 
 
-def fields_of(scope: Scope) -> Mapping[bytes, bytes]:
-    """The headers by name, the last of equal ones; made once a request."""
-    fields: dict[bytes, bytes] | None = scope.get(_FIELDS)
-    if fields is None:
-        fields = scope[_FIELDS] = dict(scope["headers"])
-    return fields
+def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
+    """The headers by name, the last of equal ones; built once per request."""
+    headers: dict[bytes, bytes] | None = scope.get(_HEADERS)
+    if headers is None:
+        headers = scope[_HEADERS] = dict(scope["headers"])
+    return headers
 
 
 async def read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> bytes:
-    """The whole body; raises `Rejected`: 413 or 415, and `ClientGone`."""
-    headers = fields_of(scope)
+    """The whole body.
+
+    Raises:
+        Rejected: 413 or 415.
+        ClientGone: the connection was closed before the body ended.
+    """
+    headers = headers_of(scope)
     if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
-        raise Rejected(415, "a compressed body is not read; send it as it is")
+        raise Rejected(415, "compressed bodies are not supported; send it uncompressed")
     if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
-        declared = int(headers.get(b"content-length", b"0"))  # uvicorn has refused what is no number
+        declared = int(headers.get(b"content-length", b"0"))  # uvicorn has refused what is not a number
         if declared > max_body_bytes:
-            raise too_large(max_body_bytes)  # the sender is still waiting to be asked for it
+            raise too_large(max_body_bytes)  # the sender has not sent the body yet
     parts, size, more = [], 0, True
     while more:
         message = await receive()
@@ -48,7 +50,7 @@ async def read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> byte
             parts.append(part)
         else:
             parts.clear()
-            if size > DRAINED_BYTES:
+            if size > MAX_DRAINED_BYTES:
                 break
     if size > max_body_bytes:
         raise too_large(max_body_bytes)

@@ -1,16 +1,16 @@
-"""The time by which a request must have its answer.
+"""The time by which a request must be answered.
 
-Owns telling who is overdue: one timer a worker looks at all requests that are on their way. A timer a request, as
-`asyncio.timeout` has it, costs 5 us, a tenth of the request; this costs 0.3.
+One timer per worker checks all requests in flight. A timer per request, as `asyncio.timeout` has it, costs 5 us, a
+tenth of the request; this costs 0.3.
 """
 
 import asyncio
 
-LOOKS = 20  # in one timeout: a request is given up at most a twentieth of it too late
+CHECKS = 20  # per timeout: a request is cancelled at most a twentieth of it too late
 
 
 class Deadlines:
-    """The requests of one worker that are on their way.
+    """The requests in flight of one worker.
 
     Args:
         timeout_s: seconds that a request may take.
@@ -20,23 +20,23 @@ class Deadlines:
         self._timeout_s = timeout_s
         self._due_s: dict[asyncio.Task[object], float] = {}
         self._overdue: set[asyncio.Task[object]] = set()
-        self._looking = False
+        self._check_scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def enter(self) -> asyncio.Task[object]:
-        """Begin a request: the running task is cancelled when it takes too long. Gives that task, for `leave`."""
+        """Begin a request: the running task is cancelled when it takes too long. Returns that task, for `leave`."""
         loop = self._loop = self._loop or asyncio.get_running_loop()  # which calls the system each time
         task = asyncio.current_task(loop)
         if task is None:
-            raise RuntimeError("a request is answered by a task")
+            raise RuntimeError("a request is handled in a task")
         self._due_s[task] = loop.time() + self._timeout_s
-        if not self._looking:
-            self._looking = True
-            loop.call_later(self._timeout_s / LOOKS, self._look, loop)
+        if not self._check_scheduled:
+            self._check_scheduled = True
+            loop.call_later(self._timeout_s / CHECKS, self._check, loop)
         return task
 
     def leave(self, task: asyncio.Task[object]) -> bool:
-        """End a request; whether it was cancelled for being overdue, which is then no cancellation any more."""
+        """End a request; returns whether it was cancelled for being overdue, and undoes that cancellation."""
         self._due_s.pop(task, None)
         if task in self._overdue:
             self._overdue.discard(task)
@@ -44,12 +44,12 @@ class Deadlines:
             return True
         return False
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         now_s = loop.time()
         for task in [task for task, due_s in self._due_s.items() if due_s <= now_s]:
             del self._due_s[task]
             self._overdue.add(task)
             task.cancel()
-        self._looking = bool(self._due_s)
-        if self._looking:
-            loop.call_later(self._timeout_s / LOOKS, self._look, loop)
+        self._check_scheduled = bool(self._due_s)
+        if self._check_scheduled:
+            loop.call_later(self._timeout_s / CHECKS, self._check, loop)

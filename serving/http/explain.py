@@ -1,16 +1,14 @@
 """`POST /explain`: why an applicant, or a past decision, has its probability.
 
 Owns the two bodies that the route takes, and that explaining never holds up scoring: one thread explains, applicant by
-applicant and request by request in turn, another one searches the log, and few requests may wait. Leaves what an
+applicant and request by request in turn, another searches the log, and few requests may wait. Leaves what an
 explanation is to `models.explanation`, checking applicants to `models.request` and finding decisions to
-`monitoring.records.lookup`. An explanation decides nothing, so it is no row of the decision log and counts as no
-prediction.
+`monitoring.records.lookup`. An explanation decides nothing, so it is neither a row of the decision log
+nor a prediction.
 """
 
 import asyncio
-import logging
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -21,25 +19,24 @@ import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from configs.dataset import RESERVED
 from configs.service import ServiceConfig
 from models.artifact import Artifact
-from models.errors import RETRY_AFTER_S, Detail, Fault, Rejected, ScorerError, Unready
+from models.errors import Detail, Rejected, Unready
 from models.explanation import Explainer, Explanation
 from models.request import RequestDecoder, is_identifier, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.lookup import Decided, find
-from serving.http.body import ClientGone, read_body
-from serving.metrics import metrics
+from serving.error_responses import guarded
+from serving.http.body import read_body
 
 T = TypeVar("T")
-OTHER_MODEL = "other_model"  # code of the refusal to explain what another version decided
-LONGEST_BY_ID = 4096  # bytes of a body that names a past decision, spaces included; longer ones bring applicants
+OTHER_MODEL = "other_model"  # error code: another version made the decision
+MAX_ID_BODY_BYTES = 4096  # bytes of a body that names a past decision, spaces included; longer ones bring applicants
 ENVELOPE = 'the body must be {"applicants": [{...}, ...]} or {"application_id": "..."} and nothing else'
-
-logger = logging.getLogger("bentoml.scorer")
 
 
 class ExplainEndpoint:
@@ -67,7 +64,7 @@ class ExplainEndpoint:
         self._searching = ThreadPoolExecutor(1, "lookup")
 
     def open(self, example: Struct) -> None:
-        """Begin to explain, once `example` has been: the first caller must not wait for what is made once."""
+        """Begin to explain, after explaining `example`: the first caller does not wait for what is built once."""
         # A session of its own: the thread that explains and the one that scores must not share buffers.
         scorer, model = self._artifact.scorer(), self._artifact
         explainer = Explainer(model.schema, scorer.probabilities, model.background, model.tag)
@@ -75,27 +72,18 @@ class ExplainEndpoint:
         self._explainer = explainer
 
     def close(self) -> None:
-        """Explain no more; what waits is dropped."""
+        """Stop; requests that wait are dropped."""
         self._explaining.shutdown(wait=False, cancel_futures=True)
         self._searching.shutdown(wait=False, cancel_futures=True)
 
-    async def answer(self, request: Request) -> Response:
-        """One request."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                explanations = await self._explain(
-                    await read_body(request.scope, request.receive, self._max_body_bytes)
-                )
-        except ClientGone:
-            return Response(status_code=400)  # nobody is there to read it
-        except TimeoutError:
-            return refusal(Rejected(504, "took too long"))
-        except ScorerError as error:
-            return refusal(error)
-        except Exception:
-            fault_id = uuid.uuid4().hex
-            logger.exception("fault %s while explaining", fault_id)
-            return refusal(Fault(fault_id))
+    def route(self) -> Route:
+        """For Starlette."""
+        return Route("/explain", guarded(self._answer), methods=["POST"])
+
+    async def _answer(self, request: Request) -> Response:
+        async with asyncio.timeout(self._timeout_s):
+            body = await read_body(request.scope, request.receive, self._max_body_bytes)
+            explanations = await self._explain(body)
         return Response(msgspec.json.encode(explanations), media_type="application/json")
 
     async def _explain(self, body: bytes) -> list[Explanation]:
@@ -146,7 +134,7 @@ def past_id(body: bytes) -> str | None:
     >>> past_id(b'{"application_id": "A-1001"}'), past_id(b'{"applicants": []}')
     ('A-1001', None)
     """
-    if len(body) > LONGEST_BY_ID or b'"applicants"' in body:
+    if len(body) > MAX_ID_BODY_BYTES or b'"applicants"' in body:
         return None
     envelope = parse(body)
     if not isinstance(envelope, dict) or set(envelope) != {RESERVED} or getattr(envelope, "doubled", []):
@@ -156,10 +144,3 @@ def past_id(body: bytes) -> str | None:
         return str(value)
     message = f"must be text of 1 to {MAX_ID_LENGTH} characters"
     return reject([Detail(row=None, field=RESERVED, value=shown(value), message=message)])
-
-
-def refusal(error: ScorerError) -> Response:
-    """An error as the contract shapes it."""
-    metrics().rejected.labels(error.code).inc()
-    more = {"retry-after": str(RETRY_AFTER_S)} if isinstance(error, Unready) else {}
-    return Response(error.body(), error.status, more, "application/json")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: BentoML's, with the routes and errors that it does not know."""
+"""The OpenAPI document: BentoML's, with the routes and errors that BentoML does not know."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ ERROR = {
         }
     },
 }
-TOLD_BY_PREDICT = (400, 401, 403, 413, 415, 422, 429, 500, 503, 504)
+PREDICT_ERRORS = (400, 401, 403, 413, 415, 422, 429, 500, 503, 504)
 KEY_FORMS = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -47,10 +47,10 @@ KEY_FORMS = {
 
 
 def complete(spec: dict[str, Any], artifact: Artifact, requires_keys: bool) -> dict[str, Any]:
-    """BentoML's document, about this model, with `GET /model` and with our errors and keys."""
+    """BentoML's document about this model, with the other routes, our errors and keys."""
     dataset = artifact.schema.dataset
     spec["info"] = {
-        "title": f"credit-scorer: {dataset.name}",
+        "title": title_of(artifact),
         "version": artifact.manifest.version,
         "description": f"{dataset.description}. Gives each applicant the probability that `{dataset.target.column}` is "
         f"`{dataset.target.event}`, and declines from {dataset.threshold:.4f} upwards.",
@@ -62,13 +62,18 @@ def complete(spec: dict[str, Any], artifact: Artifact, requires_keys: bool) -> d
         spec["security"] = [{form: []} for form in KEY_FORMS]  # one of them
     predict = spec["paths"]["/predict"]["post"]
     answers = {status: answer for status, answer in predict["responses"].items() if str(status) == "200"}
-    predict["responses"] = answers | {str(status): _refusal(CODES[status]) for status in TOLD_BY_PREDICT}
+    predict["responses"] = answers | {str(status): _error_response(CODES[status]) for status in PREDICT_ERRORS}
     about = "What is served: features with types and ranges, threshold, data and origin."
     spec["paths"]["/model"] = _page(predict["tags"], "model", about, {"application/json": {"type": "object"}})
     text = {kind: {"type": "string"} for kind in ("text/html", "text/markdown")}
     spec["paths"]["/explain"] = {"post": _explain(predict["tags"], artifact, schemas)}
     spec["paths"]["/model/card"] = _page(predict["tags"], "card", "The model card.", text)
     return spec
+
+
+def title_of(artifact: Artifact) -> str:
+    """The title of the API page and its document."""
+    return f"credit-scorer: {artifact.schema.dataset.name}"
 
 
 def _explain(tags: list[str], artifact: Artifact, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -86,14 +91,14 @@ def _explain(tags: list[str], artifact: Artifact, schemas: dict[str, Any]) -> di
         "a past decision by its application_id. Decides nothing, and is not recorded as a decision."
     )
     answer = {"application/json": {"schema": {"type": "array", "items": explanation}}}
-    codes = {status: CODES[status] for status in (*TOLD_BY_PREDICT, 404)} | {409: OTHER_MODEL}
+    codes = {status: CODES[status] for status in (*PREDICT_ERRORS, 404)} | {409: OTHER_MODEL}
     return {
         "tags": tags,
         "operationId": "credit_scorer__explain",
         "description": about,
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {"200": {"description": "explanations, in the order asked", "content": answer}}
-        | {str(status): _refusal(code) for status, code in codes.items()},
+        | {str(status): _error_response(code) for status, code in codes.items()},
     }
 
 
@@ -104,6 +109,6 @@ def _page(tags: list[str], name: str, description: str, kinds: dict[str, dict[st
     return {"get": operation | {"responses": answers}}
 
 
-def _refusal(code: str) -> dict[str, Any]:
+def _error_response(code: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Error"}
     return {"description": code, "content": {"application/json": {"schema": schema}}}

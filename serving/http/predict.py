@@ -1,132 +1,118 @@
-"""The way in over HTTP: an ASGI middleware in front of BentoML's routes.
+"""`POST /predict` over HTTP: an ASGI middleware in front of BentoML's routes.
 
-Owns `POST /predict`, which is answered here: BentoML's route defines and documents it, and describes it to clients, but
-would parse, validate and encode once more. Leaves to others: reading a body (`serving.http.body`), the form of what
-leaves (`serving.http.responses`).
+Owns the route. BentoML's own route defines and documents it, but would parse, validate and encode once more. Leaves to
+others: reading a body (`serving.http.body`), scoring (`serving.batching`), how a request ends in an error
+(`serving.error_responses`), and the responses of every other route (`serving.http.responses`).
 """
 
 import asyncio
-import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from http import HTTPStatus
 
 import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import Rejected, ScorerError
 from models.request import RequestDecoder
 from serving.batching import OVERLOADED, Batcher
-from serving.http.body import ClientGone, Message, Receive, Scope, read_body
+from serving.error_responses import client_closed_response, error_response
+from serving.faults import TOOK_TOO_LONG, error_from
+from serving.http.body import ClientGone, read_body
 from serving.http.deadlines import Deadlines
-from serving.http.responses import FOREIGN, ErrorShaper, Headers, Send, foreign, headers
+from serving.http.responses import ResponseShaper, error_of_status
 from serving.metrics import metrics
-from serving.scoring import PendingRow, Results
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from serving.rows import first_error
 
 PREDICT = "/predict"
 encode = msgspec.json.Encoder().encode
-logger = logging.getLogger("bentoml.scorer")
-
-
-def encoded(results: Results) -> bytes | ScorerError:
-    """What a request is answered: its rows in JSON, or the first error among them."""
-    for result in results:
-        if isinstance(result, ScorerError):
-            return result
-    return encode(results)
 
 
 class PredictMiddleware:
-    """Decodes what comes in, and shapes the errors that go out.
+    """Answers `POST /predict`, and passes every other request on.
 
     Args:
         app: BentoML's application.
         decoder: makes rows of a body.
         max_body_bytes: the largest body.
-        batcher: where valid rows are scored.
-        timeout_s: seconds until a request is given up.
-        lane: whether `POST /predict` is answered here, or by BentoML's route once its body has been checked.
+        batcher: scores valid rows.
+        timeout_s: seconds after which a request is answered 504.
+        fast_path: whether valid rows go straight to the batcher, or through BentoML's route and dispatcher.
     """
 
     def __init__(
-        self, app: App, decoder: RequestDecoder, max_body_bytes: int, batcher: Batcher, timeout_s: float, lane: bool
+        self,
+        app: ASGIApp,
+        decoder: RequestDecoder,
+        max_body_bytes: int,
+        batcher: Batcher,
+        timeout_s: float,
+        fast_path: bool,
     ) -> None:
         self._app = app
         self._batcher = batcher
         self._deadlines = Deadlines(timeout_s)
         self._decoder = decoder
         self._max_body_bytes = max_body_bytes
-        self._lane = lane
-        self._metrics = metrics()  # the stack of middleware is built in the worker
+        self._fast_path = fast_path
+        self._metrics = metrics()  # the middleware stack is built in the worker
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             return self._app(scope, receive, send)
         if scope["path"] == PREDICT and scope["method"] == "POST":
             return self._predict(scope, receive, send)
-        return self._app(scope, receive, ErrorShaper(scope, send, self._refuse))
+        return self._app(scope, receive, ResponseShaper(scope, receive, send))
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer: bytes | ScorerError
         request = self._deadlines.enter()
         try:
-            body = await read_body(scope, receive, self._max_body_bytes)
-            if self._batcher.full:
-                answer = OVERLOADED  # before it costs the work of reading it
-            else:
-                rows = self._decoder.decode(body)
-                if self._lane:
-                    now_s = time.perf_counter()
-                    answer = encoded(await self._batcher.submit([PendingRow(row, "http", now_s) for row in rows]))
-                else:
-                    answer = await self._ask_route(scope, receive, body)
-        except Rejected as error:
-            answer = error
+            answer = await self._answer(scope, receive)
         except ClientGone:
-            # To nobody: BentoML's timeout waits for a first word, and a stop of the service for BentoML's timeout.
-            await send({"type": "http.response.start", "status": 499, "headers": []})
+            await client_closed_response()(scope, receive, send)
             return
         except asyncio.CancelledError:
             if not self._deadlines.leave(request):
                 raise
-            answer = Rejected(504, FOREIGN[504])
-        except Exception:  # BentoML would let the caller wait until its timeout
-            answer = foreign(scope, 500)
-            logger.exception("while answering")
+            answer = Rejected(504, TOOK_TOO_LONG)
+        except Exception as exception:  # noqa: BLE001 - logged there
+            answer = error_from(exception, "answering POST /predict")
         finally:
             self._deadlines.leave(request)
-        self._metrics.answered(answer.status if isinstance(answer, ScorerError) else 200)
         if isinstance(answer, ScorerError):
-            await self._refuse(send, answer)
+            self._metrics.answered(answer.status)
+            await error_response(scope, answer)(scope, receive, send)
             return
-        lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
-        await send({"type": "http.response.start", "status": 200, "headers": lines})
+        self._metrics.answered(HTTPStatus.OK)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
+    async def _answer(self, scope: Scope, receive: Receive) -> bytes | ScorerError:
+        """The predictions as JSON, or the error; raises as `read_body` and the decoder do."""
+        body = await read_body(scope, receive, self._max_body_bytes)
+        if self._batcher.full:
+            return OVERLOADED  # before the body costs the work of decoding it
+        rows = self._decoder.decode(body)
+        if not self._fast_path:
+            return await self._ask_route(scope, receive, body)
+        results = await self._batcher.submit(rows, "http")
+        return first_error(results) or encode(results)
+
     async def _ask_route(self, scope: Scope, receive: Receive, body: bytes) -> bytes | ScorerError:
-        """The way that BentoML has for it, with a body that is known to be valid."""
+        """The answer of BentoML's route to a body that has been validated."""
         unread, answer = [body], bytearray()
         status = 0
 
         async def replay() -> Message:
             return {"type": "http.request", "body": unread.pop(), "more_body": False} if unread else await receive()
 
-        async def gather(message: Message) -> None:
+        async def collect(message: Message) -> None:
             nonlocal status
             status = message.get("status", status)
             answer.extend(message.get("body", b""))
 
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self._app({**scope, "headers": headers}, replay, gather)
-        return bytes(answer) if status == HTTPStatus.OK else foreign(scope, status)
-
-    async def _refuse(self, send: Send, error: ScorerError, more: Headers = ()) -> None:
-        self._metrics.rejected.labels(error.code).inc()
-        body = error.body()
-        lines = headers(error, len(body))
-        known = {name for name, _ in lines}
-        lines += [(name, value) for name, value in more if name.lower() not in known]
-        await send({"type": "http.response.start", "status": error.status, "headers": lines})
-        await send({"type": "http.response.body", "body": body})
+        await self._app({**scope, "headers": headers}, replay, collect)
+        return bytes(answer) if status == HTTPStatus.OK else error_of_status(scope, status)

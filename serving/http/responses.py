@@ -1,29 +1,24 @@
-"""What leaves over HTTP: every error, whoever made it, in the contract's shape, and what a page may load.
+"""Responses of the framework on their way out: errors get the contract's shape, and pages their security headers.
 
-Owns the headers of answers. Leaves what is wrong to whoever found it (`models.errors` has the shape).
+Owns both rules. Leaves errors that this service found itself to `serving.error_responses`, whose bodies pass through.
 """
 
-import logging
-import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from http import HTTPStatus
+from starlette.types import Message, Receive, Scope, Send
 
-from models.errors import CODES, RETRY_AFTER_S, Fault, Rejected, ScorerError
-from serving.http.body import Message, Scope
-from serving.request_ids import unasked
+from models.errors import CODES, Rejected, ScorerError
+from serving.error_responses import CLIENT_CLOSED_REQUEST, Headers, error_response
+from serving.faults import TOOK_TOO_LONG, fault
 
-Send = Callable[[Message], Awaitable[None]]
-Headers = Sequence[tuple[bytes, bytes]]
-
-KEPT_HEADERS = (b"allow", b"retry-after", b"www-authenticate")  # of an error answer that is put into our shape
-FOREIGN = {  # what an error that BentoML made is called
+KEPT_HEADERS = (b"allow", b"retry-after", b"www-authenticate")  # of an error response that gets our shape
+MESSAGES = {  # of error statuses that BentoML and Starlette answer with
     404: "no such route",
     405: "no such method on this route",
     503: "overloaded or not ready; try again",
-    504: "took too long",
+    504: TOOK_TOO_LONG,
 }
-OURS = (b'{"error":{"code":', b'{"code":')  # the second is that of serving.v2.rest to clients of Triton
-# BentoML's page brings a tag manager, which would tell others who looks at it; a browser then loads nothing foreign.
+OUR_SHAPES = (b'{"error":{"code":', b'{"code":')  # the second is the text form for clients of Triton
+# A page loads nothing from elsewhere and runs no script of its own text: whatever a dependency's page brings, nobody
+# else learns who looks at it.
 PAGE_HEADERS = [
     (
         b"content-security-policy",
@@ -37,31 +32,33 @@ PAGE_HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-TLS_HEADERS = [(b"strict-transport-security", b"max-age=31536000")]  # a browser that came by TLS stays with it, a year
-
-logger = logging.getLogger("bentoml.scorer")
+TLS_HEADERS = [(b"strict-transport-security", b"max-age=31536000")]  # seconds: a browser keeps to TLS for a year
 
 
-class ErrorShaper:
-    """A `send` that lets good answers through, and has errors put into the contract's shape."""
+class ResponseShaper:
+    """A `send` that passes good responses on and rewrites errors.
 
-    def __init__(
-        self, scope: Scope, send: Send, refuse: Callable[[Send, ScorerError, Headers], Awaitable[None]]
-    ) -> None:
+    Args:
+        scope: of the request.
+        receive: of the request.
+        send: where responses go.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
+        self._receive = receive
         self._send = send
-        self._refuse = refuse
-        self._start: Message | None = None  # of an error answer, held back
+        self._start: Message | None = None  # of an error response, held back until its body is there
         self._body = b""
 
     async def __call__(self, message: Message) -> None:
-        """One message on its way out."""
-        if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
+        """Take one message of the response."""
+        if message["type"] == "http.response.start" and message["status"] >= 400:
             self._start = message
         elif self._start is None:
             if message["type"] == "http.response.start" and is_page(message["headers"]):
-                secure = TLS_HEADERS if self._scope["scheme"] == "https" else []
-                message["headers"] = [*message["headers"], *PAGE_HEADERS, *secure]
+                tls = TLS_HEADERS if self._scope["scheme"] == "https" else []
+                message["headers"] = [*message["headers"], *PAGE_HEADERS, *tls]
             await self._send(message)
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
@@ -69,36 +66,27 @@ class ErrorShaper:
                 await self._finish(self._start)
 
     async def _finish(self, start: Message) -> None:
-        if self._body.startswith(OURS):
+        if self._body.startswith(OUR_SHAPES) or start["status"] == CLIENT_CLOSED_REQUEST:
             await self._send(start)
             await self._send({"type": "http.response.body", "body": self._body})
             return
         kept = [(name, value) for name, value in start["headers"] if name.lower() in KEPT_HEADERS]
-        await self._refuse(self._send, foreign(self._scope, start["status"]), kept)
+        error = error_of_status(self._scope, start["status"])
+        await error_response(self._scope, error, kept)(self._scope, self._receive, self._send)
 
 
-def foreign(scope: Scope, status: int) -> ScorerError:
-    """What BentoML has answered with an error status, in our words."""
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        fault_id = uuid.uuid4().hex
-        logger.error("fault %s on %s %s", fault_id, scope["method"], scope["path"])
-        return Fault(fault_id)
+def error_of_status(scope: Scope, status: int) -> ScorerError:
+    """The error for a request that the framework has answered with an error status."""
+    if status == 500:
+        return fault(f"answering {scope['method']} {scope['path']!r}")
     code = CODES.get(status, "error")
-    return Rejected(status, FOREIGN.get(status, code.replace("_", " ")), code)
+    return Rejected(status, MESSAGES.get(status, code.replace("_", " ")), code)
 
 
-def is_page(lines: Headers) -> bool:
-    """Whether a browser shows the answer as a page.
+def is_page(headers: Headers) -> bool:
+    """Whether a browser shows the response as a page.
 
     >>> is_page([(b"Content-Type", b"text/html; charset=utf-8")])
     True
     """
-    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in lines)
-
-
-def headers(error: ScorerError, length: int) -> list[tuple[bytes, bytes]]:
-    """The headers of an error answer."""
-    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % length), *unasked()]
-    if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        lines.append((b"retry-after", b"%d" % RETRY_AFTER_S))
-    return lines
+    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in headers)

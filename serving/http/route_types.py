@@ -1,4 +1,4 @@
-"""What BentoML's route takes and gives: for its documents, its clients and its API page.
+"""The request and response types of BentoML's route: for its documents, its clients and the API page.
 
 The schemas come from the dataset and from `models.prediction`. Bodies are read, checked and written by
 `serving.http.predict`.

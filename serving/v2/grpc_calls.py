@@ -1,12 +1,10 @@
-"""The six calls of the Open Inference Protocol over gRPC, and what each error is there.
+"""The six calls of the Open Inference Protocol over gRPC, and the status that each error has there.
 
-Leaves to others: the port, health and reflection (grpc_server), messages and rows (grpc_codec), what is answered
-(inference).
+Leaves to others: the port, health and reflection (grpc_server), messages and rows (grpc_codec), inference (inference),
+who may call (`serving.access.grpc_access`), and which exception means which error (`serving.faults`).
 """
 
-import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,14 +12,14 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 
-from models.errors import RETRY_AFTER_S, Fault, ScorerError, Unready
-from serving.access import AccessDenied
+from models.errors import ScorerError, Unready
 from serving.access.grpc_access import GrpcAccess
+from serving.faults import error_from
 from serving.metrics import metrics
 from serving.request_ids import begin
 from serving.v2.call_coalescer import CallCoalescer
 from serving.v2.grpc_codec import GrpcCodec
-from serving.v2.inference import TIMEOUT, Inference, seconds, told
+from serving.v2.inference import TIMEOUT, Inference, timeout_s
 from serving.v2.messages import Messages
 from serving.v2.tensors import malformed
 
@@ -35,12 +33,9 @@ STATUS = {  # of an error's HTTP status; any other is the caller's fault
     503: StatusCode.UNAVAILABLE,
     504: StatusCode.DEADLINE_EXCEEDED,
 }
-TO_TRY_AGAIN = (429, 503)
-
-ENDING = Unready("the service is ending; try again")
+SHUTTING_DOWN = Unready("the service is shutting down; try again")
 
 Call = Callable[[bytes, Any], Awaitable[bytes | ScorerError]]
-logger = logging.getLogger("bentoml.scorer")
 
 
 class GrpcCalls:
@@ -49,27 +44,27 @@ class GrpcCalls:
     Args:
         inference: what is served.
         messages: the protocol's.
-        gate: says who may call; liveness and readiness are told to everybody.
+        access: decides who may call; liveness and readiness are open to everybody.
     """
 
-    def __init__(self, inference: Inference, messages: Messages, gate: GrpcAccess) -> None:
+    def __init__(self, inference: Inference, messages: Messages, access: GrpcAccess) -> None:
         self._inference = inference
         self._messages = messages
-        self._gate = gate
+        self._access = access
         self._codec = GrpcCodec(messages, inference.decoder, inference.name, inference.version)
         self._metrics = metrics()
-        self._gathering = CallCoalescer()
-        self._ending = False
+        self._coalescer = CallCoalescer()
+        self._shutting_down = False
         self._running = 0
 
-    def end(self) -> None:
-        """Let no call in from now on: each is told to try elsewhere."""
-        self._ending = True
+    def shut_down(self) -> None:
+        """Answer every further call with UNAVAILABLE, so that its client tries elsewhere."""
+        self._shutting_down = True
 
     def handlers(self) -> dict[str, Any]:
-        """By the name of the call.
+        """The handlers by the name of the call.
 
-        Bytes come in as they are: what cannot be parsed is then the caller's fault, and no exception of gRPC's.
+        They take bytes: a message that cannot be parsed is then the caller's fault, not an exception inside gRPC.
         """
         calls: dict[str, Call] = {
             "ServerLive": self._server_live,
@@ -79,28 +74,26 @@ class GrpcCalls:
             "ModelMetadata": self._model_metadata,
             "ModelInfer": self._model_infer,
         }
-        return {name: grpc.unary_unary_rpc_method_handler(self._told(name, call)) for name, call in calls.items()}
+        return {name: grpc.unary_unary_rpc_method_handler(self._guarded(name, call)) for name, call in calls.items()}
 
-    def _told(self, name: str, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
-        async def answer(body: bytes, context: Any) -> bytes:
+    def _guarded(self, name: str, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        """`call`, ending in a status of gRPC whatever it raises."""
+
+        async def handler(body: bytes, context: Any) -> bytes:
             self._running += 1
             try:
-                said = ENDING if self._ending else await call(body, context)
-            except ScorerError as error:
-                said = error
-            except Exception:
-                fault_id = uuid.uuid4().hex
-                logger.exception("fault %s in gRPC call %s", fault_id, name)
-                said = Fault(fault_id)
+                answer = SHUTTING_DOWN if self._shutting_down else await call(body, context)
+            except Exception as exception:  # noqa: BLE001 - logged there
+                answer = error_from(exception, f"answering the gRPC call {name}")
             finally:
                 self._running -= 1
-            if isinstance(said, ScorerError):
-                self._metrics.rejected.labels(said.code).inc()
-                status = STATUS.get(said.status, StatusCode.INVALID_ARGUMENT)
-                await context.abort(status, told(said), pushback(said) if said.status in TO_TRY_AGAIN else ())
-            return said  # type: ignore[return-value] # `abort` does not come back
+            if isinstance(answer, ScorerError):
+                self._metrics.rejected.labels(answer.code).inc()
+                status = STATUS.get(answer.status, StatusCode.INVALID_ARGUMENT)
+                await context.abort(status, answer.line(), pushback(answer))
+            return answer  # type: ignore[return-value] # `abort` does not return
 
-        return answer
+        return handler
 
     async def _server_live(self, body: bytes, _: Any) -> bytes:
         self._parse("ServerLiveRequest", body)
@@ -116,35 +109,33 @@ class GrpcCalls:
         return self._bytes("ModelReadyResponse", {"ready": await self._inference.ready()})
 
     async def _server_metadata(self, body: bytes, context: Any) -> bytes:
-        self._gate.admit(context, "read")
+        self._access.authorize(context, "read")
         self._parse("ServerMetadataRequest", body)
         return self._bytes("ServerMetadataResponse", self._inference.describe_server())
 
     async def _model_metadata(self, body: bytes, context: Any) -> bytes:
-        self._gate.admit(context, "read")
+        self._access.authorize(context, "read")
         request = self._parse("ModelMetadataRequest", body)
         self._inference.check(request.name, request.version)
         return self._bytes("ModelMetadataResponse", self._inference.describe_model())
 
     async def _model_infer(self, body: bytes, context: Any) -> bytes | ScorerError:
-        came_s, limits_s = time.perf_counter(), [context.time_remaining()]
-        self._gate.admit(context, "predict")
+        received_s, limits_s = time.perf_counter(), [context.time_remaining()]
+        self._access.authorize(context, "predict")
         request = self._codec.parse(body)
         begin({}, request.id.encode())
         self._inference.check(request.model_name, request.model_version)
         names = self._codec.outputs(request)
         rows = self._codec.rows(request)
-        if self._running > 1 or self._gathering.crowded:  # a lone call waits for nobody
-            await self._gathering.join()
+        if self._running > 1 or self._coalescer.crowded:  # a lone call does not wait
+            await self._coalescer.join()
         if request.parameters and TIMEOUT in request.parameters:
             timeout = request.parameters[TIMEOUT]
-            limits_s.append(seconds(timeout.int64_param or timeout.uint64_param))
+            limits_s.append(timeout_s(timeout.int64_param or timeout.uint64_param))
         limit_s = min((limit_s for limit_s in limits_s if limit_s is not None), default=None)
-        until_s = None if limit_s is None else came_s + limit_s
-        predictions = await self._inference.predict(rows, "grpc", until_s)
-        if isinstance(predictions, ScorerError):
-            return predictions
-        return self._codec.answer(request, names, predictions)
+        until_s = None if limit_s is None else received_s + limit_s
+        error, predictions = await self._inference.predict(rows, "grpc", until_s)
+        return error or self._codec.answer(request, names, predictions)
 
     def _parse(self, name: str, body: bytes) -> Any:
         try:
@@ -156,11 +147,12 @@ class GrpcCalls:
         return bytes(self._messages[name](**fields).SerializeToString())
 
 
-def pushback(error: ScorerError) -> tuple[tuple[str, str]]:
-    """What `Retry-After` is called in gRPC.
+def pushback(error: ScorerError) -> tuple[tuple[str, str], ...]:
+    """GRPC's `Retry-After`, as metadata.
 
-    >>> pushback(ENDING)
-    (('grpc-retry-pushback-ms', '1000'),)
+    >>> pushback(SHUTTING_DOWN), pushback(ScorerError("no"))
+    ((('grpc-retry-pushback-ms', '1000'),), ())
     """
-    headers = dict(error.headers) if isinstance(error, AccessDenied) else {}
-    return (("grpc-retry-pushback-ms", str(1000 * int(headers.get(b"retry-after", RETRY_AFTER_S)))),)
+    if error.retry_after_s is None:
+        return ()
+    return (("grpc-retry-pushback-ms", str(1000 * error.retry_after_s)),)

@@ -1,8 +1,8 @@
 """Messages of `ModelInfer` to rows, and predictions to its answer.
 
-Two readers share one set of rules. The quick one takes requests of one row that are as they should be, looks at each
-field once and knows every category by its bytes: 20 us for 20 tensors. What it does not take goes to the thorough one,
-by way of tensors, which also takes many rows and tells each fault. A test holds the two against each other.
+Two readers follow one set of rules. The fast one reads valid requests of one row, looks at each field once and knows
+every category by its bytes: 20 us for 20 tensors. Everything else goes to the general one, by way of tensors, which
+reads any number of rows and reports each fault. A test compares the two.
 """
 
 import struct
@@ -41,15 +41,15 @@ FIELDS = {  # of `contents`, by datatype
     "FP64": "fp64_contents",
     "FP32": "fp32_contents",
 }
-HEADS = 256  # kinds of answers whose first part is kept; a kind is a number of rows and the outputs asked for
-NOT_QUICK = (KeyError, ValueError, IndexError, TypeError, struct.error, msgspec.ValidationError)
+CACHED_PREFIXES = 256  # of responses, by number of rows and requested outputs
+NOT_FAST = (KeyError, ValueError, IndexError, TypeError, struct.error, msgspec.ValidationError)
 
 Name = tuple[str, str]  # of a tensor, and its datatype
 Reader = Callable[[Any], Any]
 
 
 class GrpcCodec:
-    """Reads requests and writes answers.
+    """Reads requests and writes responses.
 
     Args:
         messages: the protocol's.
@@ -63,8 +63,8 @@ class GrpcCodec:
         self._response = messages["ModelInferResponse"]
         self._decoder = decoder
         self._model = {"model_name": name, "model_version": version}
-        self._head = lru_cache(HEADS)(self._make_head)
-        self._raw, self._typed = quick_readers(decoder)
+        self._prefix = lru_cache(CACHED_PREFIXES)(self._make_prefix)
+        self._raw, self._typed = fast_readers(decoder)
 
     def parse(self, body: bytes) -> Any:
         """The message; raises `Rejected`."""
@@ -75,14 +75,14 @@ class GrpcCodec:
 
     def rows(self, request: Any) -> list[Struct]:
         """Rows of the message; raises `Rejected`."""
-        applicant = self._quick(request)
+        applicant = self._read_fast(request)
         if applicant is not None:
-            with suppress(msgspec.ValidationError, UnicodeEncodeError):  # the thorough reader tells why
-                return self._decoder.take([applicant])
+            with suppress(msgspec.ValidationError, UnicodeEncodeError):  # the general reader reports why
+                return self._decoder.convert([applicant])
         return self._decoder.decode(self._tensors(request))
 
-    def _quick(self, request: Any) -> dict[str, Any] | None:
-        """A request of one row by name, if it is as it should be but for numbers out of range."""
+    def _read_fast(self, request: Any) -> dict[str, Any] | None:
+        """The applicant of a request of one row, if it is valid but for numbers out of range."""
         inputs, raws = request.inputs, request.raw_input_contents
         applicant: dict[str, Any] = {}
         try:
@@ -98,7 +98,7 @@ class GrpcCodec:
                     applicant[name] = self._typed[name, tensor.datatype](tensor.contents)
                     if not shape[0] == shape[-1] == 1 or len(shape) > 2:
                         return None
-        except NOT_QUICK:
+        except NOT_FAST:
             return None
         return applicant if len(applicant) == len(inputs) else None
 
@@ -122,23 +122,23 @@ class GrpcCodec:
         return tensors
 
     def outputs(self, request: Any) -> tuple[str, ...]:
-        """The outputs asked for; raises `Rejected`."""
+        """The requested outputs; raises `Rejected`."""
         if not request.outputs:
             return tuple(OUTPUTS)
         if len(request.outputs) > len(OUTPUTS):
-            raise malformed(f"{len(request.outputs)} outputs are asked for; there are {', '.join(OUTPUTS)}")
+            raise malformed(f"{len(request.outputs)} outputs are requested; there are {', '.join(OUTPUTS)}")
         return outputs_of([output.name for output in request.outputs])
 
     def answer(self, request: Any, names: tuple[str, ...], predictions: Sequence[Prediction]) -> bytes:
-        """The bytes of the answer: raw to who sent raw, typed to others.
+        """The bytes of the response: raw contents for a request with raw contents, typed ones for others.
 
-        A message is the sum of its parts, so what two answers have in common is encoded once.
+        Protobuf messages can be concatenated, so the part that responses have in common is encoded once.
         """
         columns = {name: column(name, predictions) for name in names}
         if request.raw_input_contents:
             raws = [pack(OUTPUTS[name], values) for name, values in columns.items()]
-            head: bytes = self._head(len(predictions), names)
-            return head + bytes(self._response(id=request.id, raw_output_contents=raws).SerializeToString())
+            prefix: bytes = self._prefix(len(predictions), names)
+            return prefix + bytes(self._response(id=request.id, raw_output_contents=raws).SerializeToString())
         answer = self._response(**self._model, id=request.id)
         for name, values in columns.items():
             output = answer.outputs.add(name=name, datatype=OUTPUTS[name], shape=[len(predictions)])
@@ -146,15 +146,15 @@ class GrpcCodec:
             getattr(output.contents, FIELDS[OUTPUTS[name]]).extend(elements)
         return bytes(answer.SerializeToString())
 
-    def _make_head(self, rows: int, names: tuple[str, ...]) -> bytes:
+    def _make_prefix(self, rows: int, names: tuple[str, ...]) -> bytes:
         described = [{"name": name, "datatype": OUTPUTS[name], "shape": [rows]} for name in names]
         return bytes(self._response(**self._model, outputs=described).SerializeToString())
 
 
-def quick_readers(decoder: TensorDecoder) -> tuple[dict[Name, Reader], dict[Name, Reader]]:
+def fast_readers(decoder: TensorDecoder) -> tuple[dict[Name, Reader], dict[Name, Reader]]:
     """How one element is read, by name and datatype of its tensor: from raw bytes, and from contents.
 
-    They raise one of `NOT_QUICK` for what is not one element, and for a word that is in no vocabulary.
+    They raise one of `NOT_FAST` for anything but one element, and for a word that is in no vocabulary.
     """
     raw: dict[Name, Reader] = {(RESERVED, TEXT): lambda raw: unpack(RESERVED, TEXT, raw, 1)[0]}
     typed: dict[Name, Reader] = {(RESERVED, TEXT): lambda contents: _one(contents.bytes_contents).decode()}
@@ -191,7 +191,7 @@ def _element_reader(field: str) -> Reader:
 def _contents(tensor: Any, rows: int) -> list[Any]:
     field = FIELDS.get(tensor.datatype)
     if field is None:
-        return [None] * rows  # refused with the others, for its datatype
+        return [None] * rows  # refused later, for its datatype
     elements = getattr(tensor.contents, field)
     if len(elements) != rows:
         raise malformed(f"input {shown(tensor.name)} has {len(elements)} elements in {field}, and {rows} by its shape")

@@ -24,18 +24,18 @@ from serving.v2.messages import SERVICE, Messages
 HEALTH = "grpc.health.v1.Health"
 REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"  # the same messages, by the name that newer clients try first
-LOOK_S = 1.0  # between two looks at readiness, for those who watch the health service
-# In these seconds a call that comes is told UNAVAILABLE, which its client takes elsewhere. Later ones are CANCELLED.
-TOLD_S = 0.5
-# A client that has gone without a word is noticed after 80 s. One may ask after us every second, idle or not.
+READINESS_INTERVAL_S = 1.0  # between two checks of readiness, for those who watch the health service
+# In these seconds a new call gets UNAVAILABLE, and its client tries elsewhere. Later ones are CANCELLED.
+DRAIN_S = 0.5
+# A client that vanished is noticed after 80 s. Clients may ping every second, idle or not.
 KEEPALIVE = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
 )
-# Calls that the loop has not taken yet. gRPC itself drops some beyond 1,000 and all beyond 3,000, and CANCELLED is all
-# that their callers learn; the loop tells whoever is too many UNAVAILABLE, and when to come back.
+# Calls that the loop has not taken yet. By default gRPC drops some beyond 1,000 and all beyond 3,000, with CANCELLED;
+# the loop answers calls over the limit with UNAVAILABLE, and when to try again.
 MAX_PENDING_CALLS = 20_000
 logger = logging.getLogger("bentoml.scorer")
 
@@ -44,19 +44,19 @@ class GrpcServer:
     """The gRPC server of one worker.
 
     Args:
-        inference: what is served.
+        inference: the served model.
         settings: where and how.
-        gate: says who may call.
+        access: decides who may call.
     """
 
-    def __init__(self, inference: Inference, settings: ServiceConfig, gate: GrpcAccess) -> None:
-        self._gate = gate
+    def __init__(self, inference: Inference, settings: ServiceConfig, access: GrpcAccess) -> None:
+        self._access = access
         self._inference = inference
         self._settings = settings
         self._health: Any = health_aio.HealthServicer()
         self._server: Any = None
         self._calls: GrpcCalls | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._readiness_task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen, and answer from now on."""
@@ -70,7 +70,7 @@ class GrpcServer:
             ("grpc.so_reuseport", 1),  # the workers of this service; SharedPort keeps others out
         )
         self._server = grpc.aio.server(options=(*KEEPALIVE, *limits))
-        self._calls = GrpcCalls(self._inference, messages, self._gate)
+        self._calls = GrpcCalls(self._inference, messages, self._access)
         self._server.add_registered_method_handlers(SERVICE, self._calls.handlers())
         self._add_reflection(messages)
         await self._report()
@@ -85,17 +85,17 @@ class GrpcServer:
             credentials = grpc.ssl_server_credentials([(key, chain)], client_ca, require_client_auth=bool(client_ca))
             self._server.add_secure_port(address, credentials)
         await self._server.start()
-        self._looking = asyncio.create_task(self._look())
+        self._readiness_task = asyncio.create_task(self._watch_readiness())
         logger.info("serving gRPC on %s", address)
 
     async def stop(self) -> None:
-        """Tell that the end is near, take nothing new, and let what is running finish within the grace."""
-        if self._server is None or self._calls is None or self._looking is None:
+        """Report NOT_SERVING, refuse new calls, and let running ones finish within the grace."""
+        if self._server is None or self._calls is None or self._readiness_task is None:
             return
-        self._looking.cancel()
+        self._readiness_task.cancel()
         await self._health.enter_graceful_shutdown()
-        self._calls.end()
-        await asyncio.sleep(TOLD_S)
+        self._calls.shut_down()
+        await asyncio.sleep(DRAIN_S)
         await self._server.stop(self._settings.grpc_grace_s)
 
     def _add_reflection(self, messages: Messages) -> None:
@@ -116,9 +116,9 @@ class GrpcServer:
         for service in ("", SERVICE):
             await self._health.set(service, status)
 
-    async def _look(self) -> None:
+    async def _watch_readiness(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(READINESS_INTERVAL_S)
             await self._report()
 
 

@@ -1,6 +1,6 @@
-"""The Open Inference Protocol without its wire: which model is served, and scoring a request.
+"""The Open Inference Protocol without its transports: the served model, and scoring a request.
 
-REST and gRPC differ in how they read and write only; what they say of the model and how rows are scored is here.
+REST and gRPC differ only in how they read and write. Owns what both say of the model, and how both have rows scored.
 """
 
 import asyncio
@@ -15,16 +15,14 @@ from models.errors import Rejected, ScorerError
 from models.prediction import Prediction
 from models.request import shown
 from serving.batching import Batcher
-from serving.scoring import PendingRow
+from serving.rows import first_error
 from serving.v2.tensors import OUTPUTS, TensorDecoder
 
 NAME, VERSION = "credit-scorer", "0.1.0"  # as in pyproject.toml, which a bento does not carry
 EXTENSIONS = ["binary_tensor_data"]
 PLATFORM = "onnxruntime_onnx"
-LONGEST_TIMEOUT_US = 2**63  # gRPC's parameters are no larger
+MAX_TIMEOUT_US = 2**63  # gRPC's parameters are no larger
 TIMEOUT = "timeout"  # parameter of a request: microseconds after which its caller does not want the answer any more
-
-TOLD_BYTES = 2000  # of an error in one line: clients take 8 KiB of headers, in which UTF-8 is spelled threefold
 
 
 class Inference:
@@ -32,9 +30,9 @@ class Inference:
 
     Args:
         artifact: the model.
-        batcher: where rows are scored.
+        batcher: scores rows.
         max_rows: the most rows of one request.
-        timeout_s: seconds until a request is given up.
+        timeout_s: seconds after which a request fails.
     """
 
     def __init__(self, artifact: Artifact, batcher: Batcher, max_rows: int, timeout_s: float) -> None:
@@ -45,7 +43,7 @@ class Inference:
         self._ready: Callable[[], bool] = lambda: False
 
     def open(self, ready: Callable[[], bool]) -> None:
-        """Begin to answer; `ready` tells whether the service can score now."""
+        """Begin to answer; `ready` returns whether the service can score now."""
         self._ready = ready
 
     async def ready(self) -> bool:
@@ -62,27 +60,25 @@ class Inference:
 
     async def predict(
         self, rows: Sequence[Struct], protocol: str, until_s: float | None = None
-    ) -> Sequence[Prediction] | ScorerError:
-        """A prediction for each row, in order, or what is told instead.
+    ) -> tuple[ScorerError | None, Sequence[Prediction]]:
+        """The first error, if there is one, and otherwise a prediction for each row, in order.
 
         Args:
             rows: valid ones.
             protocol: `v2` or `grpc`.
             until_s: when the caller stops waiting, by `time.perf_counter`, if that is before the service gives up.
+
+        Raises:
+            TimeoutError: the time is over.
         """
-        now_s = time.perf_counter()
-        limit_s = self.timeout_s if until_s is None else min(until_s - now_s, self.timeout_s)
+        limit_s = self.timeout_s
+        if until_s is not None:
+            limit_s = min(until_s - time.perf_counter(), limit_s)
         if limit_s <= 0:
-            return Rejected(504, "took too long")
-        try:
-            async with asyncio.timeout(limit_s):
-                results = await self._batcher.submit([PendingRow(row, protocol, now_s) for row in rows])
-        except TimeoutError:
-            return Rejected(504, "took too long")
-        for result in results:
-            if isinstance(result, ScorerError):
-                return result
-        return cast("Sequence[Prediction]", results)
+            raise TimeoutError
+        async with asyncio.timeout(limit_s):
+            results = await self._batcher.submit(rows, protocol)
+        return first_error(results), cast("Sequence[Prediction]", results)
 
     def describe_server(self) -> dict[str, Any]:
         """Server metadata."""
@@ -104,35 +100,16 @@ def _described(name: str, datatype: str) -> dict[str, Any]:
 
 
 def _datatype(kind: str, nullable: bool) -> str:
-    """The datatype that can spell every value of a feature: a whole number has no NaN for one that is not there."""
+    """The datatype that can represent every value of a feature: integers have no NaN for a missing one."""
     if kind == "categorical":
         return "BYTES"
     return "INT64" if kind == "integer" and not nullable else "FP64"
 
 
-def seconds(timeout_us: Any) -> float | None:
-    """The parameter `timeout` in seconds; None where it says nothing.
+def timeout_s(timeout_us: Any) -> float | None:
+    """The parameter `timeout` in seconds; None where it is absent or makes no sense.
 
-    >>> seconds(250_000), seconds(0), seconds("soon"), seconds(10**400)
+    >>> timeout_s(250_000), timeout_s(0), timeout_s("soon"), timeout_s(10**400)
     (0.25, None, None, None)
     """
-    return timeout_us / 1e6 if type(timeout_us) is int and 0 < timeout_us < LONGEST_TIMEOUT_US else None
-
-
-def told(error: ScorerError) -> str:
-    """An error in one line, with its faults as far as they fit.
-
-    >>> from models.errors import Detail, Rejected
-    >>> fault = Detail(row=0, field="x", value=-3, message="must be at least 1")
-    >>> told(Rejected(422, "1 value refused", details=(fault,)))
-    '1 value refused: row 0, x = -3: must be at least 1'
-    """
-    parts = [
-        ("" if fault.row is None else f"row {fault.row}, ") + f"{fault.field} = {fault.value}: {fault.message}"
-        for fault in error.details
-    ]
-    line = error.message + (": " + "; ".join(parts) if parts else "")
-    encoded = line.encode("utf-8", "replace")
-    if len(encoded) <= TOLD_BYTES:
-        return line
-    return encoded[:TOLD_BYTES].decode("utf-8", "ignore") + "…"
+    return timeout_us / 1e6 if type(timeout_us) is int and 0 < timeout_us < MAX_TIMEOUT_US else None

@@ -1,7 +1,7 @@
 """The messages of the Open Inference Protocol over gRPC, as `inference.proto` has them.
 
-Owns reading the compiled file. It has a pool of its own: every client library of this protocol brings messages of the
-same names, and protobuf lets a process have only one of each name in a pool.
+Owns reading the compiled file, into a pool of its own: every client library of this protocol defines messages of the
+same names, and a protobuf pool holds only one of each name.
 """
 
 from pathlib import Path
@@ -21,8 +21,8 @@ class Messages:
     """Message classes by name, as `messages["ModelInferRequest"]`.
 
     Attributes:
-        pool: where their descriptors are, for reflection.
-        calls: for each call of the service, the names of what it takes and gives.
+        pool: their descriptors, for reflection.
+        calls: for each call of the service, the names of its request and response.
     """
 
     def __init__(self, path: Path = COMPILED) -> None:
@@ -40,5 +40,5 @@ class Messages:
         self._classes = {name: GetMessageClass(self.pool.FindMessageTypeByName(f"{package}.{name}")) for name in names}
 
     def __getitem__(self, name: str) -> Any:
-        """The class of one message that a call takes or gives."""
+        """The class of a request or response."""
         return self._classes[name]

@@ -1,6 +1,6 @@
-"""The Open Inference Protocol as the service has it: one inference, its routes over REST, and its gRPC server.
+"""The Open Inference Protocol as a whole: the inference, its REST routes and its gRPC server.
 
-Owns putting these together, and their life. Leaves to others: everything else (inference, rest, grpc_server).
+Owns putting these together, and when they start and stop.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from starlette.routing import Route
 from configs.service import ServiceConfig
 from configs.source import ConfigError
 from models.artifact import Artifact
-from serving.access import Authenticator
+from serving.access.authenticator import Authenticator
 from serving.access.grpc_access import GrpcAccess
 from serving.batching import Batcher
 from serving.v2.grpc_server import GrpcServer, read_certificates
@@ -26,7 +26,7 @@ class OpenInference:
 
     Args:
         artifact: the model that is served.
-        batcher: where rows are scored.
+        batcher: scores rows.
         settings: of the service.
         authenticator: decides on keys.
     """
@@ -36,12 +36,12 @@ class OpenInference:
     ) -> None:
         self._settings = settings
         self._inference = Inference(artifact, batcher, settings.max_rows, settings.timeout_s)
-        self._gate = GrpcAccess(authenticator, settings)
+        self._access = GrpcAccess(authenticator, settings)
         self._port = SharedPort(settings.grpc_address, settings.grpc_port)
         self._server: GrpcServer | None = None
 
     def prepare(self) -> None:
-        """In the process that starts the workers: take the port, and see that all is there.
+        """In the process that starts the workers: reserve the port, and check that everything is there.
 
         Raises:
             BentoMLException: something is missing; `bentoml serve` prints it and ends.
@@ -49,7 +49,7 @@ class OpenInference:
         try:
             Messages()
             read_certificates(self._settings)
-            self._port.take()
+            self._port.reserve()
         except ConfigError as mistake:
             raise BentoMLException(str(mistake)) from None
 
@@ -58,13 +58,13 @@ class OpenInference:
         return RestRoutes(self._inference, self._settings.max_body_bytes).routes()
 
     async def start(self, ready: Callable[[], bool]) -> None:
-        """In a worker: answer from now on; `ready` tells whether rows can be scored."""
+        """In a worker: answer from now on; `ready` returns whether rows can be scored."""
         self._inference.open(ready)
         if self._settings.grpc_port:
-            self._server = GrpcServer(self._inference, self._settings, self._gate)
+            self._server = GrpcServer(self._inference, self._settings, self._access)
             await self._server.start()
 
     async def stop(self) -> None:
-        """In a worker: end gRPC without a failed call."""
+        """In a worker: stop gRPC without a failed call."""
         if self._server:
             await self._server.stop()

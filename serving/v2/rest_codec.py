@@ -1,7 +1,7 @@
 """Bodies of the Open Inference Protocol over REST: to tensors, and from predictions.
 
-A body is JSON, or JSON followed by the raw bytes of those tensors that say so (the binary tensor data extension), in
-which case a header tells where the JSON ends.
+A body is JSON, or JSON followed by the raw bytes of some tensors (the binary tensor data extension); a header then says
+where the JSON ends.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from models.request import parse, shown
 from serving.v2.tensors import OUTPUTS, TEXT, Tensor, TensorDecoder, column, malformed, outputs_of, pack, unpack
 
 LENGTH_HEADER = "inference-header-content-length"
-BINARY_SIZE = "binary_data_size"  # parameter of an input or output: its raw bytes
+BINARY_SIZE = "binary_data_size"  # parameter of an input or output: the number of its raw bytes
 BINARY = "binary_data"  # parameter of a requested output: whether its data is to be raw bytes
 BINARY_ALL = "binary_data_output"  # parameter of a request: what `binary_data` is where an output does not say
 MAX_DIGITS = 12  # of that length
-MARKS_A_VALUE = 2  # of { [ , for each value: an element in a list of its own, and the comma after it
+MARKS_PER_VALUE = 2  # of { [ and , : an element in a list of its own, and the comma after it
 
 Element = str | int | float | bool | None
 Parameters = dict[str, Any]
 
 
 class Input(Struct, gc=False):
-    """One input tensor; its elements are in `data`, or in the bytes behind the JSON."""
+    """One input tensor; its elements are in `data`, or in the bytes after the JSON."""
 
     name: str
     shape: list[int]
@@ -37,7 +37,7 @@ class Input(Struct, gc=False):
 
 
 class Output(Struct, gc=False):
-    """One output that is asked for."""
+    """One requested output."""
 
     name: str
     parameters: Parameters = {}
@@ -53,7 +53,7 @@ class InferRequest(Struct, gc=False):
 
 
 class RestCodec:
-    """Reads requests and writes answers.
+    """Reads requests and writes responses.
 
     Args:
         decoder: makes rows of tensors.
@@ -67,23 +67,23 @@ class RestCodec:
         self._json: msgspec.json.Decoder[InferRequest] = msgspec.json.Decoder(InferRequest)
 
     def parse(self, body: bytes, json_bytes: str | None) -> tuple[InferRequest, bytes]:
-        """The JSON and what is behind it; `json_bytes` is the header that tells where. Raises `Rejected`."""
+        """The JSON, whose length is in the header `json_bytes`, and the bytes after it; raises `Rejected`."""
         size = len(body)
         if json_bytes is not None:
             if not (json_bytes.isdecimal() and len(json_bytes) < MAX_DIGITS and int(json_bytes) <= len(body)):
                 raise malformed(f"{LENGTH_HEADER} is {shown(json_bytes)}; it must be a part of the {len(body)} bytes")
             size = int(json_bytes)
         text = body[:size]
-        # Python builds an object for each of these: five million empty ones would hold the worker up for a minute.
+        # Python builds an object for each of these: five million empty ones would block the worker for a minute.
         values = (self._decoder.max_rows + 2) * self._decoder.max_tensors
-        if sum(text.count(mark) for mark in (b"{", b"[", b",")) > MARKS_A_VALUE * values:
+        if sum(text.count(mark) for mark in (b"{", b"[", b",")) > MARKS_PER_VALUE * values:
             raise Rejected(413, f"more values than {self._decoder.max_rows} rows have")
         try:
             return self._json.decode(text), body[size:]
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return _explained(text), body[size:]  # NaN, which Python's clients send, is no JSON, and can be meant
+            return _parsed(text), body[size:]  # Python's clients send NaN, which is not JSON but may be meant
 
-    def rows(self, request: InferRequest, behind: bytes) -> list[Struct]:
+    def rows(self, request: InferRequest, tail: bytes) -> list[Struct]:
         """Rows of `schema.row`; raises `Rejected`."""
         if len(request.inputs) > self._decoder.max_tensors:
             raise malformed(f"{len(request.inputs)} inputs; the model has {len(self._decoder.schema.names)}")
@@ -94,51 +94,51 @@ class RestCodec:
             values: Sequence[Any]
             if size is None:
                 values = _elements(tensor, rows)
-            elif type(size) is not int or not 0 <= size <= len(behind) - at or tensor.data is not UNSET:
+            elif type(size) is not int or not 0 <= size <= len(tail) - at or tensor.data is not UNSET:
                 raise malformed(
                     f"input {shown(tensor.name)} has {BINARY_SIZE} {shown(size)}; it must have no data, and so "
-                    f"many bytes behind the JSON, which ends where {LENGTH_HEADER} says"
+                    f"many bytes after the JSON, which ends where {LENGTH_HEADER} says"
                 )
             else:
-                values = unpack(tensor.name, tensor.datatype, behind[at : at + size], rows)
+                values = unpack(tensor.name, tensor.datatype, tail[at : at + size], rows)
                 at += size
             tensors.append(Tensor(tensor.name, tensor.datatype, values))
-        if at != len(behind):
-            raise malformed(f"{len(behind) - at} bytes behind the JSON are no input's")
+        if at != len(tail):
+            raise malformed(f"{len(tail) - at} bytes after the JSON belong to no input")
         return self._decoder.decode(tensors)
 
     def outputs(self, request: InferRequest) -> dict[str, bool]:
-        """The outputs asked for, and whether each is to be raw bytes; raises `Rejected`."""
+        """The requested outputs, and whether each is sent as raw bytes; raises `Rejected`."""
         usual = request.parameters.get(BINARY_ALL, False) is True
         asked = {output.name: output.parameters for output in request.outputs[: len(OUTPUTS) + 1]}
         if any("classification" in parameters for parameters in asked.values()):
-            raise malformed("classification is not offered; ask for the outputs themselves")
+            raise malformed("classification is not supported; request the outputs themselves")
         names = outputs_of([output.name for output in request.outputs[: len(OUTPUTS) + 1]])
         return {name: asked.get(name, {}).get(BINARY, usual) is True for name in names}
 
     def answer(
         self, request: InferRequest, names: dict[str, bool], predictions: Sequence[Prediction]
     ) -> tuple[bytes, int | None]:
-        """The body, and where its JSON ends if there are raw bytes behind it."""
-        outputs, behind = [], []
+        """The body, and the length of its JSON if raw bytes follow."""
+        outputs, tail = [], []
         for name, binary in names.items():
             values = column(name, predictions)
             output: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": [len(values)]}
             if binary:
-                behind.append(pack(OUTPUTS[name], values))
-                output["parameters"] = {BINARY_SIZE: len(behind[-1])}
+                tail.append(pack(OUTPUTS[name], values))
+                output["parameters"] = {BINARY_SIZE: len(tail[-1])}
             else:
                 output["data"] = values
             outputs.append(output)
-        told: dict[str, Any] = {**self._model, "outputs": outputs}
+        response: dict[str, Any] = {**self._model, "outputs": outputs}
         if request.id is not None:
-            told["id"] = request.id
-        text = msgspec.json.encode(told)
-        return b"".join([text, *behind]), len(text) if behind else None
+            response["id"] = request.id
+        text = msgspec.json.encode(response)
+        return b"".join([text, *tail]), len(text) if tail else None
 
 
-def _explained(text: bytes) -> InferRequest:
-    """Read thoroughly; raises `Rejected` with what is wrong."""
+def _parsed(text: bytes) -> InferRequest:
+    """Read slowly, NaN included; raises `Rejected` with what is wrong."""
     try:
         return msgspec.convert(parse(text), InferRequest)
     except msgspec.ValidationError as error:

@@ -1,7 +1,7 @@
 """The port that the workers of one service share, and no other service.
 
-SO_REUSEPORT lets every process of one user listen on a port, so two services would take each other's calls without a
-word. The process that starts the workers therefore takes the port for itself first, and then lets its workers in.
+SO_REUSEPORT lets every process of one user listen on a port, so two services would silently take each other's calls.
+The process that starts the workers therefore binds the port alone first, and then lets its workers in.
 """
 
 import socket
@@ -12,7 +12,7 @@ from configs.source import ConfigError
 
 
 class SharedPort:
-    """`host:port`, held from `take` to `release` or the end of the process; a port of 0 is none.
+    """`host:port`, reserved from `reserve` to `release` or the end of the process; port 0 reserves nothing.
 
     Args:
         host: where to listen.
@@ -23,15 +23,15 @@ class SharedPort:
         self._host, self._port = host, port
         self._held: socket.socket | None = None
 
-    def take(self) -> None:
-        """Take the port, for processes of the same user that ask for it with SO_REUSEPORT; raises `ConfigError`."""
+    def reserve(self) -> None:
+        """Reserve the port for processes of the same user that ask with SO_REUSEPORT; raises `ConfigError`."""
         if not self._port:
             return
         try:
             family, _, _, _, address = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)[0]
             try:
                 self._held = _bound(family, address, reuse=False)
-            except OSError:  # it may be the connections of a service that has ended
+            except OSError:  # closing connections of a service that has ended may still hold it
                 self._held = _bound(family, address, reuse=True)
         except OSError as error:
             problem = f"gRPC cannot listen on {self._host}:{self._port} ({error.strerror})"
@@ -39,17 +39,17 @@ class SharedPort:
             raise ConfigError(SERVICE_YAML, "grpc_port", problem, remedy) from None
 
     def release(self) -> None:
-        """Let another have it, once the workers have ended."""
+        """Free the port, once the workers have ended."""
         if self._held:
             self._held.close()
 
 
 def _bound(family: int, address: Any, *, reuse: bool) -> socket.socket:
-    """A socket that is bound and never listens, so no connection comes to it."""
+    """A socket that is bound and never listens, so no connection reaches it."""
     held = socket.socket(family, socket.SOCK_STREAM)
     try:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
-        held.bind(address)  # without SO_REUSEPORT: refused where anybody else listens
+        held.bind(address)  # without SO_REUSEPORT: fails where anybody else listens
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError:
         held.close()

@@ -1,7 +1,7 @@
-"""Tensors of the Open Inference Protocol: those of a request to typed rows, predictions to those of an answer.
+"""Tensors of the Open Inference Protocol: input tensors to typed rows, predictions to output tensors.
 
-Owns datatypes, shapes and raw bytes. What a value may be is the schema's to say, by the very rules and words of
-`POST /predict`. Leaves to others: reading JSON (rest) and protobuf (grpc_codec).
+Owns datatypes, shapes and raw bytes. The schema decides which values are allowed, by the same rules and messages as in
+`POST /predict`. Leaves to others: reading JSON (rest_codec) and protobuf (grpc_codec).
 """
 
 import struct
@@ -20,10 +20,10 @@ from models.request import MAX_DETAILS, reject, row_faults, shown
 from models.schema import Schema
 
 TEXT = "BYTES"
-NUMBERS = {"INT64": "q", "INT32": "i", "FP64": "d", "FP32": "f"}  # and how `struct` spells them
+NUMBERS = {"INT64": "q", "INT32": "i", "FP64": "d", "FP32": "f"}  # and their letters in `struct`
 LENGTH = struct.Struct("<I")  # in front of each element of BYTES
 OUTPUTS = {"probability": "FP64", "decision": TEXT, "application_id": TEXT}
-INPUTS_A_NAME = 2  # tensors that are looked at for each feature there is; who sends more has sent them twice
+INPUTS_PER_FEATURE = 2  # tensors that are read per feature; a request with more has duplicates
 
 
 class Tensor(Struct, gc=False):
@@ -39,16 +39,16 @@ class TensorDecoder:
 
     Args:
         schema: the compiled dataset.
-        max_rows: the most rows that one request may bring.
+        max_rows: the most rows of one request.
     """
 
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.schema = schema
         self.max_rows = max_rows
         self._identifiers = ApplicationIds()
-        self.max_tensors = INPUTS_A_NAME * len(schema.names)
+        self.max_tensors = INPUTS_PER_FEATURE * len(schema.names)
         self._list = list[schema.row]  # type: ignore[name-defined]
-        # An empty text or NaN is how a tensor spells a value that is not there.
+        # In a tensor an empty text or NaN is a missing value.
         self._nullable = {feature.name for feature in schema.dataset.features if feature.nullable} | {RESERVED}
 
     def rows_of(self, name: str, shape: Sequence[int]) -> int:
@@ -63,32 +63,32 @@ class TensorDecoder:
         """Rows of `schema.row`, each with an `application_id`; raises `Rejected`."""
         sizes = {len(tensor.values) for tensor in tensors}
         if len(sizes) > 1:
-            told = ", ".join(f"{shown(tensor.name)}: {len(tensor.values)}" for tensor in tensors[:MAX_DETAILS])
-            raise malformed(f"the inputs must have as many rows as each other, and have {told}")
+            counts = ", ".join(f"{shown(tensor.name)}: {len(tensor.values)}" for tensor in tensors[:MAX_DETAILS])
+            raise malformed(f"all inputs must have the same number of rows; they have {counts}")
         if sizes == {0}:
             reject([Detail(row=None, field="inputs", value=[], message="must hold at least one row")])
         names = [tensor.name for tensor in tensors]
         columns = [self._present(tensor) for tensor in tensors]
         applicants = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)] or [{}]
         if len(set(names)) < len(names):
-            self._explain(applicants, names)
+            self._refuse(applicants, names)
         try:
-            return self.take(applicants)
+            return self.convert(applicants)
         except (msgspec.ValidationError, UnicodeEncodeError):
-            self._explain(applicants, ())
-            raise  # the schema refuses what its own words allow: a fault of ours
+            self._refuse(applicants, ())
+            raise  # the schema refuses what its own messages allow: a fault of ours
 
-    def take(self, applicants: list[dict[str, Any]]) -> list[Struct]:
-        """Rows of applicants by name; raises msgspec's error, or Python's, when there is a fault."""
+    def convert(self, applicants: list[dict[str, Any]]) -> list[Struct]:
+        """Rows of applicants by name; raises msgspec's error, or Python's, for a fault."""
         rows: list[Struct] = msgspec.convert(applicants, self._list)
         self._identifiers.complete(rows)
         for row in rows:
             if not row.application_id.isascii():  # type: ignore[attr-defined]
-                row.application_id.encode()  # type: ignore[attr-defined] # raises for half a character
+                row.application_id.encode()  # type: ignore[attr-defined] # raises for a lone surrogate
         return rows
 
     def _present(self, tensor: Tensor) -> Sequence[Any]:
-        """The elements of a tensor, `None` where one is not there."""
+        """The elements of a tensor, `None` where one is missing."""
         if tensor.datatype != TEXT and tensor.datatype not in NUMBERS:
             known = ", ".join((TEXT, *NUMBERS))
             raise malformed(f"input {shown(tensor.name)} has datatype {shown(tensor.datatype)}; it must be of {known}")
@@ -97,8 +97,8 @@ class TensorDecoder:
         # NaN alone is not equal to itself.
         return [None if value == "" or value != value else value for value in tensor.values]
 
-    def _explain(self, applicants: list[dict[str, Any]], names: Sequence[str]) -> None:
-        """Refuse with every fault of every row, in the words of `POST /predict`."""
+    def _refuse(self, applicants: list[dict[str, Any]], names: Sequence[str]) -> None:
+        """Refuse with every fault of every row, as `POST /predict` does."""
         doubled = sorted(name for name, times in Counter(names).items() if times > 1)
         faults: list[Detail] = []
         for index, applicant in enumerate(applicants):
@@ -110,7 +110,7 @@ class TensorDecoder:
 
 
 class _Doubled(dict[str, Any]):
-    """An applicant that remembers which of its features were given twice."""
+    """An applicant that knows which of its features were given twice."""
 
     def __init__(self, applicant: dict[str, Any], doubled: list[str]) -> None:
         super().__init__(applicant)
@@ -126,7 +126,7 @@ def unpack(name: str, datatype: str, raw: bytes, rows: int) -> Sequence[Any]:
     if datatype == TEXT:
         return _texts(name, raw, rows)
     if datatype not in NUMBERS:
-        return [None] * rows  # refused with the others, for its datatype
+        return [None] * rows  # refused later, for its datatype
     layout = f"<{rows}{NUMBERS[datatype]}"
     if len(raw) != struct.calcsize(layout):
         raise malformed(f"input {shown(name)} has {len(raw)} bytes; {rows} of {datatype} are {struct.calcsize(layout)}")
@@ -142,12 +142,12 @@ def _texts(name: str, raw: bytes, rows: int) -> list[str]:
         at = start + LENGTH.unpack_from(raw, at)[0]
         texts.append(text_of(raw[start:at]))
     if len(texts) != rows or at != len(raw):
-        raise malformed(f"the {len(raw)} bytes of input {shown(name)} are not {rows} texts, each behind its length")
+        raise malformed(f"the {len(raw)} bytes of input {shown(name)} are not {rows} texts with their lengths")
     return texts
 
 
 def text_of(element: bytes) -> str:
-    """An element of BYTES; what is not UTF-8 becomes a text that no vocabulary has, and that is told as it can be."""
+    """An element of BYTES as text; invalid UTF-8 becomes a text that is in no vocabulary and can still be shown."""
     return element.decode("utf-8", "surrogateescape")
 
 
@@ -169,15 +169,15 @@ def column(name: str, predictions: Iterable[Prediction]) -> list[Any]:
 
 
 def outputs_of(asked: Sequence[str]) -> tuple[str, ...]:
-    """The outputs to answer with, in the order asked; all when none is named."""
+    """The outputs of the response, in the order asked; all when none is named."""
     for name in asked:
         if name not in OUTPUTS:
             raise malformed(f"no output {shown(name)}; there are {', '.join(OUTPUTS)}")
     if len(set(asked)) < len(asked):
-        raise malformed("an output is asked for twice")
+        raise malformed("an output is requested twice")
     return tuple(asked) or tuple(OUTPUTS)
 
 
 def malformed(message: str) -> Rejected:
-    """What is told to a caller whose request has not the form of the protocol."""
+    """The refusal of a request that does not have the form of the protocol."""
     return Rejected(400, message, "invalid_inference_request")

@@ -20,6 +20,12 @@ class Outer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parts: tuple[Inner, ...] = ()
 
 
+class Renamed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file whose key `rows` was called `size`."""
+
+    rows: int
+
+
 @pytest.fixture
 def refused(tmp_path):
     """`refused(text)`: the error that a file of this text gives; it names the file."""
@@ -137,3 +143,15 @@ def test_a_wrong_value_in_the_environment_is_refused_at_its_variable(tmp_path):
     with pytest.raises(ConfigError) as caught:
         read(path, Outer, {"SCORER_WINDOW_S": "soon"})
     assert (caught.value.path, caught.value.key) == ("environment", "SCORER_WINDOW_S")
+
+
+def test_a_renamed_key_still_works_under_its_old_name_and_says_so(tmp_path, caplog):
+    path = tmp_path / "some.yaml"
+    path.write_text("size: 3\n")
+    assert read(path, Renamed, {}, {"size": "rows"}).rows == 3
+    assert read(path, Renamed, {"SCORER_SIZE": "4"}, {"size": "rows"}).rows == 4
+    assert read(path, Renamed, {"SCORER_SIZE": "4", "SCORER_ROWS": "5"}, {"size": "rows"}).rows == 5
+    assert f"{path}: size is called rows now" in caplog.text
+    assert "SCORER_SIZE: is called SCORER_ROWS now" in caplog.text
+    with pytest.raises(ConfigError, match="SCORER_SIZE"):
+        read(path, Renamed, {"SCORER_SIZE": "many"}, {"size": "rows"})

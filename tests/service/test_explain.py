@@ -61,7 +61,7 @@ def test_a_decline_has_up_to_four_reasons_in_the_words_of_the_dataset_file_and_a
         assert all(reason["log_odds"] > 0 and reason["text"] == TEXTS[reason["feature"]] for reason in reasons)
 
 
-def test_protected_features_change_nothing_and_are_never_told(client, german_applicants):
+def test_protected_features_change_nothing_and_are_never_shown(client, german_applicants):
     whole = german_applicants[0] | {"application_id": "private-protected"}
     bare = {name: value for name, value in whole.items() if name not in PROTECTED}
     others = [
@@ -177,7 +177,7 @@ def test_refusals_are_counted(client, count):
     assert count('scorer_rejected_total{reason="invalid_json"') == before + 1
 
 
-def test_too_many_are_told_to_come_back_while_scoring_goes_on(trained, serve, example):
+def test_too_many_explanations_are_refused_while_scoring_goes_on(trained, serve, example):
     service = serve(trained, SCORER_MAX_EXPLAINED_ROWS="3")
     with httpx.Client(base_url=service.url, timeout=60) as client:
         with concurrent.futures.ThreadPoolExecutor(16) as pool:

@@ -1,4 +1,4 @@
-"""The lane and BentoML's own route: two ways through one set of steps, so nobody can tell them apart by the answer."""
+"""The fast path and BentoML's own route: two ways through the same steps, which nobody can tell apart by the answer."""
 
 import json
 import random
@@ -50,12 +50,12 @@ def answers(url, bodies):
         return found
 
 
-def test_the_lane_and_the_route_answer_a_thousand_requests_alike(service, serve, trained, bodies):
-    route = serve(trained, SCORER_LANE="false")
-    by_lane, by_route = answers(service.url, bodies), answers(route.url, bodies)
-    for body, lane, other in zip(bodies, by_lane, by_route, strict=True):
-        assert lane == other, body
-    statuses = {status for status, _, _ in by_lane}
+def test_the_fast_path_and_the_route_answer_a_thousand_requests_alike(service, serve, trained, bodies):
+    route = serve(trained, SCORER_FAST_PATH="false")
+    by_fast_path, by_route = answers(service.url, bodies), answers(route.url, bodies)
+    for body, fast, other in zip(bodies, by_fast_path, by_route, strict=True):
+        assert fast == other, body
+    statuses = {status for status, _, _ in by_fast_path}
     assert statuses == {200, 400, 422}
 
 

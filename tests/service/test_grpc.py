@@ -117,7 +117,7 @@ def test_rows_alone_get_the_same_bits(stub, german_applicants, predicted):
             assert list(given) == [predicted[row]["probability"]]
 
 
-def test_it_counts_as_grpc_and_ids_come_back(v2, client, example):
+def test_rows_count_as_grpc_and_ids_come_back(v2, client, example):
     result = v2.infer(MODEL, inputs(triton, [example | {"application_id": "private-ž"}]))
     assert result.as_numpy("application_id").tolist() == ["private-ž".encode()]
     assert 'protocol="grpc"' in client.get("/metrics").text
@@ -142,7 +142,7 @@ def refused(call, *arguments, **options):
     return caught.value
 
 
-def test_a_wrong_value_is_told_with_row_field_and_what_is_allowed(v2, example):
+def test_a_wrong_value_is_named_with_row_field_and_what_is_allowed(v2, example):
     bad = [example, example | {"checking_account": "rich", "duration_months": -3}]
     with pytest.raises(InferenceServerException) as caught:
         v2.infer(MODEL, inputs(triton, bad))
@@ -285,7 +285,7 @@ def test_reflection_answers_by_its_newer_name(channel):
     assert SERVICE in {service.name for service in answer.list_services_response.service}
 
 
-def test_health_is_told_to_those_who_ask(channel):
+def test_health_answers_a_check(channel):
     health = health_pb2_grpc.HealthStub(channel)
     for service in ("", SERVICE):
         answer = health.Check(health_pb2.HealthCheckRequest(service=service))
@@ -293,7 +293,7 @@ def test_health_is_told_to_those_who_ask(channel):
     assert refused(health.Check, health_pb2.HealthCheckRequest(service="x")).code() == StatusCode.NOT_FOUND
 
 
-def test_a_call_that_is_not_there_is_told_so(channel):
+def test_an_unknown_call_is_unimplemented(channel):
     assert refused(channel.unary_unary(f"/{SERVICE}/ModelTrain"), b"").code() == StatusCode.UNIMPLEMENTED
 
 

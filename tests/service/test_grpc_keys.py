@@ -56,7 +56,7 @@ def test_unmodified_clients_bring_keys(keyed, german_applicants):
         assert result.as_numpy("decision").size == 1
 
 
-def test_a_caller_over_its_rate_is_told_when_to_come_back(stub, german_applicants):
+def test_a_caller_over_its_rate_gets_a_pushback(stub, german_applicants):
     request = typed(german_applicants[:1])
     for _ in range(2):
         assert stub.ModelInfer(request, metadata=key("slow")).outputs
@@ -65,7 +65,7 @@ def test_a_caller_over_its_rate_is_told_when_to_come_back(stub, german_applicant
     assert 50_000 < int(dict(error.trailing_metadata())["grpc-retry-pushback-ms"]) <= 100_000
 
 
-def test_health_is_told_to_everybody(keyed, stub):
+def test_health_is_open_to_everybody(keyed, stub):
     assert stub.ServerReady(service_pb2.ServerReadyRequest()).ready
     with grpc.insecure_channel(keyed.grpc) as channel:
         answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
@@ -78,7 +78,7 @@ def other_address():
     return next((address for address in found if not address.startswith("127.")), None)
 
 
-def test_without_keys_other_machines_are_told_to_make_some(trained, serve, german_applicants):
+def test_without_keys_other_machines_get_the_command_that_makes_one(trained, serve, german_applicants):
     if (address := other_address()) is None:
         pytest.skip("this machine has no address but loopback")
     service = serve(trained, SCORER_GRPC_HOST="0.0.0.0")

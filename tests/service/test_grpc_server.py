@@ -72,7 +72,7 @@ def test_workers_share_the_port_and_a_stop_under_load_fails_no_call_that_was_let
     assert "Traceback" not in said, said
 
 
-def test_health_tells_those_who_watch_that_the_end_is_near(trained, serve):
+def test_watchers_of_health_see_the_shutdown_coming(trained, serve):
     service = serve(trained)
     seen = []
     with grpc.insecure_channel(service.grpc) as channel:
@@ -87,7 +87,7 @@ def test_health_tells_those_who_watch_that_the_end_is_near(trained, serve):
     assert seen == [states.SERVING, states.NOT_SERVING]
 
 
-def test_a_second_service_on_the_port_is_told_which_setting_to_change(trained, service, tmp_path):
+def test_a_second_service_on_the_port_names_the_setting_to_change(trained, service, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", "0"],
         cwd=ROOT,

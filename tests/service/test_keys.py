@@ -90,7 +90,7 @@ def test_what_changes_something_needs_admin_where_nothing_else_is_said(caller, m
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
-def test_health_is_told_to_everybody(caller, path):
+def test_health_is_open_to_everybody(caller, path):
     assert caller.get(path).status_code == 200
 
 
@@ -141,7 +141,7 @@ def metric_of(caller: httpx.Client, name: str) -> float:
         return metric(reader, name)
 
 
-def test_a_caller_over_its_rate_is_told_to_wait(caller):
+def test_a_caller_over_its_rate_gets_retry_after(caller):
     answers = [caller.post("/predict", json={}, headers=bearer("slow")) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [400, 400, 429, 429]
     error_of(answers[-1], 429, "too_many_requests")
@@ -240,7 +240,7 @@ def test_other_machines_are_served_where_they_have_a_key(keyed, elsewhere):
     assert httpx.get(url).status_code == 401
 
 
-def test_other_machines_are_served_when_told_so_in_so_many_words(trained, tmp_path, elsewhere):
+def test_other_machines_are_served_where_the_setting_says_so(trained, tmp_path, elsewhere):
     setting = {"SCORER_OPEN_TO_NETWORK": "true"}
     server = Server(apart(trained, tmp_path) | setting, tmp_path / "serve.log", options=())
     try:

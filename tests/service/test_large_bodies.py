@@ -40,7 +40,7 @@ def test_millions_of_values_are_refused_at_once(client, filler):
     assert answer.status_code == 413
 
 
-def test_an_applicant_of_a_hundred_thousand_fields_is_told_about_twenty(client):
+def test_an_applicant_of_a_hundred_thousand_fields_gets_twenty_faults(client):
     body = json.dumps({"applicants": [{f"field {number}": number for number in range(100_000)}]})
     error = client.post("/predict", content=body).json()["error"]
     assert len(error["details"]) == 20

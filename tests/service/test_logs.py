@@ -15,7 +15,7 @@ from tests.service.test_grpc import typed
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-def test_every_line_is_one_object_and_tells_request_and_trace(trained, serve, tmp_path, german_applicants):
+def test_every_line_is_one_object_with_request_and_trace(trained, serve, tmp_path, german_applicants):
     settings = {"SCORER_TRACING_ENDPOINT": "http://127.0.0.1:9/v1/traces", "SCORER_TRACING_SAMPLE_RATE": "0"}
     service = serve(trained, SCORER_LOG_FORMAT="json", SCORER_ACCESS_LOG="true", **settings)
     applicant = german_applicants[0] | {"application_id": "private-json"}

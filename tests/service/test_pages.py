@@ -1,6 +1,7 @@
-"""What BentoML serves beside us: the API page, its document, health."""
+"""The pages: the API page, its document, the model card, and health."""
 
 import json
+import re
 
 import jsonschema
 import pytest
@@ -57,7 +58,22 @@ def test_the_page_loads_nothing_from_elsewhere(client):
     assert "strict-transport-security" not in page.headers, "without TLS a browser would be locked out"
 
 
-def test_health_is_told(client):
+def test_the_page_has_the_name_of_the_product_and_links_to_the_others(client, document):
+    page = client.get("/").text
+    title = document["info"]["title"]
+    assert title == "credit-scorer: german_credit"
+    assert f"<title>{title}</title>" in page
+    assert f"<h1>{title}</h1>" in page
+    assert "bentoml" not in page.lower(), "no ribbon"
+    links = re.findall(r'<a href="\.(/[^"]*)"', page)
+    assert {"/model", "/model/card", "/docs.json", "/metrics"} <= set(links)
+    loaded = re.findall(r'(?:href|src)="\./([^"]*)"', page)
+    assert len(loaded) > len(links)
+    for path in loaded:
+        assert client.get(f"/{path}").status_code == 200, path
+
+
+def test_health_needs_nothing(client):
     assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
 
 

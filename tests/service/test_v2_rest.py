@@ -152,7 +152,7 @@ def first(body, **changes):
 
 
 @pytest.mark.parametrize("way", WRONG)
-def test_a_wrong_request_is_told_what_is_wrong(client, example, way):
+def test_a_wrong_request_gets_the_reason(client, example, way):
     status, code, change = WRONG[way]
     body = change(body_of(example))
     body = body if isinstance(body, str) else json.dumps(body)
@@ -168,7 +168,7 @@ def test_faults_are_listed_as_predict_lists_them(client, example):
 
 
 @pytest.mark.parametrize("path", ["nope", f"{MODEL}/versions/1"])
-def test_an_unknown_model_or_version_is_told_which_there_is(client, example, trained, path):
+def test_an_unknown_model_or_version_gets_the_known_ones(client, example, trained, path):
     for answer in (
         client.get(f"/v2/models/{path}"),
         client.get(f"/v2/models/{path}/ready"),
@@ -198,7 +198,7 @@ def test_a_wrong_length_of_the_json_is_refused(client, example, length):
     assert answer.status_code == 400
 
 
-def test_bytes_that_are_nobodys_are_refused(client, example):
+def test_bytes_that_belong_to_no_input_are_refused(client, example):
     body = json.dumps(body_of(example)).encode()
     headers = {"inference-header-content-length": str(len(body))}
     assert client.post(f"/v2/models/{MODEL}/infer", content=body, headers=headers).status_code == 200

@@ -5,30 +5,30 @@ import time
 from dataclasses import dataclass, field
 
 from models.errors import Unready
-from serving.batching import ALONE_AFTER, GATHERING_TURNS, Batcher
+from serving.batching import LONE_BATCHES, MAX_WAIT_TURNS, Batcher
 
 
 @dataclass
-class Decided:
-    """A `decide` that answers each row with itself, and remembers the batches."""
+class Scored:
+    """A `score_batch` that answers each applicant with itself, and remembers the batches."""
 
     batches: list[list[int]] = field(default_factory=list)
 
     def __call__(self, rows):
-        self.batches.append(list(rows))
-        return list(rows)
+        self.batches.append([row.applicant for row in rows])
+        return self.batches[-1]
 
 
-def submitted(requests, max_batch_rows=8, max_queued_rows=100, max_wait_s=10.0):
+def submitted(requests, max_batch_rows=8, max_queued_rows=100, max_queue_s=10.0):
     """Submit all `requests` in one turn of the loop: their results, and the batches that they made."""
-    decided = Decided()
+    scored = Scored()
 
     async def main():
-        batcher = Batcher(max_batch_rows, max_queued_rows, max_wait_s)
-        batcher.open(decided)
-        return await asyncio.gather(*(batcher.submit(rows) for rows in requests))
+        batcher = Batcher(max_batch_rows, max_queued_rows, max_queue_s)
+        batcher.open(scored)
+        return await asyncio.gather(*(batcher.submit(rows, "http") for rows in requests))
 
-    return asyncio.run(main()), decided.batches
+    return asyncio.run(main()), scored.batches
 
 
 def test_what_arrives_in_one_turn_is_one_batch_and_each_gets_its_own_rows():
@@ -46,11 +46,11 @@ def test_a_request_larger_than_a_batch_is_one_of_its_own():
     assert submitted(requests) == (requests, [[1], [2] * 20, [3]])
 
 
-def test_rows_beyond_the_queue_are_told_to_come_back():
+def test_rows_beyond_the_queue_are_refused():
     requests = [[1] * 6, [2] * 4, [3], [4] * 4]
     results, batches = submitted(requests, max_queued_rows=10)
     assert results[:2] == requests[:2]
-    assert batches == [[1] * 6, [2] * 2 + [2] * 2] or batches == [[1] * 6, [2] * 4]
+    assert batches == [[1] * 6, [2] * 4], "a batch of up to 8 rows holds whole requests"
     for result, request in zip(results[2:], requests[2:], strict=True):
         assert len(result) == len(request)
         assert all(isinstance(row, Unready) for row in result)
@@ -58,21 +58,21 @@ def test_rows_beyond_the_queue_are_told_to_come_back():
 
 def test_before_it_is_open_nothing_is_taken():
     async def main():
-        return await Batcher(8, 8, 10.0).submit([1, 2])
+        return await Batcher(8, 8, 10.0).submit([1, 2], "http")
 
     results = asyncio.run(main())
     assert [type(result) for result in results] == [Unready, Unready]
 
 
 def test_the_rows_of_a_caller_that_has_gone_are_not_scored():
-    decided = Decided()
+    scored = Scored()
 
     async def main():
         batcher = Batcher(8, 100, 10.0)
-        batcher.open(decided)
+        batcher.open(scored)
 
         async def ask(row):
-            return await batcher.submit([row])
+            return await batcher.submit([row], "http")
 
         gone, stays = asyncio.create_task(ask(1)), asyncio.create_task(ask(2))
         await asyncio.sleep(0)  # both are in the queue
@@ -80,70 +80,70 @@ def test_the_rows_of_a_caller_that_has_gone_are_not_scored():
         return await stays
 
     assert asyncio.run(main()) == [2]
-    assert decided.batches == [[2]]
+    assert scored.batches == [[2]]
 
 
 def test_a_full_batch_waits_for_nobody_and_makes_room_for_the_next():
-    decided = Decided()
+    scored = Scored()
 
     async def main():
         batcher = Batcher(4, 8, 10.0)
-        batcher.open(decided)
-        first = batcher.submit([1] * 6)
+        batcher.open(scored)
+        first = batcher.submit([1] * 6, "http")
         await asyncio.sleep(0)
-        return await first, await batcher.submit([2] * 6)
+        return await first, await batcher.submit([2] * 6, "http")
 
     assert asyncio.run(main()) == ([1] * 6, [2] * 6)
-    assert decided.batches == [[1] * 6, [2] * 6]
+    assert scored.batches == [[1] * 6, [2] * 6]
 
 
 def test_a_batch_grows_while_turns_bring_more_and_no_longer():
-    decided = Decided()
+    scored = Scored()
 
     async def main():
         batcher = Batcher(64, 100, 10.0)
-        batcher.open(decided)
+        batcher.open(scored)
         answers = []
         for row in range(6):
-            answers.append(batcher.submit([row]))
+            answers.append(batcher.submit([row], "http"))
             await asyncio.sleep(0)
         return await asyncio.gather(*answers)
 
     assert asyncio.run(main()) == [[row] for row in range(6)]
-    assert decided.batches[0] == list(range(GATHERING_TURNS + 1))
+    assert scored.batches[0] == list(range(MAX_WAIT_TURNS + 1))
 
 
-def test_a_row_that_has_waited_too_long_is_told_so_and_not_scored():
-    decided = Decided()
+def test_a_row_that_has_waited_too_long_is_refused_and_not_scored():
+    scored = Scored()
 
     async def main():
         batcher = Batcher(8, 100, 0.5)
-        batcher.open(decided)
+        batcher.open(scored)
         asyncio.get_running_loop().call_soon(time.sleep, 0.6)  # holds the loop up
-        late = batcher.submit([1])
+        late = batcher.submit([1], "http")
         await asyncio.sleep(0)
-        stays = batcher.submit([2])
+        stays = batcher.submit([2], "http")
         return await late, await stays
 
     (late,), stays = asyncio.run(main())
     assert isinstance(late, Unready)
     assert stays == [2]
-    assert decided.batches == [[2]]
+    assert scored.batches == [[2]]
 
 
 def test_rows_that_would_wait_longer_than_they_may_are_refused_and_the_queue_recovers():
     def slow(rows):
         time.sleep(0.02 * len(rows))
-        return list(rows)
+        return [row.applicant for row in rows]
 
     async def main():
-        batcher = Batcher(1, 1000, max_wait_s=0.1)
+        batcher = Batcher(1, 1000, max_queue_s=0.1)
         batcher.open(slow)
         for _ in range(20):  # until it knows how long a row takes
-            await batcher.submit([0])
+            await batcher.submit([0], "http")
         await asyncio.sleep(0)  # the turn ends in which none of them was alone
-        burst = await asyncio.gather(*(batcher.submit([row]) for row in range(50)))
-        return burst, await batcher.submit([99])
+        burst = await asyncio.gather(*(batcher.submit([row], "http") for row in range(50)))
+        return burst, await batcher.submit([99], "http")
 
     burst, after = asyncio.run(main())
     answered = [row for (row,) in burst if not isinstance(row, Unready)]
@@ -153,13 +153,13 @@ def test_rows_that_would_wait_longer_than_they_may_are_refused_and_the_queue_rec
 
 
 def test_lone_requests_are_scored_on_the_spot_until_two_come_together():
-    decided = Decided()
+    scored = Scored()
 
     async def main():
         batcher = Batcher(8, 100, 10.0)
-        batcher.open(decided)
-        for row in range(ALONE_AFTER):
-            await batcher.submit([row])
+        batcher.open(scored)
+        for row in range(LONE_BATCHES):
+            await batcher.submit([row], "http")
         turns = 0
 
         def turn():
@@ -167,14 +167,14 @@ def test_lone_requests_are_scored_on_the_spot_until_two_come_together():
             turns += 1
 
         asyncio.get_running_loop().call_soon(turn)
-        assert await batcher.submit([99]) == [99]
+        assert await batcher.submit([99], "http") == [99]
         assert turns == 0, "it was not scored on the spot"
-        decided.batches.clear()
+        scored.batches.clear()
         for _ in range(3):
             await asyncio.sleep(0)  # a new turn of the loop
-            answers = await asyncio.gather(*(batcher.submit([row]) for row in range(4)))
+            answers = await asyncio.gather(*(batcher.submit([row], "http") for row in range(4)))
             assert answers == [[0], [1], [2], [3]]
 
     asyncio.run(main())
-    assert decided.batches[-1] == [0, 1, 2, 3], "neighbours do not share a batch again"
-    assert len(decided.batches) <= 6, "only the first turn is scored one by one"
+    assert scored.batches[-1] == [0, 1, 2, 3], "neighbours do not share a batch again"
+    assert len(scored.batches) <= 6, "only the first turn is scored one by one"

@@ -5,30 +5,30 @@ import contextvars
 
 import pytest
 
-from serving.request_ids import HEADER, begin, request_id, unasked
+from serving.request_ids import HEADER, begin, generated_id_header, request_id
 
 
-def test_outside_of_requests_there_is_none():
+def test_outside_of_requests_there_is_no_id():
     assert contextvars.Context().run(request_id) is None
-    assert contextvars.Context().run(unasked) == []
+    assert contextvars.Context().run(generated_id_header) == []
 
 
 @pytest.mark.parametrize("brought", [b"a", b"order 66", b"~" * 64, b'{"x": 1}'])
-def test_a_usable_one_is_the_request_s_own(brought):
+def test_a_usable_id_of_the_caller_is_the_id_of_the_request(brought):
     def ask():
         assert begin({}, brought) == brought
-        return request_id(), unasked()
+        return request_id(), generated_id_header()
 
     assert contextvars.Context().run(ask) == (brought.decode(), [])
 
 
 @pytest.mark.parametrize("brought", [None, b"", b" ", b" a", b"a ", b"a\tb", b"a\x7f", b"\xc3\xa9", b"x" * 65])
-def test_for_any_other_one_is_made_when_somebody_asks(brought):
+def test_otherwise_an_id_is_generated_when_it_is_needed(brought):
     def ask():
         scope = {}
         assert begin(scope, brought) is None
         assert scope == {}
-        return request_id(), unasked(), request_id()
+        return request_id(), generated_id_header(), request_id()
 
     made, header, again = contextvars.Context().run(ask)
     assert len(made) == 32
@@ -36,7 +36,7 @@ def test_for_any_other_one_is_made_when_somebody_asks(brought):
     assert made == again
 
 
-def test_requests_at_the_same_time_have_their_own():
+def test_concurrent_requests_have_ids_of_their_own():
     async def answer(number):
         begin({}, b"r-%d" % number)
         await asyncio.sleep(0)

@@ -259,7 +259,7 @@ def test_all_protocols_at_once_and_each_caller_gets_its_own_answer(
     )
 
 
-def test_a_burst_of_calls_is_answered_or_told_to_come_back(service, german_applicants, size):
+def test_a_burst_of_calls_is_answered_or_refused_with_a_time_to_retry(service, german_applicants, size):
     request = of_grpc(1, [german_applicants[0] | {RESERVED: "private-burst"}], raw=True)
     codes: Counter[grpc.StatusCode] = Counter()
 

@@ -22,7 +22,7 @@ async def request(deadlines, takes_s):
     return "answered"
 
 
-def test_only_who_is_overdue_is_cancelled():
+def test_only_overdue_requests_are_cancelled():
     async def main():
         deadlines = Deadlines(0.2)
         return await asyncio.gather(request(deadlines, 30), request(deadlines, 0.01), request(deadlines, 30))

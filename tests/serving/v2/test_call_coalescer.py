@@ -25,7 +25,7 @@ def test_calls_that_follow_each_other_go_on_in_one_turn():
     assert asyncio.run(run()) == ([0, 1, 2, 3, 4], True)
 
 
-def test_one_that_gives_up_leaves_the_others_alone():
+def test_a_call_that_is_cancelled_leaves_the_others_alone():
     async def run():
         gathering = CallCoalescer()
         first, second = (asyncio.create_task(gathering.join()) for _ in range(2))

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from configs.service import read_service
 from models.artifact import Artifact
-from serving.access import Authenticator
+from serving.access.authenticator import Authenticator
 from serving.access.grpc_access import GrpcAccess
 from serving.batching import Batcher
 from serving.v2.grpc_calls import GrpcCalls
@@ -83,6 +83,6 @@ def good(inference):
         yield f, f.categories[0] if f.type == "categorical" else float(int(f.lowest) + 1)
 
 
-def test_a_caller_is_told_to_try_again_over_rest_and_grpc(inference):
+def test_a_service_that_cannot_score_says_when_to_retry_over_rest_and_grpc(inference):
     assert over_rest(inference) == (503, 200, "1")
     assert over_grpc(inference) == (StatusCode.UNAVAILABLE, StatusCode.OK, "1000")

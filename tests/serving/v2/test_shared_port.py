@@ -18,7 +18,7 @@ def taken():
 
     def take(port, host=HOST):
         ports.append(SharedPort(host, port))
-        ports[-1].take()
+        ports[-1].reserve()
 
     yield take
     for port in ports:
@@ -69,5 +69,5 @@ def test_a_host_that_is_not_ours_is_named(taken):
         taken(3001, "192.0.2.1")
 
 
-def test_no_port_takes_none(taken):
+def test_port_zero_reserves_nothing(taken):
     taken(0, "192.0.2.1")

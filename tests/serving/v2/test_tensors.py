@@ -102,7 +102,7 @@ def message(schema, applicant, raw, number, shape=(1,), rows=1):
 
 @TRIES
 @given(data=st.data())
-def test_the_quick_reader_of_messages_agrees_with_the_thorough_one_and_with_predict(schema, grpc, data):
+def test_the_fast_reader_of_messages_agrees_with_the_general_one_and_with_predict(schema, grpc, data):
     pairs = data.draw(good_rows(schema) | broken_rows(schema, doubled=False))
     assume(expressible(schema, pairs))
     applicant = {json.loads(key): json.loads(value) for key, value in pairs if value != "null"}
@@ -140,7 +140,7 @@ def test_every_datatype_of_numbers_gives_the_same_row(schema, grpc, applicant, r
     request = message(schema, assume_whole, raw, number, (rows, 1), rows)
     body = json.dumps({"applicants": [applicant] * rows}).encode()
     assert verdict(lambda: grpc.rows(request)) == verdict(lambda: RequestDecoder(schema, MAX_ROWS).decode(body))
-    assert (grpc._quick(request) is None) == (rows > 1)
+    assert (grpc._read_fast(request) is None) == (rows > 1)
 
 
 def test_a_number_of_32_bits_becomes_the_double_that_it_is():
@@ -228,14 +228,14 @@ BROKEN = {
 
 @pytest.mark.parametrize("way", BROKEN)
 @pytest.mark.parametrize("schema", ["german_credit"], indirect=True)
-def test_a_message_that_is_no_good_is_told_so(schema, grpc, applicant, way):
+def test_a_malformed_message_is_refused_with_the_reason(schema, grpc, applicant, way):
     request = message(schema, applicant, True, "FP64")
     status, damage = BROKEN[way]
     damage(request)
     assert verdict(lambda: grpc.rows(request))[0] == status
 
 
-def test_each_bad_row_is_told_and_the_first_twenty_are_listed(schema, applicant):
+def test_each_bad_row_is_counted_and_the_first_twenty_faults_are_listed(schema, applicant):
     grpc = GrpcCodec(MESSAGES, TensorDecoder(schema, 100), "m", "v")
     name = next(f.name for f in schema.dataset.features if f.type == "categorical" and not f.protected)
     request = message(schema, applicant, False, "FP64", [30], 30)

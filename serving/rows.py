@@ -1,0 +1,38 @@
+"""Rows on their way through the service: what waits to be scored, and what comes back.
+
+Owns the two types that every protocol, the batcher, the scoring pipeline and the metrics share.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from models.errors import ScorerError
+from models.prediction import Prediction
+
+Results = Sequence[Prediction | ScorerError]  # of a batch or of a request: one for each row, in order
+
+
+class PendingRow(Struct, frozen=True, gc=False):
+    """A valid applicant on the way to a batch.
+
+    Attributes:
+        applicant: a row of the schema, with its `application_id`.
+        protocol: `http`, `v2` or `grpc`.
+        at_s: when it was submitted, by `time.perf_counter`.
+    """
+
+    applicant: Struct
+    protocol: str
+    at_s: float
+
+
+def first_error(results: Results) -> ScorerError | None:
+    """The first error among `results`: a request gets all of its predictions, or one error.
+
+    It is returned, not raised: all rows of a batch share one instance, and each `raise` would add to its traceback.
+    """
+    for result in results:
+        if isinstance(result, ScorerError):
+            return result
+    return None
