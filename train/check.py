@@ -7,7 +7,6 @@ the service accepts. Leaves drift, duplicates and class balance over time to lat
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,11 @@ from numpy.typing import NDArray
 from configs.dataset import Dataset, Feature
 from models.request import value_fault
 from train.errors import Faults, TableError
-from train.tables.column import NumberColumn, TextColumn, joined
+from train.tables.column import NumberColumn, TableColumn, joined
 from train.tables.reader import TableChunk, read_table
+from train.tables.table import Table
 
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A checked table.
-
-    Attributes:
-        columns: each feature's values, text or float, `None` where missing; compact, see `train.tables.column`.
-        target: `[rows]`, 1 where the event happened.
-        lines: where each row stands in the file; empty for a table that comes from none.
-    """
-
-    columns: dict[str, TextColumn | NumberColumn]
-    target: NDArray[np.int64]
-    lines: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-
-    def rows(self, index: NDArray[np.int64]) -> "Table":
-        """The rows that `index` names, in its order."""
-        columns = {name: values[index] for name, values in self.columns.items()}
-        return Table(columns, self.target[index], self.lines[index] if len(self.lines) else self.lines)
 
 
 def check(dataset: Dataset, least_of_each: int) -> Table:
@@ -52,7 +32,7 @@ def check(dataset: Dataset, least_of_each: int) -> Table:
     """
     path = Path(dataset.source.path)
     faults, outcomes = Faults(), Counter[str]()
-    parts: dict[str, list[TextColumn | NumberColumn]] = {feature.name: [] for feature in dataset.features}
+    parts: dict[str, list[TableColumn]] = {feature.name: [] for feature in dataset.features}
     happened, lines = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for batch in read_table(path, [*parts, dataset.target.column], faults):
         for feature in dataset.features:
@@ -67,7 +47,7 @@ def check(dataset: Dataset, least_of_each: int) -> Table:
     return Table({name: joined(parts.pop(name)) for name in [*parts]}, target, np.concatenate(lines))
 
 
-def _convert(batch: TableChunk, feature: Feature, faults: Faults) -> TextColumn | NumberColumn:
+def _convert(batch: TableChunk, feature: Feature, faults: Faults) -> TableColumn:
     """One column as text or floats; faults are added with their line. Each distinct value is looked at once."""
     seen: dict[Any, tuple[Any, str | None]] = {}
     values = []

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from models.encoding import codes_and_numbers
 from models.schema import Column, Schema
 from models.scorer import EncodedScorer, Scorer
-from train.check import Table
 from train.errors import PipelineError
 from train.network.credit_network import CreditNetwork
 from train.network.onnx_graph import build_graphs
+from train.tables.table import Table
 
 TOLERANCE = 1e-6  # largest difference of a probability between PyTorch and ONNX Runtime
 EDGE_ROWS = 200  # generated rows with unknown categories, missing values and extremes

@@ -19,10 +19,10 @@ from torch.nn import functional
 from configs.model import ModelConfig, Training
 from models.encoding import category_codes, codes_and_numbers
 from models.schema import Schema
-from train.check import Table
 from train.errors import PipelineError
 from train.network.credit_network import CreditNetwork, lay_out
 from train.network.inputs import Inputs
+from train.tables.table import Table
 
 WEAK = 1e6  # inverse strength of the ridge that keeps the calibration finite when the logits separate the classes
 

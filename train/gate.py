@@ -20,7 +20,6 @@ from configs.model import ModelConfig
 from models import artifact
 from models.schema import Schema
 from models.scorer import Scorer
-from train.check import Table
 from train.errors import PipelineError
 from train.evaluation.candidates import network
 from train.evaluation.cross_validation import Estimate, cross_validate, folds_of, interval
@@ -28,6 +27,7 @@ from train.evaluation.evidence import Evidence, sample
 from train.fit import fit
 from train.network.onnx_graph import build_graph
 from train.publishing.store import champion_of_store
+from train.tables.table import Table
 from train.workspace import Workspace
 
 Status = Literal["pass", "warn", "waived", "fail"]

@@ -14,7 +14,7 @@ from configs.source import ConfigError
 from models import artifact
 from models.scorer import Scorer
 from train import gate, tracking
-from train.check import Table, check
+from train.check import check
 from train.checks.quality import assess
 from train.checks.report import as_json, drift_page, page
 from train.console import Console
@@ -28,6 +28,7 @@ from train.network import weights
 from train.publish import publish_workspace
 from train.publishing.store import champion_of_store
 from train.split import least_of_each, split
+from train.tables.table import Table
 from train.workspace import Workspace
 
 

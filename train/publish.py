@@ -14,7 +14,6 @@ from models.artifact import Artifact
 from models.schema import Schema, optional
 from monitoring.profiles.profile import profile_columns, serialize
 from train import gate, registry, tracking
-from train.check import Table
 from train.errors import PipelineError
 from train.evaluate import Results
 from train.evaluation.evidence import Evidence
@@ -22,6 +21,7 @@ from train.gate import Verdict
 from train.publishing import store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
+from train.tables.table import Table
 from train.version import commit, data_sha256
 from train.workspace import Workspace
 

@@ -20,14 +20,12 @@ from configs.dataset import Dataset, read_dataset
 from configs.gates import Gates, read_gates
 from configs.model import ModelConfig, read_model
 from models.schema import Schema
-from train.check import Table
 from train.errors import PipelineError
-from train.tables.column import NumberColumn, TextColumn
+from train.tables.table import Table, read_parquet, write_parquet
 from train.version import model_version
 
 T = TypeVar("T")
 HOME = Path("var/train")
-TARGET = "target"  # beside the features, which are called `feature: <name>` so that none can be mistaken for it
 
 
 @dataclass(frozen=True)
@@ -121,32 +119,13 @@ class Workspace:
 
     def write_table(self, table: Table) -> None:
         """Write the checked table."""
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        columns = {
-            f"feature: {name}": pa.array(values.array if isinstance(values, NumberColumn) else values, from_pandas=True)
-            for name, values in table.columns.items()
-        }
         with self.writing("table.parquet") as path:
-            parquet.write_table(pa.table(columns | {TARGET: pa.array(table.target)}), path)
+            write_parquet(table, path)
 
     @cached_property
     def table(self) -> Table:
         """The checked table."""
-        from pyarrow import parquet
-
-        read = parquet.read_table(self.path("table.parquet"))
-        columns: dict[str, TextColumn | NumberColumn] = {}
-        for feature in self.dataset.features:
-            column = read[f"feature: {feature.name}"].combine_chunks()
-            if feature.type == "categorical":
-                encoded = column.dictionary_encode()
-                texts = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
-                columns[feature.name] = texts[encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
-            else:
-                columns[feature.name] = NumberColumn(column.to_numpy(zero_copy_only=False))
-        return Table(columns, read[TARGET].to_numpy().astype(np.int64))
+        return read_parquet(self.path("table.parquet"), self.dataset)
 
     def write_array(self, name: str, array: NDArray[Any]) -> None:
         """Write one array."""

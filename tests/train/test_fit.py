@@ -10,10 +10,11 @@ import torch
 from configs.model import Encoding, ModelConfig, Network, Training
 from models.schema import Schema
 from tests.models.tables import hand_made
-from train.check import Table, check
+from train.check import check
 from train.errors import PipelineError
 from train.fit import calibrate, fit, held_out_rows, honest_logits, rate
 from train.network import inputs
+from train.tables.table import Table
 
 
 @pytest.fixture(scope="module")

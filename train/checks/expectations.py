@@ -13,7 +13,7 @@ import numpy as np
 from configs.checks import Checks
 from configs.dataset import Dataset, Feature
 from models.request import value_fault
-from train.check import Table
+from train.tables.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from configs.dataset import Dataset, Feature
 from monitoring.drift.statistics import HALF_A_ROW, bin_edges, psi, psi_by_chance
-from train.check import Table
+from train.tables.table import Table
 
 Z_95 = 1.959964  # standard deviations that hold 95% of a normal distribution
 SIGNIFICANCE = 0.05  # share of features without any connection that pass for more than chance

@@ -12,10 +12,10 @@ from typing import Any
 
 from configs.checks import Checks
 from configs.dataset import Dataset
-from train.check import Table
 from train.checks.expectations import CHECKS, HOME, Finding, examine
 from train.checks.exploration import Exploration, explore
 from train.errors import TableError
+from train.tables.table import Table
 
 LISTED = 1000  # lines of one finding that the report keeps
 DIGITS = 6  # of a number in the report: the last ones differ between machines

@@ -20,10 +20,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from configs.model import ModelConfig, read_model
 from models.encoding import codes_and_numbers
 from models.schema import Schema
-from train.check import Table
 from train.evaluate import logit
 from train.export import torch_probabilities
 from train.fit import calibrate, fit
+from train.tables.table import Table
 
 Candidate = Callable[[Schema, Table, Table], NDArray[np.float32]]
 TREES = 500

@@ -17,9 +17,9 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from models.schema import Schema
-from train.check import Table
 from train.evaluate import Metrics, evaluate
 from train.evaluation.candidates import Candidate
+from train.tables.table import Table
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 

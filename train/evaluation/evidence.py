@@ -17,13 +17,13 @@ from configs.gates import Gates
 from configs.model import ModelConfig
 from models.schema import Schema
 from models.scorer import Scorer
-from train.check import Table
 from train.evaluate import logit, mean_cost
 from train.evaluation.candidates import network, with_protected
 from train.evaluation.cross_validation import Estimate, Folds, cross_validate, folds_of, interval
 from train.evaluation.fairness import Fairness, fairness
 from train.export import onnx_probabilities
 from train.fit import calibrate
+from train.tables.table import Table
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")

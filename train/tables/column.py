@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TextColumn = NDArray[np.object_]  # `[rows]` references to texts, of which a batch of rows shares those that are equal
+TextColumn = NDArray[np.object_]  # `[rows]` references to text; within a chunk, equal texts share one object
 ITERATED = 8192  # values that stand as Python's floats, four times as large, while a column is gone through
 
 
@@ -41,8 +41,12 @@ class NumberColumn(Sequence[float | None]):
         return f"NumberColumn({list(self)})"
 
 
-def joined(parts: list[TextColumn | NumberColumn]) -> TextColumn | NumberColumn:
-    """One column of its batches, which are given up."""
-    if isinstance(parts[0], NumberColumn):
-        return NumberColumn(np.concatenate([part.array for part in parts]))
-    return np.concatenate(parts)
+TableColumn = TextColumn | NumberColumn
+
+
+def joined(parts: Sequence[TableColumn]) -> TableColumn:
+    """One column from its chunks, which are all text or all numbers."""
+    numbers = [part.array for part in parts if isinstance(part, NumberColumn)]
+    if numbers:
+        return NumberColumn(np.concatenate(numbers))
+    return np.concatenate([part for part in parts if not isinstance(part, NumberColumn)])

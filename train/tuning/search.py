@@ -20,12 +20,13 @@ from threadpoolctl import threadpool_limits
 from configs.model import ModelConfig
 from models.artifact import content_version
 from models.schema import Schema
-from train.check import Table, check
+from train.check import check
 from train.console import Console
 from train.errors import PipelineError
 from train.evaluation.candidates import network
 from train.evaluation.cross_validation import Fold, folds_of
 from train.split import least_of_each, split
+from train.tables.table import Table
 from train.tuning.result import conclude
 from train.tuning.space import SECTIONS, Space, around, at, positions, values_of
 from train.tuning.study import BASE, ERROR, best_first, state_of, study_in, value_of

@@ -11,9 +11,10 @@ from configs.dataset import Costs, Dataset, Feature, Source, Target
 from models.request import value_fault
 from monitoring.profiles.profile import profile_columns, serialize
 from tests.models.tables import german_credit, hand_made
-from train.check import Table, check
+from train.check import check
 from train.checks.quality import assess
 from train.errors import TableError
+from train.tables.table import Table
 
 CHECKS = read_checks()
 

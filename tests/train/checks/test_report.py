@@ -15,9 +15,10 @@ import pytest
 from configs.checks import read_checks
 from monitoring.profiles.profile import profile_columns, serialize
 from tests.models.tables import german_credit, hand_made
-from train.check import Table, check
+from train.check import check
 from train.checks.quality import assess
 from train.checks.report import as_json, drift_page, page
+from train.tables.table import Table
 
 ROOT = Path(__file__).parents[3]
 CHECKS = read_checks()
