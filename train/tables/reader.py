@@ -54,11 +54,8 @@ def _read_csv(path: Path, wanted: list[str] | None, faults: Faults) -> Iterator[
             positions = _positions(path, header, wanted)
             yield _no_rows(wanted)
             numbered = ((reader.line_num, cells) for cells in reader)
-            while read := list(islice(numbered, BATCH_ROWS)):
-                rows = [(line, cells) for line, cells in read if len(cells) == len(header)]
-                for line, cells in read if len(rows) < len(read) else ():
-                    if cells and len(cells) != len(header):  # an empty line is no row
-                        faults.add(f"line {line}: {len(cells)} cells where the header has {len(header)}")
+            complete = _complete_rows(numbered, len(header), faults)
+            while rows := list(islice(complete, BATCH_ROWS)):
                 columns = {name: [cells[position] for _, cells in rows] for name, position in positions.items()}
                 yield TableChunk(columns, [line for line, _ in rows])
     except UnicodeDecodeError:
@@ -66,6 +63,17 @@ def _read_csv(path: Path, wanted: list[str] | None, faults: Faults) -> Iterator[
     except csv.Error as error:
         opened = f"line {_opening_line(path)}: a cell that begins with a quote here does not end as it should"
         raise TableError(path, [f"{opened} ({error}); mend the quotes there"]) from None
+
+
+def _complete_rows(
+    numbered: Iterator[tuple[int, list[str]]], width: int, faults: Faults
+) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row that has `width` cells; any other is a fault, unless its line is empty."""
+    for line, cells in numbered:
+        if len(cells) == width:
+            yield line, cells
+        elif cells:
+            faults.add(f"line {line}: {len(cells)} cells where the header has {width}")
 
 
 def _read_parquet(path: Path, wanted: list[str] | None) -> Iterator[TableChunk]:
