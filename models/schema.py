@@ -20,8 +20,8 @@ from configs.dataset import RESERVED, Dataset, Feature
 MAX_ID_LENGTH = 64  # characters of an application_id
 MISSING_TEXT = ""  # a categorical value that is not there, in the table and at the graph's input
 
-
-Column = NDArray[np.float32] | NDArray[np.object_]
+Column = NDArray[np.float32] | NDArray[np.object_]  # one input of the graph, `[batch, 1]`
+Values = Sequence[Any] | NDArray[Any]  # `[batch]`, `None` where missing
 
 
 def _kind(feature: Feature) -> Any:
@@ -104,7 +104,7 @@ class Schema:
             columns.update(zip((feature.name for feature in features), block, strict=True))
         return columns
 
-    def feed_columns(self, table: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
+    def feed_columns(self, table: Mapping[str, Values]) -> dict[str, Column]:
         """The graph's inputs for a table of columns, where `None` is a missing value."""
         return {feature.name: column(feature, table[feature.name]) for feature in self.inputs}
 
@@ -133,7 +133,7 @@ class Schema:
         return (*self._attributes, RESERVED)
 
 
-def column(feature: Feature, values: Sequence[Any]) -> Column:
+def column(feature: Feature, values: Values) -> Column:
     """One input of the graph, shape `[batch, 1]`; a missing value is the empty text or NaN."""
     made: Column = np.empty((len(values), 1), dtype=_dtype(feature))
     made[:, 0] = [_present(feature, value) for value in values]

@@ -9,7 +9,7 @@ import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from models.encoding import RowEncoder
+from models.encoding import Encoder
 from models.schema import Schema
 
 Decision = Literal["approve", "decline"]
@@ -80,10 +80,11 @@ class EncodedScorer(Scorer):
 
     def __init__(self, model: Path | bytes, schema: Schema) -> None:
         super().__init__(model, schema)
-        coder = RowEncoder(schema)
-        makers: dict[str, Callable[[Sequence[Struct]], NDArray[Any]]] = {"codes": coder.codes, "numbers": coder.numbers}
-        self._makers = [(name, makers[name]) for name in self.inputs]  # a network may use one kind only
+        encoder = Encoder(schema)
+        encode: dict[str, Callable[[Sequence[Struct]], NDArray[Any]]]
+        encode = {"codes": encoder.codes, "numbers": encoder.numbers}
+        self._encode = [(name, encode[name]) for name in self.inputs]  # a network may use one kind only
 
     def feed(self, rows: Sequence[Struct]) -> Mapping[str, NDArray[Any]]:
         """Codes and numbers of `rows`."""
-        return {name: make(rows) for name, make in self._makers}
+        return {name: encode(rows) for name, encode in self._encode}

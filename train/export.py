@@ -1,12 +1,14 @@
 """Stage export: the fitted network as one ONNX graph, proven equal to PyTorch before anyone may use it."""
 
+from collections.abc import Mapping
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.encoding import codes_and_numbers
+from models.encoding import Encoder
 from models.schema import Column, Schema
 from models.scorer import EncodedScorer, Scorer
 from train.errors import PipelineError
@@ -48,7 +50,7 @@ def same_bits(schema: Schema, model: bytes, coded: bytes, feed: dict[str, Column
     raw, alone = Scorer(model, schema), EncodedScorer(coded, schema)
     for start in range(0, len(next(iter(feed.values()))), CHUNK_ROWS):
         part = {name: column[start : start + CHUNK_ROWS] for name, column in feed.items()}
-        codes, numbers = codes_and_numbers(schema, part)
+        codes, numbers = Encoder(schema).columns(part)
         arrays = {"codes": codes, "numbers": numbers}
         found = alone.probabilities({name: arrays[name] for name in alone.inputs})
         if found.tobytes() != raw.probabilities(part).tobytes():
@@ -72,9 +74,11 @@ def parity(schema: Schema, network: CreditNetwork, scorer: Scorer, feed: dict[st
     return worst
 
 
-def torch_probabilities(schema: Schema, network: CreditNetwork, feed: dict[str, Column]) -> NDArray[np.float32]:
+def torch_probabilities(
+    schema: Schema, network: CreditNetwork, columns: Mapping[str, NDArray[Any]]
+) -> NDArray[np.float32]:
     """Probabilities by PyTorch, in doubles as in the graph; `[batch]`."""
-    codes, numbers = codes_and_numbers(schema, feed)
+    codes, numbers = Encoder(schema).columns(columns)
     network = deepcopy(network).double().eval()
     with torch.no_grad():
         parts = [

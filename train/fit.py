@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 
 from configs.model import ModelConfig, Training
-from models.encoding import category_codes, codes_and_numbers
+from models.encoding import Encoder, category_to_code
 from models.schema import Schema
 from train.errors import PipelineError
 from train.network.credit_network import CreditNetwork, lay_out
@@ -66,11 +66,11 @@ def _fit(
     schema: Schema, table: Table, config: ModelConfig, rng: np.random.Generator, report: Callable[[Epoch], None]
 ) -> Fitted:
     training, members = config.training, config.network.members
-    codes, numbers = codes_and_numbers(schema, schema.feed_columns(table.columns))
+    codes, numbers = Encoder(schema).columns(table.arrays)
     layout = lay_out(
         codes,
         numbers,
-        sizes=[len(category_codes(feature)) for feature in schema.categorical],
+        sizes=[len(category_to_code(feature)) for feature in schema.categorical],
         whole=[feature.type == "integer" for feature in schema.numeric],
         encoding=config.encoding,
     )

@@ -18,7 +18,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from configs.model import ModelConfig, read_model
-from models.encoding import codes_and_numbers
+from models.encoding import Encoder
 from models.schema import Schema
 from train.evaluate import logit
 from train.export import torch_probabilities
@@ -33,7 +33,7 @@ BOOSTING_FOLDS = 5  # for the honest scores that its calibration is fitted to
 def network(config: ModelConfig, schema: Schema, training: Table, test: Table) -> NDArray[np.float32]:
     """The network of a model file."""
     fitted = fit(schema, training, config)
-    return torch_probabilities(schema, fitted.network, schema.feed_columns(test.columns))
+    return torch_probabilities(schema, fitted.network, test.arrays)
 
 
 def classic(kind: str, schema: Schema, training: Table, test: Table) -> NDArray[np.float32]:
@@ -42,10 +42,7 @@ def classic(kind: str, schema: Schema, training: Table, test: Table) -> NDArray[
     A forest is calibrated on its out-of-bag scores, boosting on those of its own folds; logistic regression, being
     fitted by maximum likelihood, is calibrated as it is.
     """
-    rows, unseen = (
-        np.hstack(codes_and_numbers(schema, schema.feed_columns(part.columns))).astype(np.float64)
-        for part in (training, test)
-    )
+    rows, unseen = (np.hstack(Encoder(schema).columns(part.arrays)).astype(np.float64) for part in (training, test))
     categorical = len(schema.categorical)
     middle = np.nanmedian(rows, axis=0)
     rows, unseen = (np.where(np.isnan(part), middle, part) for part in (rows, unseen))

@@ -14,7 +14,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper
 
-from models.encoding import UNKNOWN, category_codes
+from models.encoding import UNKNOWN, category_to_code
 from models.schema import Schema
 from train.network.credit_network import CreditNetwork
 from train.network.fused import FusedNetwork
@@ -63,15 +63,15 @@ def _front(schema: Schema, used: set[str], prefix: str) -> onnx.ModelProto:
         kind = TensorProto.STRING if feature.type == "categorical" else TensorProto.FLOAT
         inputs.append(helper.make_tensor_value_info(feature.name, kind, ["batch", 1]))
     for index, feature in enumerate(schema.categorical):
-        book = category_codes(feature)
+        codes = category_to_code(feature)
         nodes.append(
             helper.make_node(
                 "LabelEncoder",
                 [feature.name],
                 [f"{prefix}code_{index}"],
                 domain="ai.onnx.ml",
-                keys_strings=list(book),
-                values_int64s=list(book.values()),
+                keys_strings=list(codes),
+                values_int64s=list(codes.values()),
                 default_int64=UNKNOWN,
             )
         )

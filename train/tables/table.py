@@ -5,6 +5,7 @@ Owns the file's layout. Leaves reading a user's table to `train.tables.reader`, 
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,13 @@ class Table:
     target: NDArray[np.int64]
     lines: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The columns as arrays, with NaN for a missing number."""
+        return {
+            name: values.array if isinstance(values, NumberColumn) else values for name, values in self.columns.items()
+        }
+
     def rows(self, index: NDArray[np.int64]) -> "Table":
         """The rows at `index`, in its order."""
         columns = {name: values[index] for name, values in self.columns.items()}
@@ -40,10 +48,7 @@ def write_parquet(table: Table, path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    columns = {
-        f"feature: {name}": pa.array(values.array if isinstance(values, NumberColumn) else values, from_pandas=True)
-        for name, values in table.columns.items()
-    }
+    columns = {f"feature: {name}": pa.array(values, from_pandas=True) for name, values in table.arrays.items()}
     parquet.write_table(pa.table(columns | {TARGET: pa.array(table.target)}), path)
 
 

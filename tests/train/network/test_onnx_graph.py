@@ -13,7 +13,7 @@ import torch
 
 from configs.dataset import Costs, Dataset, Feature, Source, Target
 from configs.model import Encoding, Network, read_model
-from models.encoding import category_codes, codes_and_numbers
+from models.encoding import Encoder, category_to_code
 from models.schema import Schema, column
 from models.scorer import EncodedScorer, Scorer
 from tests.models.tables import ROOT
@@ -27,13 +27,13 @@ UNKNOWN = ("", "no such category", "žluťoučký kůň", " own", "0", "日本")
 
 def make_network(schema, feed, encoding=PRODUCTION.encoding, shape=PRODUCTION.network):
     """A network of production's shape with drawn weights: what a graph computes does not depend on fitting."""
-    codes, numbers = codes_and_numbers(schema, feed)
+    codes, numbers = Encoder(schema).columns(feed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         layout = lay_out(
             codes,
             numbers,
-            sizes=[len(category_codes(feature)) for feature in schema.categorical],
+            sizes=[len(category_to_code(feature)) for feature in schema.categorical],
             whole=[feature.type == "integer" for feature in schema.numeric],
             encoding=encoding,
         )
@@ -89,28 +89,28 @@ def scorer(schema, model):
 
 
 def by_torch(schema, network, feed):
-    codes, numbers = codes_and_numbers(schema, feed)
+    codes, numbers = Encoder(schema).columns(feed)
     with torch.no_grad():
         return deepcopy(network).double().eval()(torch.from_numpy(codes), torch.from_numpy(numbers)).numpy()
 
 
-def test_codes_and_numbers_are_what_the_front_of_the_graph_makes(schema, feed):
+def test_the_encoder_makes_what_the_front_of_the_graph_makes(schema, feed):
     front = onnxruntime.InferenceSession(
         _front(schema, {"codes", "numbers"}, "").SerializeToString(), providers=["CPUExecutionProvider"]
     )
     made = front.run(["raw_codes", "raw_numbers"], feed)
-    for array, expected in zip(made, codes_and_numbers(schema, feed), strict=True):
+    for array, expected in zip(made, Encoder(schema).columns(feed), strict=True):
         assert array.dtype == expected.dtype
         np.testing.assert_array_equal(array, expected)
 
 
 def test_categories_have_codes_of_their_own_and_what_is_unknown_has_none(schema):
     for feature in schema.categorical:
-        book = category_codes(feature)
-        assert sorted(book.values()) == list(range(1, len(book) + 1))
-        assert ("" in book) == feature.nullable
+        codes = category_to_code(feature)
+        assert sorted(codes.values()) == list(range(1, len(codes) + 1))
+        assert ("" in codes) == feature.nullable
         feed = edges(schema, 1) | {feature.name: np.array([["no such category"]], dtype=object)}
-        assert codes_and_numbers(schema, feed)[0][0, schema.categorical.index(feature)] == 0
+        assert Encoder(schema).columns(feed)[0][0, schema.categorical.index(feature)] == 0
 
 
 @pytest.mark.parametrize("size", [1, 2, 1000])
@@ -288,7 +288,7 @@ def test_numbers_of_any_size_give_probabilities(values, encoding):
     feed |= {"amount": column(schema.numeric[0], values)}
     network = make_network(schema, feed, encoding, SMALL)
     with torch.no_grad():
-        codes, numbers = codes_and_numbers(schema, feed)
+        codes, numbers = Encoder(schema).columns(feed)
         encoded = network.encode(torch.from_numpy(codes), torch.from_numpy(numbers))
     assert torch.isfinite(encoded).all()
     assert np.isfinite(Scorer(build_graph(schema, network).SerializeToString(), schema).probabilities(feed)).all()
