@@ -12,6 +12,7 @@ import gc
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -120,7 +121,8 @@ async def run(load: Load, ready: Sequence[bytes]) -> Measured:
     try:
         for index in range(load.connections):
             first = index * len(ready) // load.connections
-            await loop.create_connection(lambda first=first: Connection(ready, first, window), "127.0.0.1", load.port)  # type: ignore[misc]
+            connection = partial(Connection, ready, first, window)
+            await loop.create_connection(connection, "127.0.0.1", load.port)
         await asyncio.wait_for(window.done, load.lead_s + load.seconds + PATIENCE_S)
     except (OSError, TimeoutError) as error:
         return Measured(error=str(error) or f"no answer for {PATIENCE_S} s")

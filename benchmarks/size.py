@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from configs.dataset import Costs, Dataset, Feature, Source, Target
 from configs.gates import read_gates
@@ -65,14 +66,15 @@ def generate(made: Dataset, rows: int, seed: int) -> Iterator[dict[str, list[Any
             if feature.type == "categorical":
                 codes = drawn.integers(len(effect), size=size)
                 logit += np.where(present, effect[codes], 0)
-                values = np.array(feature.categories, dtype=object)[codes]
+                values: NDArray[Any] = np.array(feature.categories, dtype=object)[codes]
             elif feature.type == "integer":
                 values = drawn.integers(int(feature.highest) + 1, size=size)
                 logit += np.where(present, effect * (values / feature.highest * 2 - 1), 0)
             else:
                 values = drawn.normal(0, 1, size)
                 logit += np.where(present, effect * values, 0)
-            columns[feature.name] = np.where(present, values.astype(object), None).tolist()
+            cells = zip(values.tolist(), present.tolist(), strict=True)
+            columns[feature.name] = [value if there else None for value, there in cells]
         happened = drawn.random(size) < 1 / (1 + np.exp(-logit))
         columns[made.target.column] = np.where(happened, made.target.event, "none").tolist()
         yield columns

@@ -35,10 +35,11 @@ class ApplicationIds:
         """Give an id to each row that has none."""
         begin = ""
         for row in rows:
-            given = row.application_id  # type: ignore[attr-defined]
+            given = row.application_id  # type: ignore[attr-defined]  # the row type is made at run time
             if given is UNSET or given is None:
                 begin = begin or self._beginning(time.time_ns() // 1_000_000)
-                row.application_id = begin + (self._stock.pop() if self._stock else self._random())  # type: ignore[attr-defined]
+                made = begin + (self._stock.pop() if self._stock else self._random())
+                row.application_id = made  # type: ignore[attr-defined]  # as above
 
     def _beginning(self, at_ms: int) -> str:
         if at_ms != self._at_ms:

@@ -53,7 +53,8 @@ class RequestDecoder:
         self.schema = schema
         self.max_rows = max_rows
         self._identifiers = ApplicationIds()
-        envelope = msgspec.defstruct("Envelope", [(ENVELOPE, list[schema.row])], forbid_unknown_fields=True)  # type: ignore[name-defined]
+        rows: Any = list[schema.row]  # type: ignore[name-defined]  # the row type is made at run time
+        envelope = msgspec.defstruct("Envelope", [(ENVELOPE, rows)], forbid_unknown_fields=True)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
         attributes = schema.row.__struct_fields__
         features = schema.dataset.features

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.encoding import Encoder
-from models.schema import Column, Schema
+from models.schema import Column, Schema, column
 from models.scorer import EncodedScorer, Scorer
 from train.errors import PipelineError
 from train.network.credit_network import CreditNetwork
@@ -51,7 +51,7 @@ def same_bits(schema: Schema, model: bytes, coded: bytes, feed: dict[str, Column
     for start in range(0, len(next(iter(feed.values()))), CHUNK_ROWS):
         part = {name: column[start : start + CHUNK_ROWS] for name, column in feed.items()}
         codes, numbers = Encoder(schema).columns(part)
-        arrays = {"codes": codes, "numbers": numbers}
+        arrays: dict[str, NDArray[Any]] = {"codes": codes, "numbers": numbers}
         found = alone.probabilities({name: arrays[name] for name in alone.inputs})
         if found.tobytes() != raw.probabilities(part).tobytes():
             return False
@@ -108,6 +108,5 @@ def edge_cases(schema: Schema, feed: dict[str, Column], rng: np.random.Generator
             pool = [*feature.categories, "", "no such category", "žluťoučký kůň"]
         else:
             pool = [feature.lowest, feature.highest, np.nan, 0.0, *feed[feature.name][:20, 0]]
-        drawn = [pool[i] for i in rng.integers(len(pool), size=EDGE_ROWS)]
-        cases[feature.name] = np.array(drawn, dtype=feed[feature.name].dtype).reshape(-1, 1)
+        cases[feature.name] = column(feature, [pool[i] for i in rng.integers(len(pool), size=EDGE_ROWS)])
     return cases

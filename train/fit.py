@@ -124,7 +124,7 @@ def _descend(
             if not torch.isfinite(loss):
                 raise PipelineError(f"the loss became {loss.item()} in epoch {number}; lower training.learning_rate")
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
             optimizer.step()
         epochs.append(_epoch(number, inputs, target.numpy(), held_out))
         report(epochs[-1])

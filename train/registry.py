@@ -169,7 +169,7 @@ def evidence_of(name: str, version: str) -> str:
     client = mlflow.MlflowClient()
     number = _number(name, version)
     run_id = client.get_model_version(name, str(number)).run_id
-    return f"run {run_id}: gates {client.get_run(run_id).data.tags.get('gates', 'unknown')}"
+    return f"run {run_id}: gates {client.get_run(str(run_id)).data.tags.get('gates', 'unknown')}"
 
 
 def _number(name: str, version: str) -> str | None:

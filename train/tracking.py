@@ -19,7 +19,7 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, Schema, TensorSpec
 from sqlalchemy.exc import SQLAlchemyError
 
 from models import schema as scorer_schema
@@ -105,7 +105,7 @@ def run(workspace: Workspace) -> Iterator[str]:
         with active:
             mlflow.set_tags(tags(workspace))
             log_inputs(workspace)
-            log_results(workspace)
+            log_results(workspace, active.info.run_id)
             yield active.info.run_id
             mlflow.set_tag("outcome", "published")
 
@@ -141,15 +141,16 @@ def log_inputs(workspace: Workspace) -> None:
     mlflow.log_params(dict(_flat(config)) | paths)
     digest = data_sha256(workspace.dataset)[:36]
     source = CodeDatasetSource(tags={"path": workspace.dataset.source.path})
-    columns = [_column(feature) for feature in workspace.dataset.features]
-    mlflow.log_input(MetaDataset(source, workspace.dataset.name, digest, Schema(columns)), context="training")
+    columns: list[ColSpec | TensorSpec] = [_column(feature) for feature in workspace.dataset.features]
+    logged = MetaDataset(source, workspace.dataset.name, digest, Schema(columns))  # type: ignore[abstract]  # MLflow's own
+    mlflow.log_input(logged, context="training")
 
 
-def log_results(workspace: Workspace) -> None:
+def log_results(workspace: Workspace, run_id: str) -> None:
     """Curves, metrics, figures and evidence, as far as there are any."""
     folder = workspace.folder
     if (folder / "epochs.json").exists():
-        _log_epochs(workspace.read_json("epochs.json", list[Epoch]))
+        _log_epochs(workspace.read_json("epochs.json", list[Epoch]), run_id)
     if (folder / "metrics.json").exists():
         found = workspace.read_json("metrics.json", dict[str, dict[str, float]])
         mlflow.log_metrics(
@@ -164,11 +165,10 @@ def log_results(workspace: Workspace) -> None:
             mlflow.log_artifact(str(folder / name))
 
 
-def _log_epochs(epochs: list[Epoch]) -> None:
+def _log_epochs(epochs: list[Epoch], run_id: str) -> None:
     """Loss and accuracy of each epoch, training and validation."""
     names = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
     points = [mlflow.entities.Metric(name, getattr(epoch, name), 0, epoch.number) for epoch in epochs for name in names]
-    run_id = mlflow.active_run().info.run_id
     for first in range(0, len(points), 1000):  # the most that one call takes
         mlflow.MlflowClient().log_batch(run_id, metrics=points[first : first + 1000])
 

@@ -14,7 +14,7 @@ from benchmarks.references.rows import msgspec_row
 MODEL = Model.from_environment()
 ENVELOPE: Any = msgspec.defstruct(
     "Envelope",
-    [("applicants", list[msgspec_row(MODEL.dataset)])],  # type: ignore[misc]
+    [("applicants", list[msgspec_row(MODEL.dataset)])],  # type: ignore[misc]  # a type made at run time
     forbid_unknown_fields=True,
 )
 DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ENVELOPE)

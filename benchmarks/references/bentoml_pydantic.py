@@ -15,7 +15,7 @@ Row: Any = pydantic_row(MODEL.dataset)
 class Reference:
     """The same model behind BentoML's own parsing, validation and dispatcher."""
 
-    @bentoml.api(batchable=True, max_batch_size=1024, max_latency_ms=1000)  # type: ignore[untyped-decorator]
+    @bentoml.api(batchable=True, max_batch_size=1024, max_latency_ms=1000)  # type: ignore[untyped-decorator]  # BentoML's
     async def predict(self, applicants: list[Row]) -> list[dict[str, Any]]:
         """One batch."""
         return MODEL.predict(applicants)

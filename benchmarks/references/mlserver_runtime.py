@@ -16,7 +16,7 @@ from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
 
-class Runtime(MLModel):  # type: ignore[misc]
+class Runtime(MLModel):  # type: ignore[misc]  # MLServer ships no types
     """The artifact's `model.onnx`; the parameter `threshold` decides."""
 
     async def load(self) -> bool:

@@ -16,7 +16,7 @@ from benchmarks.references.rows import msgspec_row
 MAX_BATCH, MAX_WAIT_MS = 64, 1
 
 
-class Predict(mosec.Worker):  # type: ignore[misc]
+class Predict(mosec.Worker):  # type: ignore[misc]  # mosec ships no types
     """A single stage."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Predict(mosec.Worker):  # type: ignore[misc]
         row = msgspec_row(self._model.dataset)
         envelope: Any = msgspec.defstruct(
             "Envelope",
-            [("applicants", list[row])],  # type: ignore[valid-type]
+            [("applicants", list[row])],  # type: ignore[valid-type]  # made at run time
             forbid_unknown_fields=True,
         )
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)

@@ -6,12 +6,12 @@ anything is wrong (quality), how it is shown (report).
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from configs.dataset import Dataset, Feature
+from models.schema import Values
 from monitoring.drift.statistics import HALF_A_ROW, bin_edges, psi, psi_by_chance
 from train.tables.table import Table
 
@@ -59,7 +59,7 @@ def explore(dataset: Dataset, table: Table, bins: int) -> tuple[Exploration, ...
     )
 
 
-def explore_column(feature: Feature, values: list[Any], target: NDArray[np.int64], bins: int) -> Exploration:
+def explore_column(feature: Feature, values: Values, target: NDArray[np.int64], bins: int) -> Exploration:
     """One column against the outcome.
 
     Args:

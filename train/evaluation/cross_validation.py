@@ -91,8 +91,9 @@ def cross_validate(
     result = {}
     for name, (schema, _) in candidates.items():
         dataset = schema.dataset
-        seen, by_repeat = np.zeros(len(table.target), dtype=np.int64), []
-        metrics = []
+        seen = np.zeros(len(table.target), dtype=np.int64)
+        by_repeat: list[NDArray[np.float64]] = []
+        metrics: list[Metrics] = []
         for (_, test), answer in zip(folds, answers, strict=True):
             metrics.append(evaluate(table.target[test], answer[name], dataset.costs, dataset.threshold))
             if not by_repeat or seen[test[0]] == len(by_repeat):

@@ -133,7 +133,7 @@ def resampled(
 ) -> dict[str, Estimate]:
     """ROC AUC, calibration slope and saving, with percentile intervals over resampled rows."""
     rng = np.random.default_rng(0)
-    figures = {
+    figures: dict[str, Callable[[NDArray[np.int64], NDArray[np.float64]], float]] = {
         "roc_auc": lambda t, p: float(roc_auc_score(t, p)),
         "calibration_slope": lambda t, p: calibrate(logit(p), t)[0],
         "saving": lambda t, p: saving(t, p >= dataset.threshold, dataset.costs),

@@ -5,7 +5,6 @@ probabilities, the groups from columns that the model need not see.
 """
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_rate, selection_rate
@@ -13,6 +12,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from configs.dataset import Audit
+from models.schema import Values
 from train.evaluation.cross_validation import Estimate
 
 
@@ -35,7 +35,7 @@ class Fairness(Struct, frozen=True):
     odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
 
 
-def audited(audit: Audit, values: list[Any]) -> NDArray[np.object_]:
+def audited(audit: Audit, values: Values) -> NDArray[np.object_]:
     """The group of each row, `[rows]`; empty where a value is missing or in none.
 
     >>> audited(Audit(column="age", edges=(25,)), [19, 25, None]).tolist()
@@ -57,7 +57,7 @@ def audited(audit: Audit, values: list[Any]) -> NDArray[np.object_]:
 
 def fairness(
     audit: Audit,
-    values: list[Any],
+    values: Values,
     target: NDArray[np.int64],
     declined: NDArray[np.bool_],
     least_rows: int,

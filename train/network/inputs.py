@@ -41,7 +41,8 @@ class Inputs:
         """Rows `[M, b]`, each member's own, as `[M, b, F]`."""
         if self._encoded is not None:
             return self._encoded[rows]
-        return self._encode(rows.flatten()).unflatten(0, rows.shape)
+        encoded = self._encode(rows.flatten())
+        return encoded.reshape(*rows.shape, encoded.shape[1])
 
     def logits(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Uncalibrated logits of each member, `[M, b]`, for one slice of the rows after the other."""

@@ -3,13 +3,11 @@
 Owns how they are drawn. Leaves their file and their weights to `models.background`.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from models.background import Background, log_odds, weights
-from models.schema import Schema
+from models.schema import Schema, Values
 from models.scorer import Scorer
 from train.export import onnx_probabilities
 from train.tables.table import Table
@@ -17,8 +15,6 @@ from train.tables.table import Table
 APPLICANTS = 64  # a reason's log-odds move by 0.004 with another draw, by 0.012 with 16: benchmarks/explain.py
 POOL = 4096  # applicants drawn first, to learn what a value counts for at the base rate
 SEED = 20261121  # of the draws; they are a part of the model's version
-
-Values = Sequence[str | float | None]
 
 
 def background(schema: Schema, model: bytes, training: Table, count: int = APPLICANTS, seed: int = SEED) -> Background:
