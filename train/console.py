@@ -1,4 +1,4 @@
-"""What training prints: a line a stage, a bar over the epochs, and a table at the end."""
+"""What training prints: one line per stage, a progress bar over the epochs, and a table at the end."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,24 +9,24 @@ from rich.table import Table
 
 from models.artifact import Artifact
 from train.evaluate import Metrics
-from train.gate import Verdict, shown
+from train.gate import Verdict, format_estimate, format_number
 
 STYLES = {"pass": "pass", "warn": "[yellow]warn[/]", "waived": "[yellow]waived[/]", "fail": "[red]fail[/]"}
 
 
 class Console:
-    """The terminal of a training; plain lines where it is no terminal. Standard output is left to the result."""
+    """Prints progress to standard error, as plain lines if that is not a terminal; standard output holds the result."""
 
     def __init__(self) -> None:
         self._rich = RichConsole(highlight=False, stderr=True)
 
-    def say(self, line: str) -> None:
+    def print(self, line: str) -> None:
         """Print one line."""
         self._rich.print(line, markup=False, soft_wrap=True)
 
     @contextmanager
-    def bar(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
-        """A progress bar; the yielded function moves it on by one and shows a text beside it."""
+    def progress(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
+        """A progress bar; the yielded function advances it by one and sets the text beside it."""
         columns = (
             TextColumn(title),
             BarColumn(),
@@ -39,17 +39,18 @@ class Console:
             yield lambda text: progress.update(task, advance=1, text=text)
 
     def verdicts(self, verdicts: Sequence[Verdict], latency_ratio: float) -> None:
-        """The gates, a line each."""
+        """The gates, one row each."""
         table = Table(title="gates", title_justify="left")
         for head in ("verdict", "gate", "found", "allowed"):
             table.add_column(head)
         for verdict in verdicts:
-            found = shown(verdict.figure) if verdict.figure else f"{latency_ratio:.1f}"
+            latency = format_number(latency_ratio, verdict.unit)
+            found = format_estimate(verdict.figure, verdict.unit) if verdict.figure else latency
             table.add_row(STYLES[verdict.status], verdict.gate, found, verdict.bound)
         self._rich.print(table)
         for verdict in verdicts:
             if verdict.status in ("warn", "fail"):
-                self.say(f"{verdict.status}      {verdict.gate}: {verdict.remedy}")
+                self.print(f"{verdict.status}      {verdict.gate}: {verdict.remedy}")
 
     def summary(self, published: Artifact, metrics: Metrics) -> None:
         """The table at the end."""
@@ -61,7 +62,7 @@ class Console:
             ("ROC AUC", metrics.roc_auc, "0.5 is chance"),
             ("KS", metrics.ks, ""),
             ("Brier score", metrics.brier, "lower is better"),
-            ("cost an applicant", metrics.cost, f"declining everyone {metrics.cost_of_declining_all:.3f}"),
+            ("cost per applicant", metrics.cost, f"declining everyone {metrics.cost_of_declining_all:.3f}"),
             ("calibration slope", metrics.calibration_slope, "1 is calibrated"),
         )
         for name, value, note in rows:

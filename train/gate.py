@@ -1,7 +1,7 @@
-"""Stage gate: whether a model may enter the store.
+"""Stage gate: decides whether a model may enter the store.
 
-Owns the verdicts. Leaves finding the figures to `train.evaluation.evidence`, and the bounds to `configs/gates.yaml`. A
-gate fails when the whole interval of its figure lies beyond the bound, and warns when only the value does.
+Owns the verdicts. Leaves the figures to `train.evaluation.evidence`, and the bounds to `configs/gates.yaml`. A gate
+fails when the whole interval of its figure lies beyond the bound, and warns when only the value does.
 """
 
 import statistics
@@ -31,12 +31,15 @@ from train.tables.table import Table
 from train.workspace import Workspace
 
 Status = Literal["pass", "warn", "waived", "fail"]
-CALLS = 200  # timed calls of each graph, taken in turns
+Unit = Literal["", "bytes", "times"]
+BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+DIGITS = 3
+CALLS = 200  # timed calls of each graph; the two graphs take turns
 TIMED_ROWS = (1, 64)
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """One gate: what was found, what is allowed, and what to do where it is not."""
+    """One gate: the figure found, the bound, and what to do about a failure."""
 
     gate: str
     status: Status
@@ -44,6 +47,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     bound: str
     remedy: str
     waiver: str = ""
+    unit: Unit = ""
 
 
 class GateError(PipelineError):
@@ -51,38 +55,50 @@ class GateError(PipelineError):
 
     def __init__(self, failed: Sequence[Verdict]) -> None:
         lines = [
-            f"{verdict.gate}: {shown(verdict.figure)}, allowed is {verdict.bound}; {verdict.remedy}"
+            f"{verdict.gate}: {format_estimate(verdict.figure, verdict.unit) if verdict.figure else 'out of bounds'}, "
+            f"must be {verdict.bound}; {verdict.remedy}"
             for verdict in failed
         ]
         noun = "gate" if len(lines) == 1 else "gates"
         super().__init__("\n  ".join([f"{len(lines)} {noun} failed, so nothing was published:", *lines]))
 
 
-def shown(figure: Estimate | None) -> str:
-    """A figure for people.
+def format_number(value: float, unit: Unit = "") -> str:
+    """Three significant digits and the unit, without an exponent.
 
-    >>> shown(Estimate(0.5, 0.4, 0.6)), shown(Estimate(2.0, 2.0, 2.0))
-    ('0.5 (0.4 to 0.6)', '2')
+    >>> format_number(388_812, "bytes"), format_number(5e7, "bytes"), format_number(1.94, "times"), format_number(1e-6)
+    ('389 kB', '50 MB', '1.94 times', '0.000001')
     """
-    if figure is None:
-        return "beyond it"
-    interval = f" ({figure.low:.4g} to {figure.high:.4g})" if figure.low < figure.high else ""
-    return f"{figure.value:.4g}{interval}"
+    scale, name = next(((s, n) for s, n in BYTES if unit == "bytes" and abs(value) >= s), (1.0, unit))
+    digits = np.format_float_positional(value / scale, precision=DIGITS, fractional=False, trim="-")
+    return f"{digits} {name}".strip()
+
+
+def format_estimate(estimate: Estimate, unit: Unit = "") -> str:
+    """A value with its interval, if it has one.
+
+    >>> format_estimate(Estimate(0.5, 0.4, 0.6)), format_estimate(Estimate(388_812, 388_812, 388_812), "bytes")
+    ('0.500 (0.400 to 0.600)', '389 kB')
+    """
+    if estimate.low == estimate.high:
+        return format_number(estimate.value, unit)
+    value, low, high = (f"{number:z.{DIGITS}f}" for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})"
 
 
 def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
-    """The verdicts on what folds and resampling have shown."""
+    """The verdicts on the figures from folds and resampling."""
     low, high = gates.calibration_slope
     ceiling = gates.ceiling(dataset.name)
     verdicts = [
-        at_most("no leak: ROC AUC", evidence.roc_auc, ceiling, "look for a column that knows the outcome"),
+        at_most("no leak: ROC AUC", evidence.roc_auc, ceiling, "look for a column that gives the outcome away"),
         at_least("calibration slope", evidence.calibration_slope, low, "train less, or regularise more"),
         at_most("calibration slope", evidence.calibration_slope, high, "train more, or regularise less"),
         at_least(
             "saving against one decision for all",
             evidence.saving,
             gates.least_saving,
-            "see whether the costs are right",
+            "check the costs",
         ),
     ]
     if evidence.gain_over_baseline is not None:
@@ -93,45 +109,40 @@ def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
     for audit in evidence.fairness:
         if audit.approval_ratio is None or audit.odds_difference is None:
             continue
-        bounds, remedy = gates.fairness, f"find what stands for {audit.column} among the columns"
+        bounds, remedy = gates.fairness, f"look for a column that stands in for {audit.column}"
         ratio = at_least(f"approval ratio, {audit.column}", audit.approval_ratio, bounds.least_approval_ratio, remedy)
         odds = at_most(f"equalised odds, {audit.column}", audit.odds_difference, bounds.most_odds_difference, remedy)
         verdicts += [ratio, odds]
     return verdicts
 
 
-def measure(workspace: Workspace) -> tuple[list[Verdict], float]:
-    """The verdicts on the graph itself, and the ratio of its latency to that of the baseline's."""
+def judge_graph(workspace: Workspace) -> tuple[list[Verdict], float]:
+    """The verdicts on the graph itself, and the ratio of its latency to that of the baseline's graph."""
     gates, schema, training = workspace.gates, workspace.schema, sample(workspace.parts[0])
     graph = workspace.path("model.onnx").read_bytes()
     difference = workspace.read_json("parity.json", dict[str, float])["largest_difference"]
     simple = build_graph(schema, fit(schema, training, workspace.baseline).network)
+    smaller = "use fewer members or smaller layers"
     ratio = latency_ratio(Scorer(graph, schema), Scorer(simple.SerializeToString(), schema), schema, training)
     verdicts = [
-        exact("ONNX parity", difference, gates.onnx_difference, "report it: training should have stopped at export"),
-        exact("artifact size, bytes", len(graph), gates.most_artifact_bytes, "take fewer members or smaller layers"),
-        exact(
-            "latency over the baseline's",
-            ratio,
-            gates.most_latency_ratio,
-            "take fewer members or smaller layers",
-            False,
-        ),
+        exact("ONNX parity", difference, gates.onnx_difference, "report a bug: export should have stopped"),
+        exact("artifact size", len(graph), gates.most_artifact_bytes, smaller, "bytes"),
+        exact("latency over the baseline's", ratio, gates.most_latency_ratio, smaller, "times", reproducible=False),
     ]
     return verdicts, ratio
 
 
-def waive(dataset: Dataset, gates: Gates, verdicts: list[Verdict]) -> list[Verdict]:
-    """The verdicts with this dataset's waivers; one that names no gate is an error."""
+def apply_waivers(dataset: Dataset, gates: Gates, verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts after this dataset's waivers; a waiver of an unknown gate is an error."""
     waivers = {waiver.gate: waiver for waiver in gates.waivers if waiver.dataset == dataset.name}
     if stray := waivers.keys() - {verdict.gate for verdict in verdicts}:
         known = ", ".join(sorted(verdict.gate for verdict in verdicts))
-        raise PipelineError(f"waivers name no gate: {', '.join(sorted(stray))}; the gates are: {known}")
-    return [waived(verdict, waivers.get(verdict.gate)) for verdict in verdicts]
+        raise PipelineError(f"waivers of unknown gates: {', '.join(sorted(stray))}; the gates are: {known}")
+    return [apply_waiver(verdict, waivers.get(verdict.gate)) for verdict in verdicts]
 
 
-def against_champion(workspace: Workspace, evidence: Evidence) -> list[Verdict]:
-    """The verdict against the store's champion, its recipe fitted anew on the same folds; none where it is this one."""
+def compare_with_champion(workspace: Workspace, evidence: Evidence) -> list[Verdict]:
+    """The verdict against the champion's model file, fitted again on the same folds; none where it is the same file."""
     name, gates, training = workspace.dataset.name, workspace.gates, sample(workspace.parts[0])
     found = champion_of_store(name)
     if found is None:
@@ -144,43 +155,50 @@ def against_champion(workspace: Workspace, evidence: Evidence) -> list[Verdict]:
     difference = np.array(evidence.fold_roc_auc) - theirs.values("roc_auc")
     estimate, _ = interval(difference, gates.folds, gates.confidence)
     gate = f"gain over the champion, {found.manifest.version}"
-    return [at_least(gate, estimate, gates.least_gain_over_champion, "keep the champion, or find out what was lost")]
+    return [
+        at_least(
+            gate, estimate, gates.least_gain_over_champion, "keep the champion, or find out why this model is worse"
+        )
+    ]
 
 
 def at_least(gate: str, figure: Estimate, bound: float, remedy: str) -> Verdict:
-    """Fails below.
+    """A verdict that fails below the bound.
 
     >>> at_least("saving", Estimate(-0.1, -0.2, 0.1), 0.0, "").status
     'warn'
     """
     status: Status = "pass" if figure.value >= bound else "warn" if figure.high >= bound else "fail"
-    return Verdict(gate=gate, status=status, figure=figure, bound=f"at least {bound:g}", remedy=remedy)
+    return Verdict(gate=gate, status=status, figure=figure, bound=f"at least {format_number(bound)}", remedy=remedy)
 
 
-def at_most(gate: str, figure: Estimate, bound: float, remedy: str) -> Verdict:
-    """Fails above."""
+def at_most(gate: str, figure: Estimate, bound: float, remedy: str, unit: Unit = "") -> Verdict:
+    """A verdict that fails above the bound."""
     status: Status = "pass" if figure.value <= bound else "warn" if figure.low <= bound else "fail"
-    return Verdict(gate=gate, status=status, figure=figure, bound=f"at most {bound:g}", remedy=remedy)
+    allowed = f"at most {format_number(bound, unit)}"
+    return Verdict(gate=gate, status=status, figure=figure, bound=allowed, remedy=remedy, unit=unit)
 
 
-def waived(verdict: Verdict, waiver: Waiver | None) -> Verdict:
-    """The verdict by the waiver's bound, where there is one and the gate has failed."""
+def apply_waiver(verdict: Verdict, waiver: Waiver | None) -> Verdict:
+    """The verdict by the waiver's bound, if there is a waiver and the gate has failed."""
     if waiver is None or verdict.status != "fail" or verdict.figure is None:
         return verdict
-    again = at_least if verdict.bound.startswith("at least") else at_most
-    second = again(verdict.gate, verdict.figure, waiver.bound, verdict.remedy)
+    if verdict.bound.startswith("at least"):
+        second = at_least(verdict.gate, verdict.figure, waiver.bound, verdict.remedy)
+    else:
+        second = at_most(verdict.gate, verdict.figure, waiver.bound, verdict.remedy, verdict.unit)
     status: Status = "fail" if second.status == "fail" else "waived"
     return structs.replace(second, status=status, waiver=waiver.reason)
 
 
-def exact(gate: str, value: float, bound: float, remedy: str, tell: bool = True) -> Verdict:
-    """A figure without an interval; `tell` is false where it differs from run to run."""
-    verdict = at_most(gate, Estimate(value, value, value), bound, remedy)
-    return verdict if tell else structs.replace(verdict, figure=None)
+def exact(gate: str, value: float, bound: float, remedy: str, unit: Unit = "", *, reproducible: bool = True) -> Verdict:
+    """A verdict on a figure without an interval; one that is not reproducible is left out of it."""
+    verdict = at_most(gate, Estimate(value, value, value), bound, remedy, unit)
+    return verdict if reproducible else structs.replace(verdict, figure=None)
 
 
 def latency_ratio(scorer: Scorer, baseline: Scorer, schema: Schema, table: Table) -> float:
-    """The larger of the ratios of median times of a call, for one row and for 64; both graphs are timed in turns."""
+    """Median time per call over the baseline's, for 1 row or for 64, whichever is larger; the two graphs take turns."""
     feed = schema.feed_columns(table.columns)
     ratios = []
     for rows in TIMED_ROWS:

@@ -44,7 +44,7 @@ def check_stage(workspace: Workspace, console: Console) -> None:
         workspace.write("drift_report.html", drift_page(dataset.name, report.drift).encode())
     report.stop_if_refused()
     workspace.write_table(table)
-    console.say(f"checked   {len(table.target):,} rows, {table.target.mean():.1%} {workspace.dataset.target.event}")
+    console.print(f"checked   {len(table.target):,} rows, {table.target.mean():.1%} {workspace.dataset.target.event}")
 
 
 def split_stage(workspace: Workspace, console: Console) -> None:
@@ -54,13 +54,13 @@ def split_stage(workspace: Workspace, console: Console) -> None:
     in_test = np.zeros(len(training) + len(test), dtype=np.bool_)
     in_test[test] = True
     workspace.write_array("split.npy", in_test)
-    console.say(f"split     {len(training):,} to train, {len(test):,} to test")
+    console.print(f"split     {len(training):,} to train, {len(test):,} to test")
 
 
 def fit_stage(workspace: Workspace, console: Console) -> None:
     """The training part → `network.npz`, and the curves."""
     config = workspace.config
-    with console.bar("fitting  ", config.training.epochs) as advance:
+    with console.progress("fitting  ", config.training.epochs) as advance:
         fitted = fit(
             workspace.schema,
             workspace.parts[0],
@@ -78,7 +78,7 @@ def fit_stage(workspace: Workspace, console: Console) -> None:
 
 def export_stage(workspace: Workspace, console: Console) -> None:
     """The network → `model.onnx` and `encoded.onnx`, proven equal to it."""
-    console.say("exporting to ONNX and comparing it with PyTorch")
+    console.print("exporting to ONNX and comparing it with PyTorch")
     network = weights.load(workspace.path("network.npz"), workspace.config.network)
     model, coded, worst = export(workspace.schema, network, workspace.table)
     workspace.write("model.onnx", model)
@@ -94,7 +94,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     probability = onnx_probabilities(scorer, workspace.schema.feed_columns(test.columns))
     metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold)
     importance = permutation_importance(workspace.schema, scorer, test)
-    with console.bar("comparing", gates.folds * gates.repeats) as advance:
+    with console.progress("comparing", gates.folds * gates.repeats) as advance:
         evidence = gather(
             dataset, workspace.config, workspace.baseline, gates, training, importance, lambda: advance("folds")
         )
@@ -121,12 +121,12 @@ def _describe(workspace: Workspace, test: Table, probability: np.ndarray, import
 def gate_stage(workspace: Workspace, console: Console) -> None:
     """Evidence against bounds → `gates.json`; raises where a gate fails."""
     evidence = workspace.read_json("evidence.json", Evidence)
-    measured, latency_ratio = gate.measure(workspace)
+    measured, latency_ratio = gate.judge_graph(workspace)
     verdicts = gate.judge(workspace.dataset, workspace.gates, evidence) + measured
-    verdicts = gate.waive(workspace.dataset, workspace.gates, verdicts)
+    verdicts = gate.apply_waivers(workspace.dataset, workspace.gates, verdicts)
     workspace.write_json("gates.json", verdicts)
     # What depends on this machine and its store is no output that DVC could find again elsewhere.
-    verdicts += gate.against_champion(workspace, evidence)
+    verdicts += gate.compare_with_champion(workspace, evidence)
     console.verdicts(verdicts, latency_ratio)
     failed = [verdict for verdict in verdicts if verdict.status == "fail"]
     if failed:
@@ -140,7 +140,7 @@ def publish_stage(workspace: Workspace, console: Console) -> None:
     role = (
         "champion" if crowned else f"challenger; python -m train promote {published.manifest.version} makes it champion"
     )
-    console.say(f"published {published.tag}, the {role}")
+    console.print(f"published {published.tag}, the {role}")
     digest = published.manifest.sha256[artifact.MODEL]
     workspace.write_json("published.json", {"tag": published.tag, artifact.MODEL: digest})
 
@@ -158,7 +158,7 @@ STAGES: dict[str, Callable[[Workspace, Console], None]] = {
 
 def run(workspace: Workspace, names: Sequence[str], console: Console) -> None:
     """Run the stages called `names`; what stops one is kept as a failed run."""
-    console.say(f"training  {workspace.tag} from {workspace.dataset_path} and {workspace.model_path}")
+    console.print(f"training  {workspace.tag} from {workspace.dataset_path} and {workspace.model_path}")
     if "publish" in names:
         # A server that does not answer is found out before the work is done.
         tracking.experiment(workspace.dataset.name)
@@ -166,9 +166,9 @@ def run(workspace: Workspace, names: Sequence[str], console: Console) -> None:
         try:
             STAGES[name](workspace, console)
         except (PipelineError, ConfigError, OSError, KeyboardInterrupt) as error:
-            console.say(f"stopped   at {name}; the run is kept in MLflow")
+            console.print(f"stopped   at {name}; the run is kept in MLflow")
             try:
                 tracking.record_failure(workspace, name, error)
             except PipelineError as another:
-                console.say(f"          but it could not be: {another}")
+                console.print(f"          but it could not be: {another}")
             raise

@@ -12,7 +12,7 @@ from train.errors import PipelineError
 from train.evaluation.cross_validation import Estimate
 from train.evaluation.evidence import Evidence, resampled
 from train.evaluation.fairness import Fairness
-from train.gate import GateError, at_least, at_most, exact, judge, waive
+from train.gate import GateError, apply_waivers, at_least, at_most, exact, judge
 
 DATASET = read_dataset(GERMAN_CREDIT)
 GATES = msgspec.structs.replace(read_gates(), waivers=())
@@ -70,7 +70,7 @@ def test_an_interval_over_the_bound_warns():
     assert at_least("", Estimate(-0.1, -0.3, -0.01), 0, "").status == "fail"
     assert at_most("", Estimate(1.1, 0.9, 1.3), 1, "").status == "warn"
     assert exact("", 2, 1, "").status == "fail"
-    assert exact("", 2, 1, "", tell=False).figure is None
+    assert exact("", 2, 1, "", reproducible=False).figure is None
 
 
 def test_a_waiver_moves_one_bound_says_why_and_holds_no_further():
@@ -79,7 +79,7 @@ def test_a_waiver_moves_one_bound_says_why_and_holds_no_further():
     gates = msgspec.structs.replace(GATES, waivers=(waiver,))
     for value, status in ((0.6, "waived"), (0.4, "fail"), (0.9, "pass")):
         audit = Fairness("age_years", [], Estimate(value, value, value), Estimate(0, 0, 0))
-        verdicts = waive(DATASET, gates, judge(DATASET, gates, msgspec.structs.replace(GOOD, fairness=[audit])))
+        verdicts = apply_waivers(DATASET, gates, judge(DATASET, gates, msgspec.structs.replace(GOOD, fairness=[audit])))
         (verdict,) = [verdict for verdict in verdicts if verdict.gate == waiver.gate]
         assert verdict.status == status
         assert verdict.waiver == (reason if status != "pass" else "")
@@ -87,13 +87,13 @@ def test_a_waiver_moves_one_bound_says_why_and_holds_no_further():
 
 def test_a_waiver_of_no_gate_is_an_error():
     waiver = Waiver(dataset=DATASET.name, gate="approval ratio, age", bound=0.5, reason="a reason of some length")
-    with pytest.raises(PipelineError, match="waivers name no gate: approval ratio, age; the gates are: approval ratio"):
-        waive(DATASET, msgspec.structs.replace(GATES, waivers=(waiver,)), judge(DATASET, GATES, GOOD))
+    with pytest.raises(PipelineError, match="waivers of unknown gates: approval ratio, age; the gates are: "):
+        apply_waivers(DATASET, msgspec.structs.replace(GATES, waivers=(waiver,)), judge(DATASET, GATES, GOOD))
 
 
 def test_the_error_names_gate_figure_bound_and_remedy():
-    error = str(GateError([at_least("saving", Estimate(-0.1, -0.2, -0.05), 0, "see whether the costs are right")]))
-    assert "saving: -0.1 (-0.2 to -0.05), allowed is at least 0; see whether the costs are right" in error
+    error = str(GateError([at_least("saving", Estimate(-0.1, -0.2, -0.05), 0, "check the costs")]))
+    assert "saving: -0.100 (-0.200 to -0.050), must be at least 0; check the costs" in error
 
 
 def test_resampled_figures_hold_what_is_true_of_a_calibrated_score():

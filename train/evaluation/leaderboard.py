@@ -36,7 +36,7 @@ def leaderboard(workspace: Workspace, repeats: int, console: Console) -> str:
     table = check(workspace.dataset, FOLDS)
     folds = folds_of(table.target, FOLDS, repeats)
     candidates = {name: (workspace.schema, candidate) for name, candidate in all_candidates(CONFIGS).items()}
-    with console.bar("comparing", len(folds)) as advance:
+    with console.progress("comparing", len(folds)) as advance:
         found = cross_validate(candidates, table, folds, lambda: advance("folds"), workers=os.cpu_count() or 1)
     confidence, reference = workspace.gates.confidence, workspace.model_path.stem
     rows = {

@@ -1,6 +1,6 @@
-"""The model card: what the run knows of its model, as Markdown and as one HTML page.
+"""The model card, as Markdown and as a single HTML page.
 
-After Mitchell et al. (2019), "Model Cards for Model Reporting". Nothing in it is typed by hand for one model. Leaves
+After Mitchell et al. (2019), "Model Cards for Model Reporting". No part of it is written by hand for one model. Leaves
 the numbers to `train.evaluation.evidence` and `train.gate`.
 """
 
@@ -17,22 +17,21 @@ from models.background import Background
 from train.evaluate import Metrics
 from train.evaluation.cross_validation import Estimate
 from train.evaluation.evidence import Evidence
-from train.gate import Verdict, shown
+from train.gate import Verdict, format_estimate
 
 USE = """\
-To support a decision on an application like those of the table, by someone who can be asked why. Not for other
-products, other populations, or applicants who differ from those of the table; not without the checks that the law asks
-for."""
+To support a decision on an application like those in the table, by a person who can explain it. Not for other products,
+other populations, or applicants unlike those in the table; not without the checks that the law requires."""
 EXPLANATIONS = """\
-`POST /explain` says what each input adds to the log-odds of the base rate: {rate:.4f}, the share of the event among the
-training rows. The reference is {applicants} made-up applicants. Each of their columns is drawn for itself from those of
-the training rows, so they are nobody's record and a column is explained as if it could change alone; they are weighted
-so that their mean log-odds are those of the base rate. A contribution tells what moved the model, not what would change
-if the applicant changed. An applicant may be declined below the base rate, where the threshold is lower."""
+`POST /explain` returns what each input adds to the log-odds of the base rate: {rate:.4f}, the share of the event among
+the training rows. The reference is {applicants} synthetic applicants. Each of their columns is drawn independently from
+the training rows, so they are nobody's record, and a column is explained as if it could change alone; they are weighted
+so that their mean log-odds are those of the base rate. A contribution shows what moved the model, not what would happen
+if the applicant changed. Where the threshold is below the base rate, an applicant between the two is declined."""
 LIMITS = """\
-The probabilities are those of the table's base rate, which need not be that of your applicants. What the table
-leaves out, such as applicants who were refused, the model has not seen. Leaving protected columns out does not make
-decisions fair: others may stand for them."""
+The probabilities reflect the table's base rate, which may differ from that of your applicants. The model has not seen
+what the table leaves out, such as applicants who were refused. Leaving protected columns out does not make decisions
+fair: other columns may stand in for them."""
 TEST = ("roc_auc", "gini", "ks", "accuracy", "precision", "recall", "f1", "brier", "log_loss", "cost")
 MOST_IMPORTANT = 10
 STRONGEST = 5
@@ -56,14 +55,14 @@ def model_card(
     background: Background,
     facts: Mapping[str, str],
 ) -> str:
-    """The card of one model as Markdown; `data` is the report on its table, `facts` are rows of its first table."""
+    """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table."""
     protected = [feature.name for feature in dataset.features if feature.protected]
     about = {
         "predicts": f"the probability that `{dataset.target.column}` is `{dataset.target.event}`",
         "decision": f"decline from {dataset.threshold:.4f} upwards: a missed event costs "
         f"{dataset.costs.missed_event:g}, a false alarm {dataset.costs.false_alarm:g}",
         "architecture": config.description or "see the model config",
-        "not an input": ", ".join(f"`{name}`" for name in protected) or "every feature is one",
+        "not an input": ", ".join(f"`{name}`" for name in protected) or "none: every feature is an input",
         "data": f"{dataset.description} ({dataset.source.license or 'licence not stated'})",
         "source": dataset.source.citation or "not stated",
         **facts,
@@ -73,14 +72,14 @@ def model_card(
         "": table(("", ""), about.items()),
         "Intended use": USE,
         "Data": data_section(data),
-        f"On {metrics.rows:,} test rows that training has not seen": table(
+        f"On {metrics.rows:,} test rows that training did not see": table(
             ("metric", "value"), ((name, f"{values[name]:.4f}") for name in TEST)
         ),
         "On held-out folds of the training rows": folds_section(evidence, metrics),
         "Gates": gates_section(verdicts),
         "Groups": fairness_section(evidence),
-        "What it looks at": table(
-            ("column", "ROC AUC lost when it is shuffled"),
+        "Most important columns": table(
+            ("column", "ROC AUC lost when shuffled"),
             (
                 (f"`{found.feature}`", f"{found.mean:.4f} ± {found.deviation:.4f}")
                 for found in evidence.importance[:MOST_IMPORTANT]
@@ -96,7 +95,7 @@ def model_card(
 
 
 def data_section(data: Mapping[str, Any]) -> str:
-    """What the checks of the table found, and its strongest columns."""
+    """What the data checks found, and the strongest columns."""
     rows, events = data["rows"], data["events"]
     strongest = sorted(data["features"], key=lambda feature: -feature["information_value"])[:STRONGEST]
     named = ", ".join(f"`{feature['name']}` {feature['information_value']:.2f}" for feature in strongest)
@@ -104,41 +103,44 @@ def data_section(data: Mapping[str, Any]) -> str:
     lines = [
         f"{rows:,} rows, of which {events:,} ({events / rows:.1%}) have the event. Checks: {checks}.",
         *(f"- {finding['message']}" for finding in data["findings"]),
-        f"Strongest alone, by information value: {named}.",
+        f"Strongest single columns, by information value: {named}.",
     ]
     return "\n\n".join(lines)
 
 
 def folds_section(evidence: Evidence, metrics: Metrics) -> str:
-    """The comparison on the same folds, and what leaving the protected columns out costs."""
+    """The comparison on the same folds, and the cost of leaving the protected columns out."""
     names = list(next(iter(evidence.candidates.values())))
     rows = ((name, *(_figure(found[metric]) for metric in names)) for name, found in evidence.candidates.items())
+    roc_auc, slope = format_estimate(evidence.roc_auc), format_estimate(evidence.calibration_slope)
     text = (
-        "Every interval has the corrected resampled variance of folds that overlap. Over all held-out rows: ROC AUC "
-        f"{shown(evidence.roc_auc)}, calibration slope {shown(evidence.calibration_slope)}. Cost is per applicant; on "
-        f"the test rows declining everyone costs {metrics.cost_of_declining_all:.4f}, approving everyone "
-        f"{metrics.cost_of_approving_all:.4f}."
+        "Intervals use the corrected resampled variance, because folds overlap. Over all held-out rows: ROC AUC "
+        f"{roc_auc}, calibration slope {slope}. Cost is per applicant; on the test rows, declining everyone costs "
+        f"{metrics.cost_of_declining_all:.4f}, approving everyone {metrics.cost_of_approving_all:.4f}."
     )
-    protection = (
-        f"With the protected columns as inputs, ROC AUC would change by {shown(evidence.cost_of_protection)}: that is "
-        "the cost of leaving them out."
-        if evidence.cost_of_protection is not None
-        else "No column is protected."
-    )
+    protection = "No columns are protected."
+    if evidence.cost_of_protection is not None:
+        change = format_estimate(evidence.cost_of_protection)
+        protection = (
+            f"With the protected columns as inputs, ROC AUC would change by {change}: the cost of leaving them out."
+        )
     return "\n\n".join([table(("model", *names), rows), text, protection])
 
 
 def gates_section(verdicts: Sequence[Verdict]) -> str:
-    """Each gate with its verdict, and the reasons of those that were waived."""
-    rows = ((v.status, v.gate, shown(v.figure) if v.figure else "measured anew each time", v.bound) for v in verdicts)
-    reasons = [f"Waived, {verdict.gate}: {verdict.waiver}" for verdict in verdicts if verdict.waiver]
+    """Each gate with its verdict, and the reason for each waiver."""
+    rows = (
+        (v.status, v.gate, format_estimate(v.figure, v.unit) if v.figure else "varies from run to run", v.bound)
+        for v in verdicts
+    )
+    reasons = [f"Waiver for {verdict.gate}: {verdict.waiver}" for verdict in verdicts if verdict.waiver]
     return "\n\n".join([table(("verdict", "gate", "found", "allowed"), rows), *reasons])
 
 
 def fairness_section(evidence: Evidence) -> str:
-    """Each audited group: how many of it are approved, and how often it is wronged."""
+    """The approval rate and both error rates of each audited group."""
     if not evidence.fairness:
-        return "The dataset file names no groups to audit."
+        return "The dataset file defines no groups to audit."
     rows = (
         (
             f"`{audit.column}`",
@@ -151,7 +153,7 @@ def fairness_section(evidence: Evidence) -> str:
         for audit in evidence.fairness
         for group in audit.groups
     )
-    heads = ("column", "group", "rows", "approved", "declined though no event", "approved though event")
+    heads = ("column", "group", "rows", "approved", "declined without the event", "approved with the event")
     return table(heads, rows)
 
 
@@ -168,7 +170,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def html_page(card: str, title: str, figures: Mapping[str, bytes]) -> str:
-    """The card as one page that loads nothing; `figures` are PNG files by name."""
+    """The card as a self-contained page; `figures` are PNG files by name."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(card)
     pictures = "".join(
         f'<figure><img alt="{escape(name.replace("_", " "))}" src="data:image/png;base64,'

@@ -51,14 +51,14 @@ def conclude(
     command = f"Found by `python -m train tune --dataset {workspace.dataset_path} --model {workspace.model_path}`,"
     _write(workspace, at(space, complete[0].params, base), [command, *wrap(how, 118)], out)
     run.conclude(values | {"trials": len(trials)}, out)
-    console.say(f"tuned     {counts}\n\ntrial  ROC AUC  differs from {start} in")
+    console.print(f"tuned     {counts}\n\ntrial  ROC AUC  differs from {start} in")
     for trial in complete[:SHOWN]:
         now, before = values_of(at(space, trial.params, base)), values_of(base)
         differs = ", ".join(f"{name} {_text(now[name])}" for name in SECTIONS if now[name] != before[name])
-        console.say(f"{trial.number:5}  {value_of(trial):.4f}   {differs or 'nothing'}")
+        console.print(f"{trial.number:5}  {value_of(trial):.4f}   {differs or 'nothing'}")
     if weighed := _importances(study, complete):
-        console.say("\nmattered  " + ", ".join(f"{name} {share:.2f}" for name, share in weighed.items()))
-    console.say(f"gain      {gain}, as the search saw it; make evaluate and the gates judge {out}")
+        console.print("\nmattered  " + ", ".join(f"{name} {share:.2f}" for name, share in weighed.items()))
+    console.print(f"gain      {gain}, as the search saw it; make evaluate and the gates judge {out}")
     return out
 
 

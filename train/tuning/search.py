@@ -90,13 +90,13 @@ def tune(workspace: Workspace, trials: int, out: Path, console: Console, rules: 
     folder = HOME / workspace.dataset.name
     with study_in(folder, name, rules.stop_below) as study, search_run(workspace, study) as run:
         done = _catch_up(study, run, search)
-        console.say(f"tuning    {workspace.model_path} on {workspace.dataset.name}: {len(done)} of {trials} done")
-        with console.bar("tuning   ", max(0, trials - len(done))) as advance:
+        console.print(f"tuning    {workspace.model_path} on {workspace.dataset.name}: {len(done)} of {trials} done")
+        with console.progress("tuning   ", max(0, trials - len(done))) as advance:
             while len(done) < trials:
                 _one_trial(study, rules.sampler_seed + len(done), search, first=not done)
                 done = _catch_up(study, run, search)
                 if ERROR in done[-1].user_attrs:
-                    console.say(f"trial {done[-1].number} failed: {done[-1].user_attrs[ERROR]}")
+                    console.print(f"trial {done[-1].number} failed: {done[-1].user_attrs[ERROR]}")
                 advance(" ".join(f"best {value_of(trial):.4f}" for trial in best_first(done)[:1]))
         members = in_search(search.base).network.members
         judged = (
