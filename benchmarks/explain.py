@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from configs.service import read_service
 from models.background import Background, log_odds, weights
 from models.champion import ALIAS
-from models.explanation import MOST_REASONS, Explainer
+from models.explanation import MAX_REASONS, Explainer
 from models.request import RequestDecoder
 from models.scorer import Scorer
 from train.check import check
@@ -67,10 +67,10 @@ def contributions(explainer: Explainer, applicants: list[Struct]) -> NDArray[np.
 
 def compared(title: str, found: list[NDArray[np.float64]], expected: NDArray[np.float64]) -> str:
     """A row of the table: how far `found` lies from `expected`, both `[applicants, features]`."""
-    best = np.argsort(-expected, axis=1)[:, :MOST_REASONS]
-    others = [np.argsort(-one, axis=1)[:, :MOST_REASONS] for one in found]
+    best = np.argsort(-expected, axis=1)[:, :MAX_REASONS]
+    others = [np.argsort(-one, axis=1)[:, :MAX_REASONS] for one in found]
     away = np.abs(np.stack(found) - expected)
-    same = np.mean([[len({*a} & {*b}) / MOST_REASONS for a, b in zip(one, best, strict=True)] for one in others])
+    same = np.mean([[len({*a} & {*b}) / MAX_REASONS for a, b in zip(one, best, strict=True)] for one in others])
     first = np.mean([one[:, 0] == best[:, 0] for one in others])
     order = np.mean([(one == best).all(axis=1) for one in others])
     return f"| {title} | {away.mean():.4f} | {away.max():.3f} | {same:.1%} | {first:.1%} | {order:.1%} |"

@@ -1,1 +1,1 @@
-"""What a person may set: YAML files, and beside each the frozen type that reads it."""
+"""Everything a person can set: YAML files, and beside each the frozen type that reads it."""

@@ -1,7 +1,7 @@
-"""The key file: who may call, by what key, for what and how often.
+"""The key file: who may call, with which key, for what and how often.
 
-It holds no key, only the SHA-256 of each. A key is 256 random bits, so nobody finds it from its hash by trying, which
-is what slow or salted hashes are for: they protect passwords, and would cost every request some 100 ms.
+The file holds only the SHA-256 of each key. A key is 256 random bits, so it cannot be guessed from its hash. Slow and
+salted hashes exist to protect passwords, and would cost some 100 ms per request.
 """
 
 from datetime import datetime
@@ -19,16 +19,18 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 class Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One caller."""
 
-    name: Name  # told in the log; unique
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]  # of the key as it is presented
+    name: Name  # unique; appears in the log
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]  # of the key as the caller sends it
     permissions: Annotated[tuple[Permission, ...], Meta(min_length=1)]
-    requests_per_s: Annotated[float, Meta(gt=0, le=1e6)] | None = None  # of the whole service; none is no limit
-    burst: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None  # requests at once; none is what a second allows
-    expires: Annotated[datetime, Meta(tz=True)] | None = None  # refused from then on
+    requests_per_s: Annotated[float, Meta(gt=0, le=1e6)] | None = None  # over all workers; without it there is no limit
+    burst: Annotated[int, Meta(ge=1, le=1_000_000)] | None = (
+        None  # requests at once; by default, as many as requests_per_s
+    )
+    expires: Annotated[datetime, Meta(tz=True)] | None = None  # refused from this time on
 
 
 class KeyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole key file; without keys in it nobody may call."""
+    """A whole key file; if it lists no keys, nobody can call."""
 
     keys: tuple[Key, ...]
 
@@ -39,8 +41,8 @@ def read_api_keys(path: Path) -> tuple[Key, ...]:
     for what, values in (("name", [key.name for key in keys]), ("sha256", [key.sha256 for key in keys])):
         for index, value in enumerate(values):
             if value in values[:index]:
-                raise ConfigError(path, f"keys[{index}].{what}", f"{value} stands twice", "give each caller its own")
+                raise ConfigError(path, f"keys[{index}].{what}", f"{value} appears twice", "give each caller its own")
     for index, key in enumerate(keys):
         if key.burst is not None and key.requests_per_s is None:
-            raise ConfigError(path, f"keys[{index}].burst", "has no rate", "add requests_per_s, or remove it")
+            raise ConfigError(path, f"keys[{index}].burst", "has no rate", "add requests_per_s, or remove burst")
     return keys

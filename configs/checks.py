@@ -1,4 +1,4 @@
-"""The checks file: how much of what a table may have before the pipeline stops."""
+"""The checks file: the limits beyond which a table stops the pipeline."""
 
 import os
 from pathlib import Path
@@ -30,5 +30,5 @@ class Checks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def read_checks(path: Path = CHECKS_YAML) -> Checks:
-    """Read the file, with `SCORER_PSI_STOP`, `SCORER_BINS` … of the environment over it."""
+    """Read the file; `SCORER_PSI_STOP`, `SCORER_BINS` … in the environment override it."""
     return read(path, Checks, os.environ)

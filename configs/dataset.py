@@ -1,4 +1,4 @@
-"""The dataset file: what a table of past applications means, and the one home of every fact about its columns."""
+"""The dataset file: the single source of every fact about a table of past applications and its columns."""
 
 import math
 import re
@@ -9,8 +9,8 @@ from msgspec import Meta, Struct
 
 from configs.source import ConfigError, read
 
-RESERVED = "application_id"  # travels beside the features of an applicant
-ANSWERED = ("probability", "decision")  # stand beside the features in the profiles
+RESERVED = "application_id"  # an applicant has it beside its features
+ANSWERED = ("probability", "decision")  # the profiles have them beside the features
 LARGEST = 2.0**53  # whole numbers up to here are exact in the doubles of JSON and of the decision log
 FLOAT32_MAX = 3.4028234663852886e38  # beyond it the graph's float32 input would be infinite
 
@@ -19,27 +19,27 @@ Cost = Annotated[float, Meta(gt=0, le=1e9)]
 
 
 class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One column of the table that an applicant brings."""
+    """One column of the table, and one field of an applicant."""
 
     name: Name
     type: Literal["categorical", "integer", "number"]
     description: str = ""
-    reason: str = ""  # what a reason for a decline calls it, in words that an applicant understands
+    reason: str = ""  # its name in the reasons for a decline, in words that an applicant understands
     unit: str = ""
-    categories: tuple[str, ...] = ()  # the vocabulary, in the order that the documentation shows
+    categories: tuple[str, ...] = ()  # the vocabulary, in the order of the documentation
     minimum: float | None = None  # inclusive
     maximum: float | None = None  # inclusive
     protected: bool = False  # recorded and audited, never an input of the model
-    nullable: bool = False  # null or absent allowed; the graph imputes it
+    nullable: bool = False  # may be null or absent; the graph imputes it
 
     @property
-    def plain(self) -> str:
-        """What a reason calls the feature; without words of its own, its description or its name."""
+    def reason_text(self) -> str:
+        """Its name in a reason for a decline: `reason`, or else the description or the name."""
         return self.reason or self.description or self.name
 
     @property
     def lowest(self) -> float:
-        """The least value allowed; without a minimum, that of the number type."""
+        """The smallest value allowed; without a minimum, that of the number type."""
         default = -LARGEST if self.type == "integer" else -FLOAT32_MAX
         return default if self.minimum is None else self.minimum
 
@@ -51,7 +51,7 @@ class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the table lies and on what terms."""
+    """Where the table is, and under what terms."""
 
     path: Name
     license: str = ""
@@ -59,7 +59,7 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The column to predict, and the value whose probability is wanted."""
+    """The column to predict, and the value whose probability the model gives."""
 
     column: Name
     event: Name
@@ -77,7 +77,7 @@ class Audit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     column: Name
     groups: dict[str, tuple[str, ...]] = {}
-    edges: tuple[float, ...] = ()  # each edge opens a group: [25] is under 25, and 25 and over
+    edges: tuple[float, ...] = ()  # each edge starts a group: [25] makes under 25, and 25 and over
 
 
 class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,7 +93,7 @@ class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def threshold(self) -> float:
-        """The probability of the event from which declining is the cheaper decision.
+        """The probability of the event from which declining costs less than approving.
 
         Declining costs `(1 - p) * false_alarm`, approving `p * missed_event`; they are equal at
         `false_alarm / (false_alarm + missed_event)` (Elkan, 2001, "The foundations of cost-sensitive learning").
@@ -110,7 +110,7 @@ def read_dataset(path: Path) -> Dataset:
 
 
 def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
-    """Every way in which a well-typed dataset file still makes no sense: key, problem, remedy."""
+    """What is inconsistent in a well-typed dataset file: key, problem, remedy."""
     faults = []
     if not re.fullmatch(r"[a-z0-9]([a-z0-9_]{0,61}[a-z0-9])?", dataset.name):  # what the BentoML store takes
         remedy = "use up to 63 lower-case letters, digits and, between them, underscores"
@@ -119,17 +119,17 @@ def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
     for index, feature in enumerate(dataset.features):
         key = f"features[{index}]"
         if feature.name in seen:
-            faults.append((f"{key}.name", f"{feature.name!r} stands twice", "give each feature a name of its own"))
+            faults.append((f"{key}.name", f"{feature.name!r} appears twice", "give each feature its own name"))
         if feature.name in (RESERVED, *ANSWERED, dataset.target.column):
-            taken = "is the target" if feature.name == dataset.target.column else "is a name that the service uses"
+            taken = "is the target" if feature.name == dataset.target.column else "is reserved by the service"
             faults.append((f"{key}.name", f"{feature.name!r} {taken}", "rename or remove the feature"))
         if any(letter in '"\\' or letter < " " for letter in feature.name):
             remedy = "rename the column without quotes, backslashes and control characters"
-            faults.append((f"{key}.name", f"{feature.name!r} cannot be a field of JSON as it stands", remedy))
+            faults.append((f"{key}.name", f"{feature.name!r} cannot be a JSON field without escapes", remedy))
         seen.add(feature.name)
         faults += [(f"{key}.{where}", problem, remedy) for where, problem, remedy in _feature_faults(feature)]
     if all(feature.protected for feature in dataset.features):
-        faults.append(("features", "every feature is protected", "leave at least one for the model to learn from"))
+        faults.append(("features", "every feature is protected", "leave at least one as an input of the model"))
     for index, audit in enumerate(dataset.audit):
         found = _audit_faults(audit, dataset.features)
         faults += [(f"audit[{index}].{where}", problem, remedy) for where, problem, remedy in found]
@@ -139,14 +139,14 @@ def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
 def _feature_faults(feature: Feature) -> list[tuple[str, str, str]]:
     faults = []
     if feature.protected and feature.reason:
-        faults.append(("reason", "a protected feature is never a reason", "remove it, or protected: true"))
+        faults.append(("reason", "a protected feature is never a reason", "remove the reason, or protected: true"))
     if feature.type == "categorical":
         if not feature.categories:
             faults.append(("categories", "the vocabulary is empty", "list the values that the column takes"))
         if len(set(feature.categories)) != len(feature.categories):
-            faults.append(("categories", "a category stands twice", "list each value once"))
+            faults.append(("categories", "a category appears twice", "list each value once"))
         if "" in feature.categories:
-            faults.append(("categories", "the empty text stands for a missing value", "say nullable: true instead"))
+            faults.append(("categories", "the empty text means a missing value", "set nullable: true instead"))
         if feature.minimum is not None or feature.maximum is not None:
             faults.append(("minimum", "a categorical feature has no range", "remove minimum and maximum"))
         return faults
@@ -156,14 +156,20 @@ def _feature_faults(feature: Feature) -> list[tuple[str, str, str]]:
 def _range_faults(feature: Feature) -> list[tuple[str, str, str]]:
     faults = []
     if feature.categories:
-        faults.append(("categories", f"a feature of type {feature.type} has none", "remove them, or say categorical"))
+        faults.append(
+            (
+                "categories",
+                f"a feature of type {feature.type} has no categories",
+                "remove them, or set type: categorical",
+            )
+        )
     for where, value in (("minimum", feature.minimum), ("maximum", feature.maximum)):
         if value is None:
             continue
         if not math.isfinite(value) or abs(value) > (LARGEST if feature.type == "integer" else FLOAT32_MAX):
-            faults.append((where, f"{value} is out of reach", "give a finite number, or leave the key out"))
+            faults.append((where, f"{value} is out of range", "give a smaller finite number, or leave the key out"))
         elif feature.type == "integer" and value != int(value):
-            faults.append((where, f"{value} is no whole number", "round it, or say type: number"))
+            faults.append((where, f"{value} is not a whole number", "round it, or set type: number"))
     if feature.lowest >= feature.highest:
         faults.append(("minimum", f"{feature.lowest} is not below the maximum {feature.highest}", "swap or widen them"))
     return faults
@@ -172,7 +178,7 @@ def _range_faults(feature: Feature) -> list[tuple[str, str, str]]:
 def _audit_faults(audit: Audit, features: tuple[Feature, ...]) -> list[tuple[str, str, str]]:
     feature = next((feature for feature in features if feature.name == audit.column), None)
     if feature is None:
-        return [("column", f"no feature is called {audit.column!r}", "name one of the features")]
+        return [("column", f"there is no feature {audit.column!r}", "name one of the features")]
     if bool(audit.groups) == bool(audit.edges):
         return [("groups", "needs either groups or edges", "give groups for categories, edges for numbers")]
     if feature.type == "categorical":
@@ -183,5 +189,5 @@ def _audit_faults(audit: Audit, features: tuple[Feature, ...]) -> list[tuple[str
         if len(set(named)) != len(named):
             return [("groups", "a category is in two groups", "put each category into one group")]
     elif audit.groups or list(audit.edges) != sorted(set(audit.edges)):
-        return [("edges", "must be numbers in rising order", "sort them, each once")]
+        return [("edges", "must be increasing numbers", "sort them, and list each once")]
     return []

@@ -1,4 +1,4 @@
-"""The gates file: what a model must show before it may enter the store, and who may promote it."""
+"""The gates file: what a model must show to enter the store, and who can promote it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ RocAuc = Annotated[float, Meta(ge=0.5, le=1)]
 
 
 class Fairness(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds on the differences between the groups of each audit of the dataset file."""
+    """Bounds on the differences between the groups of each audit in the dataset file."""
 
     least_approval_ratio: Share
     most_odds_difference: Share
@@ -22,7 +22,7 @@ class Fairness(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Waiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Another bound for one gate of one dataset, and why."""
+    """A different bound for one gate of one dataset, and the reason."""
 
     dataset: str
     gate: str
@@ -51,7 +51,7 @@ class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     waivers: tuple[Waiver, ...]
 
     def ceiling(self, dataset: str) -> float:
-        """The ROC AUC above which the table named `dataset` is suspected of a leak."""
+        """The ROC AUC above which a leak is suspected in the table named `dataset`."""
         return self.most_roc_auc.get(dataset, self.most_roc_auc["default"])
 
 

@@ -1,6 +1,6 @@
-"""A model file: how numbers are encoded, what the network looks like and how it is trained.
+"""A model file: how numbers are encoded, the shape of the network, and how it is trained.
 
-Each key has its default, unit, range and reason here; a file under `configs/models/` holds what differs.
+Each key has its default, unit, range and reason here; a file in `configs/models/` holds only what differs.
 """
 
 from pathlib import Path
@@ -15,39 +15,43 @@ Share = Annotated[float, Meta(ge=0, lt=1)]
 
 
 class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From raw columns to the numbers that the first layer sees."""
+    """From raw columns to the inputs of the first layer."""
 
     numbers: Literal["piecewise_linear", "standard"] = "standard"  # Gorishniy et al., 2022, arXiv:2203.05556
-    bins: Annotated[int, Meta(ge=2, le=64)] = 8  # pieces a column, at most; edges at quantiles
-    levels_up_to: Annotated[int, Meta(ge=0, le=64)] = 6  # whole numbers with so few values are coded like categories
+    bins: Annotated[int, Meta(ge=2, le=64)] = 8  # most pieces per column; edges at quantiles
+    levels_up_to: Annotated[int, Meta(ge=0, le=64)] = (
+        6  # whole numbers with this many values or fewer are encoded like categories
+    )
 
 
 class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of one member, and how many there are."""
 
-    layers: tuple[Count, ...] = ()  # units of each hidden layer; none is a logistic regression
+    layers: tuple[Count, ...] = ()  # units of each hidden layer; without any it is a logistic regression
     activation: Literal["relu", "silu", "tanh"] = "relu"
-    dropout: Share = 0.0  # share of hidden units left out in a step
-    column_dropout: Share = 0.0  # share of whole columns left out in a step, so that no member leans on one
+    dropout: Share = 0.0  # share of hidden units left out per step
+    column_dropout: Share = 0.0  # share of whole columns left out per step, so that no member relies on one
     members: Annotated[int, Meta(ge=1, le=256)] = 1  # networks whose logits are averaged inside the one graph
 
 
 class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """AdamW with a warm-up and a cosine descent to zero."""
+    """AdamW with warm-up and cosine decay to zero."""
 
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 1e-3
-    weight_decay: Annotated[float, Meta(ge=0)] = 0.0  # of the weights, never of the biases
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0  # of the weights, not of the biases
     epochs: Annotated[int, Meta(ge=1, le=10_000)] = 30
-    batch_size: Annotated[int, Meta(ge=2)] = 64  # rows a step
+    batch_size: Annotated[int, Meta(ge=2)] = 64  # rows per step
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: Share = 0.1  # share of the steps over which the rate rises
-    patience: Annotated[int, Meta(ge=0)] = 0  # epochs without a better validation loss before stopping; 0 never stops
-    folds: Annotated[int, Meta(ge=2, le=50)] = 8  # each member leaves one fold out: its validation and calibration part
+    patience: Annotated[int, Meta(ge=0)] = (
+        0  # epochs without a better validation loss before it stops; 0 never stops early
+    )
+    folds: Annotated[int, Meta(ge=2, le=50)] = 8  # each member leaves one fold out, for validation and calibration
     seed: Annotated[int, Meta(ge=0)] = 0
 
 
 class Split(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The rows that no choice may touch."""
+    """The test rows, which no choice may depend on."""
 
     test: Annotated[float, Meta(gt=0, le=0.5)] = 0.2  # share of the rows, stratified by the target
     seed: Annotated[int, Meta(ge=0)] = 0
@@ -70,7 +74,7 @@ def read_model(path: Path) -> ModelConfig:
         raise ConfigError(
             path,
             "network.members",
-            f"{config.network.members} members leave only as many of the {config.training.folds} folds out",
-            "take at least as many members as folds, so that every row is held out once",
+            f"{config.network.members} members hold out only that many of the {config.training.folds} folds",
+            "set at least as many members as folds, so that every row is held out",
         )
     return config

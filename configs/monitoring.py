@@ -1,4 +1,4 @@
-"""The monitoring file: where the records of what was served lie, and how they are profiled."""
+"""The monitoring file: where the decision log is kept, and how it is profiled."""
 
 import os
 from pathlib import Path
@@ -25,5 +25,5 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def read_monitoring(path: Path = MONITORING_YAML) -> Monitoring:
-    """Read the file, with `SCORER_DIRECTORY`, `SCORER_WINDOW_S` … of the environment over it."""
+    """Read the file; `SCORER_DIRECTORY`, `SCORER_WINDOW_S` … in the environment override it."""
     return read(path, Monitoring, os.environ)

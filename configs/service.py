@@ -1,4 +1,4 @@
-"""The service file: which model is served, and the limits within which it answers."""
+"""The service file: which model is served, and within which limits."""
 
 import os
 from pathlib import Path
@@ -41,20 +41,20 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def uses_fast_path(self) -> bool:
-        """Whether `POST /predict` may skip BentoML's middleware: nothing in there has to see the request."""
+        """Whether `POST /predict` may skip BentoML's middleware: only if nothing in it needs the request."""
         return self.fast_path and not (self.bentoml_metrics or self.access_log or self.tracing_endpoint)
 
     @property
     def host(self) -> str:
-        """The address to listen on where nobody names one: loopback, unless callers have keys or all are welcome."""
+        """The default address to listen on: loopback, unless callers need keys or `open_to_network` is set."""
         return EVERYWHERE if self.keys_file or self.open_to_network else LOOPBACK
 
     @property
     def grpc_address(self) -> str:
-        """The address to listen on for gRPC; where nobody names one, that of HTTP."""
+        """The address to listen on for gRPC; by default, that of HTTP."""
         return self.grpc_host or self.host
 
 
 def read_service(path: Path = SERVICE_YAML) -> ServiceConfig:
-    """Read the file, with `SCORER_MODEL`, `SCORER_WORKERS` … of the environment over it."""
+    """Read the file; `SCORER_MODEL`, `SCORER_WORKERS` … in the environment override it."""
     return read(path, ServiceConfig, os.environ, RENAMED)

@@ -1,9 +1,9 @@
-"""Reading one YAML file into one frozen type; every fault names the file, the key and the remedy.
+"""Reads one YAML file into one frozen type; every error names the file, the key and the remedy.
 
-Owns: YAML, unknown and doubled keys, environment overrides. Leaves to others: what the values mean.
+Owns YAML, unknown and repeated keys, and environment overrides. Leaves what the values mean to the types.
 
-Scalars stay text until a type says what they are, so `categories: [no, yes, 1_000]` is what was typed
-and not `[False, True, 1000]`, the reading of YAML 1.1.
+Scalars stay text until a type converts them, so `categories: [no, yes, 1_000]` means what was typed, and not
+`[False, True, 1000]` as in YAML 1.1.
 """
 
 import difflib
@@ -24,13 +24,13 @@ _FIELD = re.compile(r"field `(?P<field>[^`]*)`")
 
 
 class ConfigError(ValueError):
-    """A configuration file that cannot be used.
+    """A configuration file is unusable.
 
     Args:
         path: the file.
-        key: where in the file, as `features[2].minimum`; empty for the file as a whole.
+        key: place in the file, such as `features[2].minimum`; empty for the whole file.
         problem: what is wrong.
-        remedy: what to do about it.
+        remedy: how to fix it.
     """
 
     def __init__(self, path: Path | str, key: str, problem: str, remedy: str) -> None:
@@ -39,7 +39,7 @@ class ConfigError(ValueError):
 
 
 class _TextLoader(yaml.BaseLoader):
-    """YAML with every scalar as text and doubled keys refused."""
+    """Loads every scalar as text and rejects repeated keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -48,7 +48,7 @@ class _TextLoader(yaml.BaseLoader):
                 raise yaml.MarkedYAMLError(problem="a key must be text", problem_mark=key_node.start_mark)
             if key_node.value in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {key_node.value!r} stands twice", problem_mark=key_node.start_mark
+                    problem=f"the key {key_node.value!r} appears twice", problem_mark=key_node.start_mark
                 )
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
@@ -65,20 +65,20 @@ def read(
     Args:
         path: the file.
         kind: its type.
-        environment: where a variable `SCORER_<KEY>` wins over a top-level key of the file.
-        renamed: keys by their former names, which are still read and logged as deprecated.
+        environment: a variable `SCORER_<KEY>` in it overrides a top-level key of the file.
+        renamed: former names of keys, which still work but log a deprecation warning.
     """
     raw = _raw(path, kind)
     overrides = {}
     names = {name: name for name in _keys(kind)}
     for name, key in {**(renamed or {}), **names}.items():
         if name != key and name in raw:
-            logger.warning("%s: %s is called %s now; the old name works in this version only", path, name, key)
+            logger.warning("%s: %s is now %s; the old name works in this version only", path, name, key)
             raw[key] = raw.pop(name)
         variable = f"SCORER_{name.upper()}"
         if environment and variable in environment:
             if name != key:
-                logger.warning("%s: is called SCORER_%s now; works in this version only", variable, key.upper())
+                logger.warning("%s: is now SCORER_%s; the old name works in this version only", variable, key.upper())
             overrides[key] = variable
             raw[key] = environment[variable]
     try:
@@ -104,9 +104,9 @@ def _raw(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
         raw = yaml.load(text, Loader=_TextLoader)  # noqa: S506 - a BaseLoader builds text, lists and mappings only
     except yaml.MarkedYAMLError as error:
         where = f"line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(path, where, str(error.problem), "mend the YAML there") from None
+        raise ConfigError(path, where, str(error.problem), "fix the YAML there") from None
     except yaml.YAMLError as error:
-        raise ConfigError(path, "", f"is no YAML ({error})".replace("\n", " "), "save it as plain text") from None
+        raise ConfigError(path, "", f"is not YAML ({error})".replace("\n", " "), "save it as plain text") from None
     if not isinstance(raw, dict):
         problem = "is empty" if raw in (None, "") else "is not a mapping of keys to values"
         raise ConfigError(path, "", problem, f"its keys are {', '.join(_keys(kind))}")
@@ -114,7 +114,7 @@ def _raw(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _explained(path: Path, kind: type[msgspec.Struct], message: str, overrides: Mapping[str, str]) -> ConfigError:
-    """Turn msgspec's one line into problem, key and remedy; a key of `overrides` came from that variable."""
+    """Turn msgspec's one line into key, problem and remedy; `overrides` maps keys to the variables that set them."""
     match = _FAULT.match(message)
     problem, key = (match["problem"], (match["key"] or "").lstrip(".")) if match else (message, "")
     named = _FIELD.search(problem)
@@ -126,12 +126,12 @@ def _explained(path: Path, kind: type[msgspec.Struct], message: str, overrides: 
     if named and problem.startswith("Object missing required field"):
         return ConfigError(path, ".".join(filter(None, (key, named["field"]))), "is missing", "add it")
     if key in overrides:
-        return ConfigError("environment", overrides[key], problem.replace("`", ""), "give a value of that kind")
-    return ConfigError(path, key, problem.replace("`", ""), "give a value of that kind")
+        return ConfigError("environment", overrides[key], problem.replace("`", ""), "give a value of that type")
+    return ConfigError(path, key, problem.replace("`", ""), "give a value of that type")
 
 
 def _names(kind: Any) -> set[str]:
-    """Every key that `kind` and the types inside it know."""
+    """Every key of `kind` and of the types inside it."""
     names: set[str] = set()
     todo, done = [kind], set()
     while todo:

@@ -1,1 +1,1 @@
-"""The contract that training and serving share: schema, request and response types, network, graph, artifact."""
+"""What training and serving share: schema, request and response types, scoring, explanations, the artifact."""

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, Struct
 
-STOCK = 256  # random parts made at once: a call of the system for each costs as much as the rest of an id
-DIGITS = 19  # of randomness for one id, in hexadecimal: 18 as they are, and one that becomes the variant's
+STOCK = 256  # random parts made at once: a system call for each would double the cost of an id
+DIGITS = 19  # hexadecimal digits of randomness per id: 18 as they are, and one for the variant
 _VARIANT = {digit: "89ab"[value & 3] for value, digit in enumerate("0123456789abcdef")}  # its first two bits are 10
 
 
 class ApplicationIds:
-    """Makes up UUIDs of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits.
+    """Makes UUIDs of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits.
 
-    A forked child must have one of its own, or it makes up the same ids; workers are not forked.
+    A forked child needs its own instance, or it makes the same ids; workers are not forked.
 
     >>> first, second = ApplicationIds().take(2, at_ms=1_700_000_000_000)
     >>> first[:15], len(first), first[19] in "89ab", first != second
@@ -22,17 +22,17 @@ class ApplicationIds:
     """
 
     def __init__(self) -> None:
-        self._stock: list[str] = []  # of random parts
+        self._stock: list[str] = []  # random parts, ready to use
         self._at_ms = -1
-        self._begin = ""  # of every id of that millisecond
+        self._begin = ""  # the first part of every id of that millisecond
 
     def take(self, count: int, at_ms: int | None = None) -> list[str]:
-        """So many ids of the time `at_ms`, now if there is none."""
+        """`count` ids of the time `at_ms`, by default now."""
         begin = self._beginning(time.time_ns() // 1_000_000 if at_ms is None else at_ms)
         return [begin + self._random() for _ in range(count)]
 
     def complete(self, rows: Sequence[Struct]) -> None:
-        """Give an id to each row that has none."""
+        """Set an id on each row that has none."""
         begin = ""
         for row in rows:
             given = row.application_id  # type: ignore[attr-defined]  # the row type is made at run time

@@ -1,4 +1,4 @@
-"""The model artifact: the folder that training publishes and serving loads, and the checks between them.
+"""The model artifact: the folder that training publishes and serving loads.
 
 Owns file names, the manifest and its verification. Leaves the BentoML store to `train.publish` and `service.py`.
 """
@@ -16,10 +16,10 @@ from models.background import Background
 from models.schema import Schema
 from models.scorer import EncodedScorer, Scorer
 
-FORMAT = 4  # raised when a service can no longer read what an older trainer wrote
+FORMAT = 4  # raised whenever services can no longer read what older versions wrote
 
 MODEL = "model.onnx"
-ENCODED = "encoded.onnx"  # its network alone, which takes codes and numbers: what the service runs
+ENCODED = "encoded.onnx"  # its network alone, which takes codes and numbers; the service runs this one
 DATASET = "dataset.json"
 REFERENCE = "reference_profile.bin"
 BACKGROUND = "background.json"
@@ -32,11 +32,11 @@ FILES = (MODEL, ENCODED, DATASET, REFERENCE, BACKGROUND, METRICS, CARD, CARD_PAG
 
 
 class ArtifactError(RuntimeError):
-    """A model that this service cannot serve; the text says what to run."""
+    """The service cannot serve this model; the message names the command to run."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What an artifact says of itself; `sha256` covers every other file."""
+    """The description of an artifact; `sha256` covers every other file."""
 
     format: int
     name: str
@@ -48,7 +48,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     dataset_config: str
     model_config: str
     mlflow_run: str
-    example: dict[str, Any]  # a typical applicant: most common category, median number; nobody's record
+    example: dict[str, Any]  # a typical applicant: most common categories, median numbers; not a real record
     sha256: dict[str, str]
 
 
@@ -56,14 +56,14 @@ class Artifact:
     """A verified artifact.
 
     Attributes:
-        folder: where it lies.
-        manifest: what it says of itself.
-        schema: the compiled dataset it was trained for.
-        background: made-up applicants whom explanations start from.
+        folder: where it is.
+        manifest: its description.
+        schema: the compiled dataset that it was trained on.
+        background: the synthetic applicants that explanations compare with.
     """
 
     def __init__(self, folder: Path, retrain: str) -> None:
-        """Read and verify `folder`; `retrain` is the command that makes a good one."""
+        """Read and verify `folder`; errors name `retrain`, the command that makes a new one."""
         self.folder = folder
 
         def refuse(problem: str) -> ArtifactError:
@@ -81,9 +81,9 @@ class Artifact:
             try:
                 found = sha256((folder / name).read_bytes())
             except OSError:
-                raise refuse(f"lacks {name}") from None
+                raise refuse(f"has no {name}") from None
             if found != self.manifest.sha256.get(name):
-                raise refuse(f"has another {name} than its manifest says")
+                raise refuse(f"has a {name} that differs from its manifest")
         read = DATASET
         try:
             dataset = msgspec.json.decode((folder / read).read_bytes(), type=Dataset)
@@ -95,7 +95,7 @@ class Artifact:
 
     @property
     def tag(self) -> str:
-        """Name and version, as answers and records carry them."""
+        """Name and version, as in responses and records."""
         return f"{self.manifest.name}:{self.manifest.version}"
 
     @property
@@ -109,15 +109,15 @@ class Artifact:
         return (self.folder / CARD_PAGE).read_text(encoding="utf-8")
 
     def scorer(self) -> Scorer:
-        """ONNX Runtime around the graph that takes the raw record."""
+        """A scorer on the graph that takes raw records."""
         return Scorer(self.folder / MODEL, self.schema)
 
     def encoded_scorer(self) -> EncodedScorer:
-        """ONNX Runtime around its network alone."""
+        """A scorer on the network alone."""
         return EncodedScorer(self.folder / ENCODED, self.schema)
 
     def describe(self) -> dict[str, Any]:
-        """What `GET /model` answers."""
+        """The response of `GET /model`."""
         dataset, manifest = self.schema.dataset, self.manifest
         properties = self.schema.json_schema["properties"]
         return {
@@ -142,7 +142,7 @@ class Artifact:
 
 
 def describe_feature(feature: Any, schema: dict[str, Any]) -> dict[str, Any]:
-    """One feature for people: its type and what is allowed."""
+    """One feature for people: its type and the values allowed."""
     shown: dict[str, Any] = {"name": feature.name, "type": feature.type, "description": feature.description}
     if feature.type == "categorical":
         shown["categories"] = feature.categories
@@ -157,7 +157,7 @@ def sha256(content: bytes) -> str:
 
 
 def content_version(parts: Iterable[bytes]) -> str:
-    """A version from content: the first 16 hexadecimal digits of a SHA-256 over the digests of `parts`.
+    """A version derived from content: the first 16 hexadecimal digits of a SHA-256 over the digests of `parts`.
 
     >>> content_version([b"dataset", b"model"])
     '6f9e264e8e1bce9c'

@@ -1,7 +1,7 @@
-"""The reference that explanations start from: made-up applicants whose mean log-odds are those of the base rate.
+"""The reference of explanations: synthetic applicants whose mean log-odds are those of the base rate.
 
-Owns the file `background.json` of an artifact, log-odds, and the weights that hit the base rate. Leaves making the
-applicants up to `train.publishing.background`, and explaining against them to `models.explanation`.
+Owns the file `background.json` of an artifact, log-odds, and the weights that match the base rate. Leaves making the
+applicants to `train.publishing.background`, and explanations to `models.explanation`.
 """
 
 import math
@@ -12,18 +12,18 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-SMALLEST = 2.0**-24  # half the step of float32 below 1: a probability that is rounded to 0 or 1 is this far from it
-STEEPEST = 64.0  # bound on the slope of the weights' logarithm in the log-odds
-HALVINGS = 200  # beyond them the bounds of the slope are neighbours among the doubles
+SMALLEST = 2.0**-24  # half the float32 step below 1: how far a probability that rounds to 0 or 1 can be from it
+MAX_SLOPE = 64.0  # of the weights' logarithm in the log-odds
+BISECTIONS = 200  # enough for the bounds of the slope to become adjacent doubles
 
 
 class Background(Struct, frozen=True, kw_only=True):
     """The file.
 
     Attributes:
-        base_rate: share of the event among the rows that the model was trained on.
-        applicants: values of the model's inputs by name, null where missing; each is drawn for itself from all the
-            values of its column, so together they are nobody's record.
+        base_rate: share of the event among the training rows.
+        applicants: values of the model's inputs by name, null where missing; each value is drawn independently from its
+            column, so no applicant is a real record.
     """
 
     base_rate: Annotated[float, Meta(gt=0, lt=1)]
@@ -31,7 +31,7 @@ class Background(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def decode(cls, content: bytes) -> "Background":
-        """The file's content, typed; raises `msgspec.DecodeError`."""
+        """Parse the file's content; raises `msgspec.DecodeError`."""
         return msgspec.json.decode(content, type=cls)
 
     def encode(self) -> bytes:
@@ -62,8 +62,8 @@ def probability_of(odds: float) -> float:
 def weights(odds: NDArray[np.float64], base_rate: float) -> NDArray[np.float64]:
     """Weights `[applicants]`, sum 1, under which the mean of `odds` `[applicants]` is the log-odds of `base_rate`.
 
-    Of all such weights they are the least uneven ones, in the sense of relative entropy: exponential in the log-odds
-    (Csiszar, 1975, "I-divergence geometry"). Where the base rate is beyond every applicant's, all weigh the same.
+    Of all such weights these are the closest to uniform in relative entropy: exponential in the log-odds
+    (Csiszar, 1975, "I-divergence geometry"). If the base rate is outside the applicants' range, all weigh the same.
 
     >>> found = weights(np.array([-2.0, -1.0, 1.0]), 0.5)
     >>> bool(abs(found @ np.array([-2.0, -1.0, 1.0])) < 1e-12), found.round(3).tolist()
@@ -72,17 +72,17 @@ def weights(odds: NDArray[np.float64], base_rate: float) -> NDArray[np.float64]:
     target = math.log(base_rate / (1 - base_rate))
     if not odds.min() < target < odds.max():
         return np.full(len(odds), 1 / len(odds))
-    low, high = -STEEPEST, STEEPEST
-    for _ in range(HALVINGS):
+    low, high = -MAX_SLOPE, MAX_SLOPE
+    for _ in range(BISECTIONS):
         slope = (low + high) / 2
-        if _tilted(odds, slope) @ odds < target:
+        if _exponential_weights(odds, slope) @ odds < target:
             low = slope
         else:
             high = slope
-    return _tilted(odds, (low + high) / 2)
+    return _exponential_weights(odds, (low + high) / 2)
 
 
-def _tilted(odds: NDArray[np.float64], slope: float) -> NDArray[np.float64]:
+def _exponential_weights(odds: NDArray[np.float64], slope: float) -> NDArray[np.float64]:
     raised = np.exp(slope * odds - (slope * odds).max())
     shares: NDArray[np.float64] = raised / raised.sum()
     return shares

@@ -1,6 +1,6 @@
 """Which version of a model is the champion: a file beside the versions in the BentoML store, like BentoML's `latest`.
 
-Owns that file and what a tag with the version `champion` means. Leaves who may change it to `train.registry`.
+Owns that file and the meaning of the version `champion` in a tag. Leaves who may change it to `train.registry`.
 """
 
 import os
@@ -10,7 +10,7 @@ ALIAS = "champion"
 
 
 def champion(versions: Path) -> str | None:
-    """The champion's version; without a file, the only version that there is.
+    """The champion's version; without the file, the only version if there is just one.
 
     Args:
         versions: the folder of a model's versions in the store.

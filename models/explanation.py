@@ -1,14 +1,14 @@
-"""Why an applicant has this probability: what each feature adds to the log-odds of the base rate.
+"""Explanations of a probability: what each feature adds to the log-odds of the base rate.
 
-Owns the contributions, the reasons for a decline, and their answer. Leaves the reference to `models.background` and
-who may ask to `serving.http.explain`.
+Owns the contributions, the reasons for a decline, and the response types. Leaves the reference to `models.background`
+and access to `serving.http.explain`.
 
 The contributions are Shapley values of the log-odds (Lundberg and Lee, 2017, arXiv:1705.07874) against the applicants
-of the reference. On the way from one of them to the applicant the features change one by one, in a random order and
-once more in the reverse order; what the log-odds change by is the feature's. Every way ends at the applicant, so the
-contributions add up to the whole difference whatever the orders are. Both directions together (antithetic sampling:
-Mitchell et al., 2022, JMLR 23:43) give exact Shapley values as far as no more than two features act together; the rest
-is averaged over the reference, in which each applicant has an order of its own. How close: `benchmarks/explain.py`.
+of the reference. From each of them the features change to the applicant's values one by one, in a random order and then
+in the reverse order; each change in the log-odds counts for the feature that changed. Every path ends at the applicant,
+so the contributions add up to the whole difference for any order. Both directions together (antithetic sampling:
+Mitchell et al., 2022, JMLR 23:43) give exact Shapley values where at most two features interact; the rest is averaged
+over the reference, in which each applicant has its own order. `benchmarks/explain.py` measures how close they are.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,17 +24,17 @@ from models.background import Background, log_odds, probability_of, weights
 from models.schema import Column, Schema
 from models.scorer import DECLINE, Decision, decide
 
-MOST_REASONS = 4  # Regulation B, official commentary on 12 CFR 1002.9(b)(2): more are not likely to help the applicant
-CHUNK_ROWS = 256  # of one call: beyond, a row costs no less, and the memory of the call grows
-SEED = 1  # of the orders; fixed, so that the same request always gets the same bits
+MAX_REASONS = 4  # Regulation B, official commentary on 12 CFR 1002.9(b)(2): more are not likely to help the applicant
+CHUNK_ROWS = 256  # rows per call: more make a row no cheaper, and take more memory
+SEED = 1  # of the orders; fixed, so that the same request always gives the same bits
 
 
 class Contribution(Struct, frozen=True, gc=False):
-    """What one feature adds."""
+    """The contribution of one feature."""
 
     feature: str
     value: Annotated[Any, Meta(description="as sent; null where it is missing")]
-    log_odds: Annotated[float, Meta(description="above 0 where it speaks for the event")]
+    log_odds: Annotated[float, Meta(description="above 0 where it raises the probability of the event")]
 
 
 class Reason(Struct, frozen=True, gc=False):
@@ -47,17 +47,22 @@ class Reason(Struct, frozen=True, gc=False):
 
 
 class Explanation(Struct, frozen=True):
-    """One element of the answer to `POST /explain`, in the order asked."""
+    """One element of the response of `POST /explain`, in the order of the request."""
 
     application_id: Annotated[str, Meta(description="as sent, or a UUIDv7")]
-    probability: Annotated[float, Meta(ge=0, le=1, description="as `/predict` gives it")]
+    probability: Annotated[float, Meta(ge=0, le=1, description="as returned by `/predict`")]
     decision: Decision
     model: Annotated[str, Meta(description="name and version of the model that is explained")]
-    base_rate: Annotated[float, Meta(description="share of the event among the rows that the model was trained on")]
+    base_rate: Annotated[float, Meta(description="share of the event among the training rows")]
     base_log_odds: Annotated[float, Meta(description="log-odds of the base rate, from which the contributions start")]
-    log_odds: Annotated[float, Meta(description="of the probability: base_log_odds and all contributions")]
-    contributions: Annotated[list[Contribution], Meta(description="of every input of the model, in its order")]
-    reasons: Annotated[list[Reason], Meta(max_length=MOST_REASONS, description="of a decline, the strongest first")]
+    log_odds: Annotated[float, Meta(description="of the probability: base_log_odds plus all contributions")]
+    contributions: Annotated[
+        list[Contribution], Meta(description="of every input of the model, in the order of the dataset")
+    ]
+    reasons: Annotated[
+        list[Reason],
+        Meta(max_length=MAX_REASONS, description="for a decline, the strongest first; empty for an approval"),
+    ]
 
 
 class Explainer:
@@ -65,7 +70,7 @@ class Explainer:
 
     Args:
         schema: the compiled dataset.
-        probabilities: the graph: inputs of shape `[batch, 1]` to probabilities `[batch]`.
+        probabilities: the graph, from inputs of shape `[batch, 1]` to probabilities `[batch]`.
         background: the reference.
         model: name and version.
         seed: of the orders.
@@ -92,7 +97,7 @@ class Explainer:
         self._orders = np.argsort(np.random.default_rng(seed).random(shape), axis=1)  # [reference, features]
 
     def explain(self, applicant: Struct) -> Explanation:
-        """The contributions of one applicant, a row of the schema; the same whoever else asks, and whenever."""
+        """The explanation of one applicant, a row of the schema; it depends on nothing else."""
         feed = self._schema.feed([applicant])
         probability = self._probabilities(feed)
         shares = self._contributions(feed, float(log_odds(probability)[0])).tolist()
@@ -112,17 +117,17 @@ class Explainer:
             base_log_odds=self.base_log_odds,
             log_odds=float(log_odds(probability)[0]),
             contributions=contributions,
-            reasons=principal(contributions, self._schema.inputs) if decision == DECLINE else [],
+            reasons=principal_reasons(contributions, self._schema.inputs) if decision == DECLINE else [],
         )
 
     def _contributions(self, feed: Mapping[str, Column], odds: float) -> NDArray[np.float64]:
         """Shapley values `[features]` that add up to `odds` less the log-odds of the base rate."""
-        # Where an applicant has the reference's value nothing changes: no row is scored, and nothing is contributed.
+        # A feature that has the reference's value changes nothing: it needs no row, and contributes nothing.
         differs = np.concatenate([_differs(column, feed[name]) for name, column in self._reference.items()], axis=1)
-        position = np.where(differs, _ranks(differs, self._orders), 0)  # 1 is changed first; 0 never
+        position = np.where(differs, _ranks(differs, self._orders), 0)  # 1 changes first, 0 never
         steps = differs.sum(axis=1)  # [reference]
         number = np.arange(differs.shape[1] + 1)
-        row, step = np.nonzero((number > 0) & (number < steps[:, None]))  # both ends of a way are known
+        row, step = np.nonzero((number > 0) & (number < steps[:, None]))  # both ends of a path are known
         there = differs[row] & (position[row] <= step[:, None])
         changed = np.concatenate([there, differs[row] & ~there])  # [batch, features]
         halfway = {name: column[np.tile(row, 2)] for name, column in self._reference.items()}
@@ -132,35 +137,37 @@ class Explainer:
         forward[:, 0] = self._odds
         backward[number >= steps[:, None]] = np.repeat(self._odds, len(number) - steps)
         forward[row, step], backward[row, step] = np.split(self._log_odds(halfway), 2)
-        gained = np.diff(forward, axis=1) - np.diff(backward, axis=1)  # by the feature in each position, both ways
+        gained = np.diff(forward, axis=1) - np.diff(
+            backward, axis=1
+        )  # by the feature in each position, in both directions
         each = np.take_along_axis(gained, np.maximum(position - 1, 0), axis=1)
         shapley: NDArray[np.float64] = self._weights @ np.where(differs, each / 2, 0.0)
         return shapley
 
     def _log_odds(self, feed: Mapping[str, Column]) -> NDArray[np.float64]:
-        """Log-odds `[batch]`; every call holds rows of one applicant, so nobody else's can move a bit of them."""
+        """Log-odds `[batch]`; a call holds rows of one applicant only, so others cannot change a bit of them."""
         rows = len(next(iter(feed.values())))
         parts = [slice(start, start + CHUNK_ROWS) for start in range(0, rows, CHUNK_ROWS)]
         found = [self._probabilities({name: column[part] for name, column in feed.items()}) for part in parts]
         return log_odds(np.concatenate(found)) if found else np.zeros(0)
 
 
-def principal(contributions: list[Contribution], features: tuple[Feature, ...]) -> list[Reason]:
-    """At most four reasons, strongest first: the features that speak for the event, or the one that does most nearly.
+def principal_reasons(contributions: list[Contribution], features: tuple[Feature, ...]) -> list[Reason]:
+    """At most four reasons, the strongest first: the features that favour the event, or else the closest one.
 
     >>> shares = [Contribution("term", 48, 0.5), Contribution("savings", "none", -0.1)]
     >>> term = Feature(name="term", type="integer", reason="the term of the credit")
-    >>> principal(shares, (term, Feature(name="savings", type="categorical")))
+    >>> principal_reasons(shares, (term, Feature(name="savings", type="categorical")))
     [Reason(feature='term', text='the term of the credit', value=48, log_odds=0.5)]
     """
-    texts = {feature.name: feature.plain for feature in features}
+    texts = {feature.name: feature.reason_text for feature in features}
     ordered = sorted(contributions, key=lambda contribution: -contribution.log_odds)
-    named = [contribution for contribution in ordered if contribution.log_odds > 0] or ordered[:1]
-    return [Reason(one.feature, texts[one.feature], one.value, one.log_odds) for one in named[:MOST_REASONS]]
+    favouring = [contribution for contribution in ordered if contribution.log_odds > 0] or ordered[:1]
+    return [Reason(one.feature, texts[one.feature], one.value, one.log_odds) for one in favouring[:MAX_REASONS]]
 
 
 def _ranks(differs: NDArray[np.bool_], orders: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Position, from 1, of each feature among those that differ, `[reference, features]`; others mean nothing.
+    """Position, from 1, of each feature among those that differ, `[reference, features]`; undefined for the others.
 
     >>> _ranks(np.array([[True, False, True]]), np.array([[2, 1, 0]])).tolist()
     [[2, 1, 1]]
@@ -172,14 +179,14 @@ def _ranks(differs: NDArray[np.bool_], orders: NDArray[np.int64]) -> NDArray[np.
 
 
 def _differs(reference: Column, value: Column) -> NDArray[np.bool_]:
-    """Whether `value` `[1, 1]` is another than each of `reference` `[reference, 1]`; missing equals missing."""
-    missing = (reference != reference) & (value != value)  # NaN alone is unlike itself
+    """Where `value` `[1, 1]` differs from `reference` `[reference, 1]`; missing equals missing."""
+    missing = (reference != reference) & (value != value)  # only NaN differs from itself
     unlike: NDArray[np.bool_] = np.asarray(reference != value, dtype=np.bool_) & ~missing
     return unlike
 
 
 def _shown(feature: Feature, value: Any) -> Any:
-    """A value as an answer shows it: whole numbers without a point, null where there is none."""
+    """A value as shown in a response: whole numbers without a decimal point, null if missing."""
     if value is None or value is UNSET:
         return None
     return int(value) if feature.type == "integer" else value

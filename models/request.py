@@ -1,8 +1,8 @@
-"""From the bytes of a request to typed rows, or to everything that is wrong with them.
+"""From the bytes of a request to typed rows, or to a list of everything wrong with them.
 
-Two readers share one set of rules, the schema. The quick one (msgspec) parses and checks in one pass and
-takes every good request. What it refuses goes to the thorough one, which reads the JSON again and lists
-each fault with row, field, value and what is allowed. A test holds the two against each other.
+Two parsers share the rules of the schema. The fast one (msgspec) parses and validates in one pass, and accepts every
+valid request. Whatever it rejects goes to the thorough one, which parses the JSON again and lists each fault with row,
+field, value and what is allowed. A test compares the two.
 """
 
 import difflib
@@ -21,10 +21,10 @@ from models.application_ids import ApplicationIds
 from models.errors import Detail, Rejected
 from models.schema import MAX_ID_LENGTH, Schema, optional
 
-MAX_DETAILS = 20  # faults listed in one answer
-MAX_SHOWN = 64  # characters of a refused value that an answer repeats
-EXACT_DIGITS = 15  # whole numbers of so many digits are exact as doubles
-MAX_CATEGORIES = 30  # categories named when a value is in none of them
+MAX_DETAILS = 20  # faults listed per response
+MAX_SHOWN = 64  # characters of an invalid value that a response repeats
+EXACT_DIGITS = 15  # whole numbers of up to this many digits are exact as doubles
+MAX_CATEGORIES = 30  # categories listed when a value is none of them
 ENVELOPE = "applicants"
 LONG_BODY, QUOTE = 8192, ord('"')
 
@@ -32,7 +32,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: JSON can spell i
 
 
 class _Object(dict[str, Any]):
-    """A JSON object that remembers which keys stood twice."""
+    """A JSON object that remembers repeated keys."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -46,7 +46,7 @@ class RequestDecoder:
 
     Args:
         schema: the compiled dataset.
-        max_rows: the most applicants that one request may bring.
+        max_rows: the most applicants per request.
     """
 
     def __init__(self, schema: Schema, max_rows: int) -> None:
@@ -58,7 +58,7 @@ class RequestDecoder:
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
         attributes = schema.row.__struct_fields__
         features = schema.dataset.features
-        # Quotes of a row without its optional fields: two a key, and two a text value.
+        # Quotes of a row without its optional fields: two per key, and two per text value.
         self._quotes = sum(4 if f.type == "categorical" else 2 for f in features if not optional(f))
         self._optional = [
             (attribute, 4 if feature.type == "categorical" else 2)
@@ -80,17 +80,17 @@ class RequestDecoder:
         return rows
 
     def convert(self, applicants: list[Any]) -> list[Struct]:
-        """Rows of applicants that `decode` has found to be valid, and another parser has read."""
+        """Rows of applicants that another parser has read, and that are known to be valid."""
         rows = [msgspec.convert(applicant, self.schema.row) for applicant in applicants]
         self._identifiers.complete(rows)
         return rows
 
     def _expected_quotes(self, rows: list[Struct]) -> int:
-        """Quotes in a body that holds `rows` and no key twice.
+        """Quotes in a body that holds `rows` and repeats no key.
 
-        The parser lets the last of two equal keys win without a word. Each key costs two quotes, so a body
-        with more of them than its rows explain has a doubled key (or an escaped quote) and is read thoroughly.
-        Counting costs 0.1 us a kilobyte; parsing into a dict that sees doubled keys costs 20 times the whole request.
+        msgspec silently keeps the last of repeated keys. Each key takes two quotes, so a body with more quotes than
+        its rows need has a repeated key (or an escaped quote), and goes to the thorough parser. Counting costs 0.1 us
+        per kilobyte; parsing into a dict that notices repeated keys costs 20 times the whole request.
         """
         quotes = 2 + self._quotes * len(rows)
         for row in rows:
@@ -101,8 +101,8 @@ class RequestDecoder:
         return quotes
 
     def _explain(self, body: bytes) -> list[Struct]:
-        """Read thoroughly: raise `Rejected` with every fault, or return the rows when there is none."""
-        # Python builds an object for each of these; five million empty ones would hold the worker up for a minute.
+        """The thorough parser: raises `Rejected` with every fault, or returns the rows if there is none."""
+        # Python builds an object for each of these; five million empty ones would block the worker for a minute.
         if sum(body.count(mark) for mark in (b"{", b"[", b",")) > (self.max_rows + 2) * (len(self.schema.names) + 4):
             raise Rejected(413, f"more values than {self.max_rows} applicants have")
         envelope = parse(body)
@@ -126,7 +126,7 @@ class RequestDecoder:
 
 
 def count_quotes(body: bytes) -> int:
-    """How many there are; from a few kilobytes on numpy counts them eight times sooner.
+    """The number of quotes; beyond a few kilobytes NumPy counts eight times faster.
 
     >>> count_quotes(b'{"age": 30}'), count_quotes(b'"' * LONG_BODY)
     (2, 8192)
@@ -137,25 +137,25 @@ def count_quotes(body: bytes) -> int:
 
 
 def parse(body: bytes) -> Any:
-    """JSON with doubled keys remembered and NaN, Infinity and 1e400 let through to be named; raises `Rejected` 400."""
+    """JSON, with repeated keys noted, and NaN, Infinity and 1e400 left for a later message; raises `Rejected` 400."""
     try:
         return json.loads(body.decode(), object_pairs_hook=_Object, parse_int=_whole)
     except UnicodeDecodeError as error:
         raise Rejected(400, f"not JSON: byte {error.start} is not UTF-8", "invalid_json") from None
     except RecursionError:
-        raise Rejected(400, "not JSON that this service reads: nested too deeply", "invalid_json") from None
+        raise Rejected(400, "nested too deeply", "invalid_json") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise Rejected(400, f"not JSON: {error.msg} at {where}", "invalid_json") from None
 
 
 def reject_envelope() -> NoReturn:
-    """Refuse a body that is JSON but not the envelope."""
+    """Reject a body that is JSON but not the envelope."""
     raise Rejected(400, 'the body must be {"applicants": [{...}, ...]} and nothing else', "invalid_envelope")
 
 
 def reject(faults: list[Detail]) -> NoReturn:
-    """Refuse with the first `MAX_DETAILS` faults."""
+    """Reject with the first `MAX_DETAILS` faults."""
     shown = tuple(faults[:MAX_DETAILS])
     more = ", the first of them listed" if len(faults) > MAX_DETAILS else ""
     noun = "value" if len(shown) == 1 else "values"
@@ -172,7 +172,7 @@ def row_faults(schema: Schema, index: int, applicant: Any) -> list[Detail]:
         return [fault(None, applicant, "must be an object of features")]
     doubled = getattr(applicant, "doubled", [])
     unknown = [name for name in applicant if name not in schema.names]
-    # A body of a million keys is told about the first of them, and holds nobody up.
+    # A body of a million keys gets messages for the first few, and blocks nobody.
     faults = [fault(name, applicant[name], "is given twice") for name in doubled[:MAX_DETAILS]]
     faults += [fault(name, applicant[name], _unknown(name, schema)) for name in unknown[:MAX_DETAILS]]
     for feature in schema.dataset.features:
@@ -230,7 +230,7 @@ def _listed(categories: tuple[str, ...]) -> str:
 
 
 def shown(value: Any) -> Any:
-    """A refused value as an answer may repeat it: short, and valid JSON.
+    """An invalid value as a response can repeat it: short, and valid JSON.
 
     >>> shown(float("nan")), shown([1, 2]), shown(-3)
     ('NaN', 'a list', -3)
@@ -246,5 +246,5 @@ def shown(value: Any) -> Any:
 
 
 def _whole(digits: str) -> int | float:
-    """A whole number; a long one as the double that the quick reader makes of it."""
+    """A whole number; a long one becomes a double, as in the fast parser."""
     return int(digits) if len(digits) <= EXACT_DIGITS else float(digits)

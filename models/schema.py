@@ -1,7 +1,7 @@
-"""The schema: everything that follows from a dataset file, compiled once.
+"""The schema: everything derived from a dataset file, compiled once.
 
 Owns the row type that requests decode into, the arrays that the graph takes, and the OpenAPI schema.
-Leaves decoding of a request body to `models.request`, and the graph itself to `train.network.onnx_graph`.
+Leaves decoding a request body to `models.request`, and the graph itself to `train.network.onnx_graph`.
 """
 
 import math
@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from configs.dataset import RESERVED, Dataset, Feature
 
 MAX_ID_LENGTH = 64  # characters of an application_id
-MISSING_TEXT = ""  # a categorical value that is not there, in the table and at the graph's input
+MISSING_TEXT = ""  # a missing categorical value, in the table and at the graph's input
 
 Column = NDArray[np.float32] | NDArray[np.object_]  # one input of the graph, `[batch, 1]`
 Values = Sequence[Any] | NDArray[Any]  # `[batch]`, `None` where missing
 
 
 def _kind(feature: Feature) -> Any:
-    """The type of one field of a row; msgspec checks it while it parses."""
+    """The type of one field of a row; msgspec validates it while parsing."""
     kind: Any
     if feature.type == "categorical":
         kind = Literal[feature.categories]
     else:
-        # JSON does not tell 6 from 6.0, so a whole number is a double that is a multiple of one.
+        # JSON does not distinguish 6 from 6.0, so a whole number is a double that is a multiple of one.
         step = 1 if feature.type == "integer" else None
         kind = Annotated[float, Meta(ge=feature.lowest, le=feature.highest, multiple_of=step)]
     if feature.nullable:
@@ -39,7 +39,7 @@ def _kind(feature: Feature) -> Any:
 
 
 def optional(feature: Feature) -> bool:
-    """Whether an applicant may come without the field: protected and nullable ones may."""
+    """Whether an applicant may omit the field: true of protected and nullable ones."""
     return feature.protected or feature.nullable
 
 
@@ -48,10 +48,10 @@ class Schema:
 
     Attributes:
         dataset: the file.
-        inputs: the features that the model sees, in the dataset's order; never a protected one.
+        inputs: the features that the model sees, in the dataset's order; without the protected ones.
         categorical: those of `inputs` with a vocabulary.
         numeric: those of `inputs` with a range.
-        row: the msgspec type of one applicant, in which field `f<i>` is feature number `i`.
+        row: the msgspec type of one applicant; its attribute `f<i>` is feature number `i`.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -77,28 +77,28 @@ class Schema:
             rename={attribute: name for name, attribute in self._attributes.items()},
             forbid_unknown_fields=True,
             kw_only=True,
-            gc=False,  # a row holds texts and numbers only, so it cannot be part of a cycle
+            gc=False,  # a row holds only text and numbers, so it cannot be part of a cycle
         )
 
     def __reduce__(self) -> tuple[type["Schema"], tuple[Dataset]]:
-        return Schema, (self.dataset,)  # the row type is made, so another process has to make it again
+        return Schema, (self.dataset,)  # the row type is made at run time, so another process has to make it again
 
     def values_of(self, features: Sequence[Feature]) -> Callable[[Struct], tuple[Any, ...]]:
-        """A function that takes the values of these features of a row at once."""
+        """A function that returns the values of these features of a row."""
         attributes = [self._attributes[feature.name] for feature in features]
         if len(attributes) > 1:
             return attrgetter(*attributes)
         return lambda row: tuple(getattr(row, attribute) for attribute in attributes)
 
     def feed(self, rows: Sequence[Struct]) -> dict[str, Column]:
-        """The graph's inputs for `rows`: name to array of shape `[batch, 1]`, text as object, numbers as float32."""
+        """The graph's inputs for `rows`: by name, arrays of shape `[batch, 1]`, text as object, numbers as float32."""
         columns: dict[str, Column] = {}
         for features, values_of in self._kinds:
             values = list(zip(*map(values_of, rows), strict=True))
             for index, feature in enumerate(features):
                 if feature.nullable:
                     values[index] = tuple(_present(feature, value) for value in values[index])
-            # One array for all columns of a kind, of which each column is a piece: an array each costs 1 us.
+            # One array for all columns of a kind, each a slice of it: an array per column costs 1 us each.
             block = np.empty((len(features), len(rows), 1), dtype=_dtype(features[0]))
             block[:, :, 0] = values
             columns.update(zip((feature.name for feature in features), block, strict=True))
@@ -110,14 +110,14 @@ class Schema:
 
     @cached_property
     def json_schema(self) -> dict[str, Any]:
-        """Schema of one applicant, as OpenAPI 3.0 writes it."""
+        """The schema of one applicant in OpenAPI 3.0."""
         properties = {feature.name: _property(feature) for feature in self.dataset.features}
         properties[RESERVED] = {
             "type": "string",
             "minLength": 1,
             "maxLength": MAX_ID_LENGTH,
             "nullable": True,
-            "description": "your own reference; a UUIDv7 is made up where none is given",
+            "description": "your own reference; if it is missing, the service makes a UUIDv7",
         }
         return {
             "title": "Applicant",
@@ -129,7 +129,7 @@ class Schema:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Every field that an applicant may bring, features first."""
+        """Every field of an applicant, features first."""
         return (*self._attributes, RESERVED)
 
 
@@ -145,7 +145,7 @@ def _dtype(feature: Feature) -> Any:
 
 
 def _present(feature: Feature, value: Any) -> Any:
-    """The value, or what the graph takes for a missing one."""
+    """The value, or the graph's spelling of a missing one."""
     if value is None or value is UNSET:
         return MISSING_TEXT if feature.type == "categorical" else math.nan
     return value
@@ -157,7 +157,7 @@ def _property(feature: Feature) -> dict[str, Any]:
     if feature.unit:
         notes.append(f"unit: {feature.unit}")
     if feature.protected:
-        notes.append("protected: recorded and audited, never an input of the model; may be left out")
+        notes.append("protected: recorded and audited, never an input of the model; optional")
     schema: dict[str, Any]
     if feature.type == "categorical":
         schema = {"type": "string", "enum": [*feature.categories]}

@@ -15,11 +15,11 @@ from models.schema import Schema
 Decision = Literal["approve", "decline"]
 APPROVE: Decision = "approve"
 DECLINE: Decision = "decline"
-WARM_UP_ROWS = (1, 2, 64, 1024)  # batch sizes run once before the service says that it is ready
+WARM_UP_ROWS = (1, 2, 64, 1024)  # batch sizes run once before the service is ready
 
 
 def decide(probability: float, threshold: float) -> Decision:
-    """Decline from the threshold upwards.
+    """Decline at or above the threshold.
 
     >>> decide(0.2, 1 / 6), decide(0.1, 1 / 6)
     ('decline', 'approve')
@@ -28,16 +28,16 @@ def decide(probability: float, threshold: float) -> Decision:
 
 
 class Scorer:
-    """The graph of one model, ready to run.
+    """Runs the graph of one model.
 
     Args:
         model: the file `model.onnx`, or its bytes.
-        schema: the compiled dataset that the model was trained for.
+        schema: the compiled dataset that the model was trained on.
     """
 
     def __init__(self, model: Path | bytes, schema: Schema) -> None:
         options = onnxruntime.SessionOptions()
-        # One thread a worker: workers scale over cores, and threads that spin would take the profiler's.
+        # One thread per worker: workers scale over cores, and spinning threads would take the profiler's core.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors
         source = model if isinstance(model, bytes) else str(model)
@@ -65,17 +65,17 @@ class Scorer:
         return [(probability, decide(probability, self.threshold)) for probability in probabilities]
 
     def warm_up(self, row: Struct) -> None:
-        """Run the sizes that grow ONNX Runtime's memory, so that no caller waits for it."""
+        """Run the sizes for which ONNX Runtime allocates memory, so that no request waits for that."""
         for size in WARM_UP_ROWS:
             self.score([row] * size)
 
 
 class EncodedScorer(Scorer):
-    """The network of the same model without the front that reads texts: the same bits, sooner.
+    """Runs the network alone, on codes instead of text: the same bits in less time.
 
     Args:
         model: the file `encoded.onnx`, or its bytes.
-        schema: the compiled dataset that the model was trained for.
+        schema: the compiled dataset that the model was trained on.
     """
 
     def __init__(self, model: Path | bytes, schema: Schema) -> None:

@@ -126,7 +126,7 @@ def test_a_shipped_dataset_is_named_after_its_file_and_has_its_table(path):
 def test_what_a_reason_calls_a_feature_is_its_reason_its_description_or_its_name(reading):
     words = {"features__0__description": "what the loan is for", "features__2__description": "in euros"}
     features = reading(**words, features__2__reason="the money in the account").features
-    assert [feature.plain for feature in features] == ["what the loan is for", "age", "the money in the account"]
+    assert [feature.reason_text for feature in features] == ["what the loan is for", "age", "the money in the account"]
 
 
 def test_german_credit_has_a_reason_for_every_feature_that_is_not_protected():

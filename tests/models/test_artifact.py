@@ -37,7 +37,7 @@ def test_what_training_published_is_taken_as_it_is(trained, folder):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_refused(folder, name):
     (folder / name).unlink()
-    assert f"lacks {name}" in refusal(folder)
+    assert f"has no {name}" in refusal(folder)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -49,7 +49,7 @@ def test_a_damaged_model_names_the_file_and_the_command(copied):
     with (folder / "model.onnx").open("ab") as file:
         file.write(b"x")
     said = start(environment)
-    assert "has another model.onnx than its manifest says" in said
+    assert "has a model.onnx that differs from its manifest" in said
     assert "run: make train" in said
 
 
