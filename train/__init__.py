@@ -1,1 +1,1 @@
-"""From a table of past applications to a published model: one file a stage, in the order of the stages."""
+"""From a table of past applications to a published model: one file per stage."""

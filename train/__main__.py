@@ -1,6 +1,6 @@
-"""`python -m train`: train, judge and publish; and what a team does around it.
+"""`python -m train`: train, judge and publish a model, and manage the published versions.
 
-Standard output is the result alone (a tag, a draft, a table); all else goes to standard error.
+Standard output holds only the result (a tag, a draft, a table); everything else goes to standard error.
 """
 
 import argparse
@@ -20,21 +20,21 @@ STAGES = (
     "evaluate",
     "gate",
     "publish",
-)  # `train.pipeline` has them; it imports PyTorch
+)  # as in `train.pipeline`, which imports PyTorch
 
 SWITCHES = {
     "BENTOML_DO_NOT_TRACK": "True",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's own patience with a server that is not there is minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default, MLflow retries an unreachable server for minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # where the tag belongs, and nothing else
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for the tag alone
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    # BentoML, MLflow and PyTorch take seconds to import and read these switches while they do.
+    # BentoML, MLflow and PyTorch read these at import, which takes seconds and comes later.
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
     try:
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: {error}; make room, or see to the rights, and run again", file=sys.stderr)
+        print(f"error: {error}; free disk space or fix the permissions, and run again", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; nothing was published", file=sys.stderr)
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """All stages, or the one that is named."""
+    """Run all stages, or the one given."""
     workspace = _workspace(options)
     if options.if_missing:
         from train.publishing.store import stored
@@ -72,14 +72,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def tag(options: argparse.Namespace) -> int:
-    """The tag that these inputs give, without training."""
+    """Print the tag that these inputs give, without training."""
     workspace = _workspace(options)
     print(workspace.tag)
     return 0
 
 
 def change(options: argparse.Namespace) -> int:
-    """Promote or roll back."""
+    """Promote a version, or roll back."""
     from train import registry
 
     workspace = _workspace(options)
@@ -88,12 +88,12 @@ def change(options: argparse.Namespace) -> int:
         event = registry.promote(name, options.version, by, options.why, approvers)
     else:
         event = registry.rollback(name, by, options.why, approvers)
-    print(f"{name}:{event.version} is the champion; services that follow it serve it from their next start")
+    print(f"{name}:{event.version} is the champion; services that follow the champion serve it after a restart")
     return 0
 
 
 def history(options: argparse.Namespace) -> int:
-    """Every change of the champion."""
+    """Print every change of the champion."""
     from train import registry
 
     workspace = _workspace(options)
@@ -104,7 +104,7 @@ def history(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """The leaderboard."""
+    """Print the leaderboard."""
     from train.console import Console
     from train.evaluation.leaderboard import leaderboard
 
@@ -113,7 +113,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def search(options: argparse.Namespace) -> int:
-    """The best model file that a search finds."""
+    """Search for a better model file, and print its path."""
     from train.console import Console
     from train.tuning.search import tune
 
@@ -122,7 +122,7 @@ def search(options: argparse.Namespace) -> int:
 
 
 def draft(options: argparse.Namespace) -> int:
-    """A dataset file for a table, to be reviewed."""
+    """Print a draft of a dataset file for a table."""
     from train.drafting.describe import describe
 
     print(describe(options.table, options.target, options.event), end="")
@@ -135,7 +135,7 @@ def _workspace(options: argparse.Namespace) -> Workspace:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 upwards")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     inputs.add_argument("--model", type=Path, default=Path("configs/models/001_production.yaml"))
     inputs.add_argument("--gates", type=Path, default=Path("configs/gates.yaml"))
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, parents=[inputs])
-    parser.add_argument("--if-missing", action="store_true", help="do nothing when the store has this very model")
+    parser.add_argument("--if-missing", action="store_true", help="do nothing if the store already has this model")
     parser.set_defaults(command="run", run=run)
     commands = parser.add_subparsers(metavar="command")
 
@@ -155,29 +155,31 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     for stage in STAGES:
-        command(stage, run, f"the stage {stage} alone, from the files of those before it")
-    command("tag", tag, "the tag that these inputs give, without training")
+        command(stage, run, f"run only the stage {stage}, from the files of earlier stages")
+    command("tag", tag, "print the tag that these inputs give, without training")
     made = command("promote", change, "make a published version the champion")
-    made.add_argument("version", help="a version, or the beginning of one")
+    made.add_argument("version", help="a version, or the first characters of one")
     _add_reason(made)
-    _add_reason(command("rollback", change, "make the champion before the present one the champion again"))
-    made = command("leaderboard", evaluate, "every model file and the classics on the same repeated folds")
-    made.add_argument("--repeats", type=int, default=10, help="times ten folds (default: 10)")
-    made = command("tune", search, "search for a better model file, from the one given; goes on where it was stopped")
-    made.add_argument("--trials", type=_count, default=50, help="earlier ones of the search included (default: 50)")
-    made.add_argument("--out", type=Path, default=Path("configs/models/tuned.yaml"), help="the model file to write")
-    command("history", history, "every change of the champion: who, when, why, on what evidence")
+    _add_reason(command("rollback", change, "make the previous champion the champion again"))
+    made = command("leaderboard", evaluate, "compare every model file and classic models on the same repeated folds")
+    made.add_argument("--repeats", type=int, default=10, help="of ten folds (default: 10)")
     made = command(
-        "describe", draft, "draft the dataset file of a table: its types, ranges, vocabularies, protected columns"
+        "tune", search, "search for a better model file, starting from the given one; resumes where it stopped"
+    )
+    made.add_argument("--trials", type=_count, default=50, help="in total, with those of earlier runs (default: 50)")
+    made.add_argument("--out", type=Path, default=Path("configs/models/tuned.yaml"), help="the model file to write")
+    command("history", history, "print every change of the champion: who, when, why, on what evidence")
+    made = command(
+        "describe", draft, "draft the dataset file of a table: types, ranges, vocabularies, protected columns"
     )
     made.add_argument("table", type=Path, help="CSV or Parquet")
     made.add_argument("--target", required=True, help="the column to predict")
-    made.add_argument("--event", help="the value whose probability is wanted; without it, the values are listed")
+    made.add_argument("--event", help="the value whose probability to predict; without it, the values are listed")
     return parser
 
 
 def _add_reason(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--by", default="", help="who decides this (default: who runs it)")
+    command.add_argument("--by", default="", help="who decides (default: the current user)")
     command.add_argument("--why", required=True, help="the reason, for the record")
 
 

@@ -1,7 +1,7 @@
-"""Stage check: the table against the dataset file, every value, before anything is learnt from it.
+"""Stage check: validates every value of the table against the dataset file, before any training.
 
-The rules for a value are those of a request (`models.request.value_fault`), so the model is trained on what
-the service accepts. Leaves drift, duplicates and class balance over time to later checks.
+A value must satisfy the same rules as in a request (`models.request.value_fault`), so the model is trained on what the
+service accepts. Leaves checks of the table as a whole to `train.checks`.
 """
 
 import math
@@ -23,12 +23,12 @@ from train.tables.table import Table
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
-def check(dataset: Dataset, least_of_each: int) -> Table:
+def check(dataset: Dataset, min_rows_per_class: int) -> Table:
     """Read the dataset's table and check every value.
 
     Args:
-        dataset: the dataset file; its path is taken relative to the working directory.
-        least_of_each: rows that event and non-event must each have for the folds to hold some of both.
+        dataset: the dataset file; its path is relative to the working directory.
+        min_rows_per_class: rows that each of the two outcomes must have, so that every fold holds some of both.
     """
     path = Path(dataset.source.path)
     faults, outcomes = Faults(), Counter[str]()
@@ -43,12 +43,12 @@ def check(dataset: Dataset, least_of_each: int) -> Table:
         happened.append(np.array([text == dataset.target.event for text in texts], dtype=np.int64))
     faults.stop(path)
     target = np.concatenate(happened)
-    _check_classes(path, dataset, outcomes, target, least_of_each)
+    _check_classes(path, dataset, outcomes, target, min_rows_per_class)
     return Table({name: joined(parts.pop(name)) for name in [*parts]}, target, np.concatenate(lines))
 
 
 def _convert(batch: TableChunk, feature: Feature, faults: Faults) -> TableColumn:
-    """One column as text or floats; faults are added with their line. Each distinct value is looked at once."""
+    """One column as text or floats; faults are added with their line. Each distinct cell is checked once."""
     seen: dict[Any, tuple[Any, str | None]] = {}
     values = []
     for line, cell in zip(batch.lines, batch.columns[feature.name], strict=True):
@@ -58,13 +58,13 @@ def _convert(batch: TableChunk, feature: Feature, faults: Faults) -> TableColumn
         value, fault = seen[cell]
         if fault:
             faults.add(f"line {line}, column {feature.name!r}: {cell!r} {fault}")
-            value = None  # it may be of another kind than its column, which nobody will see any more
+            value = None  # it may not fit the type of the column, and the table is rejected anyway
         values.append(value)
     return np.array(values, dtype=object) if feature.type == "categorical" else NumberColumn(values)
 
 
 def _outcomes(batch: TableChunk, column: str, faults: Faults) -> list[str]:
-    """The outcomes as text; a missing one is a fault."""
+    """The outcomes as text; a missing outcome is a fault."""
     texts = [str(value) for value in batch.columns[column]]
     if "" in texts:
         for line, text in zip(batch.lines, texts, strict=True):
@@ -74,7 +74,7 @@ def _outcomes(batch: TableChunk, column: str, faults: Faults) -> list[str]:
 
 
 def _value(feature: Feature, cell: Any) -> Any:
-    """A cell as the value that a request would bring: empty is null, numbers are floats, categories text."""
+    """A cell as the value of a request: an empty cell is null, numbers are floats, categories text."""
     if cell == "" or (isinstance(cell, float) and math.isnan(cell)):
         return None
     if feature.type == "categorical":
@@ -84,16 +84,18 @@ def _value(feature: Feature, cell: Any) -> Any:
     return cell if isinstance(cell, bool) else float(cell)
 
 
-def _check_classes(path: Path, dataset: Dataset, outcomes: Counter[str], target: NDArray[np.int64], least: int) -> None:
+def _check_classes(
+    path: Path, dataset: Dataset, outcomes: Counter[str], target: NDArray[np.int64], min_rows: int
+) -> None:
     column, event = dataset.target.column, dataset.target.event
     if not len(target):
         raise TableError(path, ["has a header and no rows"])
     if not target.any():
         known = ", ".join(repr(value) for value in sorted(outcomes)[:5])
-        raise TableError(path, [f"column {column!r} never takes the event {event!r}, only {known}; mend target.event"])
+        raise TableError(path, [f"column {column!r} never takes the event {event!r}, only {known}; fix target.event"])
     if target.all():
-        raise TableError(path, [f"column {column!r} is always {event!r}; there is nothing to tell apart"])
+        raise TableError(path, [f"column {column!r} is always {event!r}; training needs both outcomes"])
     events = int(target.sum())
-    if min(events, len(target) - events) < least:
+    if min(events, len(target) - events) < min_rows:
         counts = f"{events} rows with the event and {len(target) - events} without"
-        raise TableError(path, [f"{counts}; at least {least} of each are needed"])
+        raise TableError(path, [f"{counts}; at least {min_rows} of each are needed"])

@@ -1,21 +1,21 @@
-"""What stops a pipeline: an error that names the file, the place and the remedy, and leaves everything as it was."""
+"""The errors that stop the pipeline: each names the file, the place and the remedy."""
 
 from pathlib import Path
 
-MAX_LISTED = 20  # faults that one message lists
+MAX_LISTED = 20  # faults per message
 
 
 class PipelineError(Exception):
-    """A stage that cannot go on; its text is for the person at the terminal."""
+    """A stage cannot continue; the message is for the person at the terminal."""
 
 
 class TableError(PipelineError):
-    """A table that cannot be trained on; lists rows and columns.
+    """The table cannot be used for training; the message lists rows and columns.
 
     Args:
         path: the table.
-        faults: what is wrong, the first of them at least.
-        count: how many there are, where `faults` is not all.
+        faults: what is wrong, or the first faults.
+        count: the number of faults, if `faults` is not all of them.
     """
 
     def __init__(self, path: Path, faults: list[str], count: int = 0) -> None:
@@ -26,19 +26,19 @@ class TableError(PipelineError):
 
 
 class Faults:
-    """The faults of one table while it is read: a column of a million wrong cells must not fill the memory."""
+    """Collects the faults of a table while it is read; a million invalid cells do not fill the memory."""
 
     def __init__(self) -> None:
         self.listed: list[str] = []
         self.count = 0
 
     def add(self, fault: str) -> None:
-        """Count one fault, and keep it while there is room in a message."""
+        """Count one fault, and keep it if the message has room."""
         self.count += 1
         if len(self.listed) < MAX_LISTED:
             self.listed.append(fault)
 
     def stop(self, path: Path) -> None:
-        """Raise `TableError` where there is any."""
+        """Raise `TableError` if there is any fault."""
         if self.count:
             raise TableError(path, self.listed, self.count)

@@ -1,4 +1,4 @@
-"""Stage evaluate: what the model is worth on rows that it has never seen.
+"""Stage evaluate: metrics of the model on rows that it has not seen.
 
 Formulas: Gini is `2 AUC - 1`; KS the largest distance between the score distributions of the two classes;
 the calibration slope and intercept are those of a logistic regression of the outcome on the logit (Cox, 1958).
@@ -14,12 +14,12 @@ from sklearn import metrics
 from configs.dataset import Costs
 from train.fit import calibrate
 
-SMALLEST = 1e-7  # probabilities are kept this far from 0 and 1 where a logarithm is taken
+MIN_PROBABILITY = 1e-7  # probabilities are clipped this far from 0 and 1 before a logarithm
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Metrics of probabilities against outcomes; `cost` is per row, at the threshold that the costs imply."""
+    """Metrics of probabilities against outcomes; costs are per row, at the threshold that the costs imply."""
 
     rows: int
     roc_auc: float
@@ -38,20 +38,20 @@ class Metrics:
     calibration_intercept: float
 
     def as_dict(self) -> dict[str, float]:
-        """Name to value."""
+        """The metrics by name."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Results:
-    """Metrics on the test part, and the means of some over the held-out folds of the training part."""
+    """Metrics on the test part, and means of some metrics over the held-out folds of the training part."""
 
     test: Metrics
     held_out: dict[str, float]
 
 
 def evaluate(target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, threshold: float) -> Metrics:
-    """Judge `probability` `[rows]` of the event against `target` `[rows]`."""
+    """Evaluate `probability` `[rows]` of the event against `target` `[rows]`."""
     score = probability.astype(np.float64)
     declined = score >= threshold
     auc = float(metrics.roc_auc_score(target, score))
@@ -67,7 +67,7 @@ def evaluate(target: NDArray[np.int64], probability: NDArray[np.float32], costs:
         recall=float(metrics.recall_score(target, declined)),
         f1=float(metrics.f1_score(target, declined)),
         brier=float(metrics.brier_score_loss(target, score)),
-        log_loss=float(metrics.log_loss(target, np.clip(score, SMALLEST, 1 - SMALLEST))),
+        log_loss=float(metrics.log_loss(target, np.clip(score, MIN_PROBABILITY, 1 - MIN_PROBABILITY))),
         cost=mean_cost(target, declined, costs),
         cost_of_declining_all=mean_cost(target, np.ones_like(declined), costs),
         cost_of_approving_all=mean_cost(target, np.zeros_like(declined), costs),
@@ -82,13 +82,13 @@ def logit(probability: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     >>> logit(np.array([0.5, 1.0])).round(2).tolist()
     [0.0, 16.12]
     """
-    clipped = np.clip(probability.astype(np.float64), SMALLEST, 1 - SMALLEST)
+    clipped = np.clip(probability.astype(np.float64), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     odds: NDArray[np.float64] = np.log(clipped / (1 - clipped))
     return odds
 
 
 def mean_cost(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs) -> float:
-    """Cost a row: each event approved costs `missed_event`, each other applicant declined `false_alarm`.
+    """Cost per row: an approved event costs `missed_event`, a declined applicant without the event `false_alarm`.
 
     >>> costs = Costs(missed_event=5, false_alarm=1)
     >>> mean_cost(np.array([1, 1, 0, 0]), np.array([True, False, True, False]), costs)

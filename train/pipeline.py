@@ -27,7 +27,7 @@ from train.fit import Epoch, fit
 from train.network import weights
 from train.publish import publish_workspace
 from train.publishing.store import champion_of_store
-from train.split import least_of_each, split
+from train.split import min_rows_per_class, split
 from train.tables.table import Table
 from train.workspace import Workspace
 
@@ -35,7 +35,7 @@ from train.workspace import Workspace
 def check_stage(workspace: Workspace, console: Console) -> None:
     """The table, every value of it and the whole → `table.parquet` and the report on it."""
     dataset, found = workspace.dataset, champion_of_store(workspace.dataset.name)
-    table = check(dataset, least_of_each(workspace.config))
+    table = check(dataset, min_rows_per_class(workspace.config))
     reference = (found.folder / artifact.REFERENCE).read_bytes() if found else None
     report = assess(dataset, table, read_checks(), reference)
     workspace.write("data_report.json", as_json(report.as_dict()))

@@ -1,4 +1,4 @@
-"""Stage split: which rows train and which test, stratified by the target."""
+"""Stage split: divides the rows into training and test part, stratified by the target."""
 
 import math
 
@@ -10,12 +10,12 @@ from configs.model import ModelConfig
 
 
 def split(target: NDArray[np.int64], test: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row numbers of the training and of the test part, both in rising order."""
+    """Row numbers of the training and of the test part, both ascending."""
     rows = np.arange(len(target))
     training, testing = train_test_split(rows, test_size=test, random_state=seed, stratify=target)
     return np.sort(training), np.sort(testing)
 
 
-def least_of_each(config: ModelConfig) -> int:
-    """Rows that each outcome needs, so that every fold of the training part, and the test part, holds two of them."""
+def min_rows_per_class(config: ModelConfig) -> int:
+    """Rows that each outcome needs for two of them in every fold of the training part, and two in the test part."""
     return math.ceil(max(2 * config.training.folds / (1 - config.split.test), 2 / config.split.test))

@@ -12,7 +12,7 @@ from configs.model import ModelConfig, Split, Training
 from tests.models.tables import hand_made
 from train.check import check
 from train.errors import TableError
-from train.split import least_of_each
+from train.split import min_rows_per_class
 from train.tables.reader import BATCH_ROWS, MAX_FIELD
 
 FEATURES = (
@@ -279,7 +279,7 @@ def test_an_empty_file_and_a_header_alone_are_told(refused):
 
 def test_an_event_that_never_happens_is_told_with_what_does(refused):
     (fault,) = refused(table(*ROWS), target=Target(column="outcome", event="bad"))
-    assert fault == "column 'outcome' never takes the event 'bad', only 'late', 'paid'; mend target.event"
+    assert fault == "column 'outcome' never takes the event 'bad', only 'late', 'paid'; fix target.event"
 
 
 def test_one_class_only_is_told(refused):
@@ -289,12 +289,12 @@ def test_one_class_only_is_told(refused):
 
 def test_twelve_rows_are_too_few_for_the_folds(refused):
     rows = [row for row in ROWS for _ in range(2)]
-    (fault,) = refused(table(*rows), least=least_of_each(ModelConfig()))
+    (fault,) = refused(table(*rows), least=min_rows_per_class(ModelConfig()))
     assert fault == "6 rows with the event and 6 without; at least 20 of each are needed"
 
 
 def test_enough_rows_are_those_that_leave_every_fold_two(checked):
-    assert least_of_each(ModelConfig(training=Training(folds=2), split=Split(test=0.5))) == 8
+    assert min_rows_per_class(ModelConfig(training=Training(folds=2), split=Split(test=0.5))) == 8
     rows = [row for row in ROWS for _ in range(4)]
     assert len(checked(table(*rows), least=12).target) == 24
 

@@ -5,7 +5,7 @@ import pytest
 
 from configs.model import ModelConfig, Split
 from train.errors import PipelineError
-from train.split import least_of_each, split
+from train.split import min_rows_per_class, split
 
 TARGET = (np.random.default_rng(0).random(1000) < 0.3).astype(np.int64)
 
@@ -28,7 +28,7 @@ def test_a_seed_gives_one_split_and_another_seed_another():
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
 def test_a_table_that_passes_the_checks_has_both_outcomes_in_its_test_part(share):
     """Or is refused by name: metrics of a part with one outcome do not exist."""
-    least = least_of_each(ModelConfig(split=Split(test=share)))
+    least = min_rows_per_class(ModelConfig(split=Split(test=share)))
     for others in (least, 40 * least):
         target = np.array([1] * least + [0] * others)
         try:

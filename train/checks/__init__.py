@@ -1,1 +1,1 @@
-"""What is asked of a table as a whole, and the page on it."""
+"""Checks of a table as a whole, and the report on it."""

@@ -1,8 +1,8 @@
-"""What the dataset file and the checks file expect of a table, as a pandera schema, and what it finds, with lines.
+"""The expectations of the dataset file and the checks file as a pandera schema, and its findings with line numbers.
 
-Owns: schema, vocabulary, ranges, nulls, missing share, duplicates, class balance. Leaves to others: reading and the
-first look at each cell (check), drift (quality). What to say of a cell is said by `models.request.value_fault`, as to
-a client of the service.
+Owns schema, vocabulary, ranges, nulls, missing share, duplicates and class balance. Leaves the first check of each cell
+to `train.check` and drift to `train.checks.quality`. Messages about a cell come from `models.request.value_fault`, as
+in the responses of the service.
 """
 
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHECKS = ("schema", "vocabulary", "ranges", "nulls", "missing share", "duplicates", "class balance")
-NAMED = 10  # lines that one message names
-HOME = "configs/checks.yaml"
+MAX_LINES = 10  # line numbers per message
+CHECKS_FILE = "configs/checks.yaml"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a check has found.
+    """A problem that a check found.
 
     Attributes:
         check: one of `CHECKS`, or `drift`.
-        stops: whether the pipeline stops; if not, it is a warning.
-        message: what, where, what is allowed and what mends it.
-        column: the column, if it is one.
-        lines: of the file, where rows are meant.
+        stops: whether it stops the pipeline; otherwise it is a warning.
+        message: what is wrong, where, what is allowed and how to fix it.
+        column: the column, if it concerns one.
+        lines: the lines of the file, if it concerns rows.
     """
 
     check: str
@@ -43,7 +43,7 @@ class Finding:
 
 
 def examine(dataset: Dataset, table: Table, checks: Checks) -> list[Finding]:
-    """Everything at once that is wrong with a table, and what is only worth knowing; the former first."""
+    """All problems of a table, those that stop the pipeline first."""
     import pandera.pandas as pa
 
     frame = frame_of(dataset, table)
@@ -63,7 +63,7 @@ def examine(dataset: Dataset, table: Table, checks: Checks) -> list[Finding]:
 
 
 def frame_of(dataset: Dataset, table: Table) -> "pd.DataFrame":
-    """The table as pandera takes it: numbers as doubles, text as objects, the outcome last as 0 and 1."""
+    """The table as a DataFrame: numbers as doubles, text as objects, and last the outcome as 0 and 1."""
     import pandas as pd
 
     columns = {}
@@ -76,24 +76,24 @@ def frame_of(dataset: Dataset, table: Table) -> "pd.DataFrame":
 
 
 def repeated_rows(frame: "pd.DataFrame") -> dict[int, int]:
-    """Each row that equals an earlier one in every column, with the first such row."""
+    """Each row that equals an earlier row in every column, and the first such row."""
     first = frame.groupby(list(frame.columns), dropna=False, sort=False).ngroup().to_numpy()
     _, starts, groups = np.unique(first, return_index=True, return_inverse=True)
     return {row: int(starts[group]) for row, group in enumerate(groups) if starts[group] != row}
 
 
 def repeats_by_chance(frame: "pd.DataFrame") -> int:
-    """Rows that would repeat an earlier one if the columns had nothing to do with each other.
+    """Rows that would repeat an earlier row if the columns were independent.
 
-    Of a table with a few columns of a few values most rows are alike and nothing is wrong: the count of the table with
-    each column shuffled on its own tells how many of them need no explanation.
+    In a table with few columns of few values most rows repeat, and nothing is wrong: the same table with each column
+    shuffled independently shows how many repeats to expect.
     """
     drawn = np.random.default_rng(0)
     return int(frame.apply(lambda column: drawn.permutation(column.to_numpy())).duplicated().sum())
 
 
 def _schema(pa: Any, dataset: Dataset, checks: Checks, chance: int) -> Any:
-    """The schema; each rule bears the name of its check, by which `_explained` knows it again."""
+    """The schema; each rule has the name of its check, which `_findings` looks for."""
 
     def missing(column: "pd.Series") -> bool:
         return bool(column.isna().mean() <= checks.most_missing_share)
@@ -124,7 +124,7 @@ def _schema(pa: Any, dataset: Dataset, checks: Checks, chance: int) -> Any:
 
 
 def _findings(cases: "pd.DataFrame", dataset: Dataset, table: Table, checks: Checks, lines: list[int]) -> list[Finding]:
-    """Pandera's failure cases in our words: one finding a cell, a column or the table, each once."""
+    """One finding per cell, column or table from pandera's failure cases."""
     features = {feature.name: feature for feature in dataset.features}
     found: dict[tuple[str, str, Any], Finding] = {}
     mistyped = {case.column for case in cases.itertuples() if str(case.check).startswith("dtype")}
@@ -132,7 +132,7 @@ def _findings(cases: "pd.DataFrame", dataset: Dataset, table: Table, checks: Che
     for case in cases.itertuples():
         name, column = str(case.check), case.column
         if name == "column_in_dataframe":
-            message = f"column {case.failure_case!r} is missing; add it, or take the feature out of the dataset file"
+            message = f"column {case.failure_case!r} is missing; add it, or remove the feature from the dataset file"
             found[name, case.failure_case, None] = Finding("schema", True, message, case.failure_case)
         elif name == "missing share":
             found[name, column, None] = _mostly_missing(column, table, checks)
@@ -156,45 +156,45 @@ def _wrong_cell(check: str, feature: Feature, table: Table, lines: list[int], ro
 def _mostly_missing(column: str, table: Table, checks: Checks) -> Finding:
     values = table.columns[column]
     missing = sum(value is None for value in values)
-    remedy = f"take the feature out of the dataset file, or raise most_missing_share in {HOME}"
+    remedy = f"remove the feature from the dataset file, or raise most_missing_share in {CHECKS_FILE}"
     if missing == len(values):
-        return Finding("missing share", True, f"column {column!r} has no value at all; fill it, or {remedy}", column)
+        return Finding("missing share", True, f"column {column!r} has no values; fill it, or {remedy}", column)
     share = f"{missing:,} of {len(values):,} cells ({missing / len(values):.1%}) are empty"
-    message = f"column {column!r}: {share}, at most {checks.most_missing_share:.1%} may be; {remedy}"
+    message = f"column {column!r}: {share}, at most {checks.most_missing_share:.1%} are allowed; {remedy}"
     return Finding("missing share", True, message, column)
 
 
 def _unbalanced(column: str, dataset: Dataset, table: Table, checks: Checks) -> Finding:
     share = f"{int(table.target.sum()):,} of {len(table.target):,} rows ({table.target.mean():.2%})"
     allowed = f"{checks.least_event_share:.2%} to {checks.most_event_share:.2%}"
-    remedy = f"mend target.event in the dataset file, add rows, or widen the bounds in {HOME}"
-    message = f"column {column!r}: {share} are {dataset.target.event!r}, where {allowed} may be; {remedy}"
+    remedy = f"fix target.event in the dataset file, add rows, or widen the bounds in {CHECKS_FILE}"
+    message = f"column {column!r}: {share} are {dataset.target.event!r}, where {allowed} are allowed; {remedy}"
     return Finding("class balance", True, message, column)
 
 
 def _duplicates(lines: list[int], repeats: dict[int, int], chance: int, checks: Checks, *, stops: bool) -> Finding:
-    """Every repeated row, the first few of them in words."""
-    named = [f"{lines[row]} (as line {lines[first]})" for row, first in list(repeats.items())[:NAMED]]
-    more = f" and {len(repeats) - NAMED:,} more" if len(repeats) > NAMED else ""
+    """The finding on repeated rows; the message lists the first few."""
+    named = [f"{lines[row]} (as line {lines[first]})" for row, first in list(repeats.items())[:MAX_LINES]]
+    more = f" and {len(repeats) - MAX_LINES:,} more" if len(repeats) > MAX_LINES else ""
     share = f"{len(repeats):,} of {len(lines):,} rows ({len(repeats) / len(lines):.1%}) repeat an earlier one in full"
-    expected = f", where chance explains {chance:,}" if chance else ""
-    limit = f" and at most {checks.most_duplicated_share:.1%} may" if stops else ""
-    remedy = f"; remove them, or raise most_duplicated_share in {HOME}" if stops else ""
+    expected = f", of which chance explains {chance:,}" if chance else ""
+    limit = f"; at most {checks.most_duplicated_share:.1%} are allowed" if stops else ""
+    remedy = f"; remove them, or raise most_duplicated_share in {CHECKS_FILE}" if stops else ""
     message = f"{share}{expected}{limit}: lines {', '.join(named)}{more}{remedy}"
     return Finding("duplicates", stops, message, lines=tuple(lines[row] for row in repeats))
 
 
 def _notes(dataset: Dataset, table: Table) -> list[Finding]:
-    """What stops nobody: columns of one value, categories that no row has."""
+    """Warnings: columns with a single value, and categories in no row."""
     notes = []
     for feature in dataset.features:
         values = set(table.columns.get(feature.name, ())) - {None}
         if len(values) == 1:
-            message = f"column {feature.name!r} is always {next(iter(values))!r}; nothing can be learnt from it"
+            message = f"column {feature.name!r} is always {next(iter(values))!r}; a model learns nothing from it"
             notes.append(Finding("schema", False, message, feature.name))
             continue
         unused = [repr(category) for category in feature.categories if category not in values]
         if unused and values:
-            message = f"column {feature.name!r}: no row has {', '.join(unused)}; nothing can be learnt of it"
+            message = f"column {feature.name!r}: no row has {', '.join(unused)}; a model learns nothing about that"
             notes.append(Finding("vocabulary", False, message, feature.name))
     return notes

@@ -1,7 +1,7 @@
-"""Exploration: what each column holds and how it goes with the event, as numbers that a report can draw.
+"""Exploration: the distribution of each column and its relation to the event, as numbers for the report.
 
-Owns bins, event rates with their intervals, weight of evidence and information value. Leaves to others: whether
-anything is wrong (quality), how it is shown (report).
+Owns bins, event rates with their intervals, weight of evidence and information value. Leaves checks to
+`train.checks.quality` and the page to `train.checks.report`.
 """
 
 import math
@@ -16,7 +16,7 @@ from monitoring.drift.statistics import HALF_A_ROW, bin_edges, psi, psi_by_chanc
 from train.tables.table import Table
 
 Z_95 = 1.959964  # standard deviations that hold 95% of a normal distribution
-SIGNIFICANCE = 0.05  # share of features without any connection that pass for more than chance
+SIGNIFICANCE = 0.05  # share of unrelated features that exceed chance all the same
 STRENGTHS = ((0.02, "none"), (0.1, "weak"), (0.3, "medium"), (0.5, "strong"), (math.inf, "suspiciously strong"))
 
 
@@ -35,7 +35,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Exploration:
-    """One column; the last bin is that of the missing values, if there are any."""
+    """One column; its last bin holds the missing values, if there are any."""
 
     name: str
     type: str
@@ -45,9 +45,9 @@ class Exploration:
     rows: int
     missing: int
     distinct: int
-    summary: dict[str, float]  # of numbers: least, quartiles, largest, mean, standard deviation
+    summary: dict[str, float]  # of numbers: minimum, quartiles, maximum, mean, standard deviation
     information_value: float
-    value_by_chance: float  # what one in twenty features reaches that has nothing to do with the event
+    value_by_chance: float  # what one in twenty features unrelated to the event reaches
     strength: str
     bins: tuple[Bin, ...]
 
@@ -63,10 +63,10 @@ def explore_column(feature: Feature, values: Values, target: NDArray[np.int64], 
     """One column against the outcome.
 
     Args:
-        feature: what the dataset file says of it.
+        feature: the feature in the dataset file.
         values: `[rows]`, text or numbers, None where missing.
         target: `[rows]`, 1 where the event happened.
-        bins: most bins of a number.
+        bins: most bins of a numeric column.
     """
     present = [value for value in values if value is not None]
     summary: dict[str, float] = {}
@@ -107,9 +107,9 @@ def explore_column(feature: Feature, values: Values, target: NDArray[np.int64], 
 
 
 def information_value(others: NDArray[np.int64], events: NDArray[np.int64]) -> float:
-    """How well the bins tell events from the rest: `sum((others share - events share) * weight of evidence)`.
+    """How well the bins separate events from the rest: `sum((others share - events share) * weight of evidence)`.
 
-    Siddiqi (2006), "Credit Risk Scorecards", chapter 6. It is the stability index between the two classes.
+    Siddiqi (2006), "Credit Risk Scorecards", chapter 6. It is the population stability index between the two classes.
 
     >>> round(information_value(np.array([300, 400]), np.array([200, 100])), 3)
     0.232
@@ -118,7 +118,7 @@ def information_value(others: NDArray[np.int64], events: NDArray[np.int64]) -> f
 
 
 def weights_of_evidence(others: NDArray[np.int64], events: NDArray[np.int64]) -> NDArray[np.float64]:
-    """`[bins]` `ln(others share / events share)`: above 0 where the event is rarer than on the whole (Siddiqi, 2006).
+    """`[bins]` `ln(others share / events share)`: above 0 where the event is rarer than on average (Siddiqi, 2006).
 
     Half a row is added to each bin of each class; a bin without rows has 0.
 
@@ -135,7 +135,7 @@ def weights_of_evidence(others: NDArray[np.int64], events: NDArray[np.int64]) ->
 
 
 def wilson(events: int, rows: int) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson, 1927); everything where there are no rows.
+    """The 95% interval of a share (Wilson, 1927); 0 to 1 without rows.
 
     >>> [round(bound, 3) for bound in wilson(0, 20)], [round(bound, 3) for bound in wilson(30, 100)], wilson(0, 0)
     ([0.0, 0.161], [0.219, 0.396], (0.0, 1.0))
@@ -149,7 +149,7 @@ def wilson(events: int, rows: int) -> tuple[float, float]:
 
 
 def strength(value: float, chance: float) -> str:
-    """Siddiqi's words for an information value above chance; above 0.5 the column may know the outcome already.
+    """Siddiqi's terms for an information value above chance; above 0.5 the column may give the outcome away.
 
     >>> strength(0.01, 0.005), strength(0.2, 0.005), strength(0.7, 0.005), strength(0.2, 0.3)
     ('none', 'medium', 'suspiciously strong', 'within chance')
@@ -158,7 +158,7 @@ def strength(value: float, chance: float) -> str:
 
 
 def range_labels(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> list[str]:
-    """What each bin that `edges` open is called: its value, if it has one, or its least and its largest.
+    """A label for each bin that `edges` start: its only value, or its smallest and largest.
 
     >>> range_labels(np.array([1.0, 2, 2, 5, 9.5]), np.array([2.0, 5]))
     ['1', '2', '5 to 9.5']
@@ -172,7 +172,7 @@ def range_labels(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> li
 
 
 def summarize(numbers: NDArray[np.float64]) -> dict[str, float]:
-    """Least, quartiles, largest, mean and standard deviation; nothing of no numbers.
+    """Minimum, quartiles, maximum, mean and standard deviation; empty without numbers.
 
     >>> summarize(np.array([1.0, 2, 3]))["median"], summarize(np.array([]))
     (2.0, {})

@@ -1,7 +1,7 @@
-"""Parts of a page: the document with its style, tables that a screen reader can follow, bars and intervals as SVG.
+"""Parts of a page: the document with its style, accessible tables, bars and intervals as SVG.
 
-Owns HTML. Leaves to others: what a page says (report). Cells are HTML already, so whoever fills them escapes; what is
-called text here is escaped here.
+Owns HTML. Leaves the content of a page to `train.checks.report`. Cells are HTML, escaped by the caller; arguments
+described as text are escaped here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ svg { display: block; width: 8.53rem; height: 1.07rem; margin-top: .15rem }
 
 
 def document(title: str, body: Iterable[str]) -> str:
-    """A whole page; empty parts of the body are left out."""
+    """A whole page; empty parts of `body` are skipped."""
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{escape(title)}</title>"
     start = f"<!doctype html>\n<html lang='en'><head>{head}\n<style>{STYLE}</style></head>"
     return "\n".join([start, "<body>", *filter(None, body), "</body></html>", ""])
@@ -45,7 +45,7 @@ def table(heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], capti
 
     Args:
         heads: text and class of each column, where the class is `number`, `drawn`, `verdict` or nothing.
-        rows: cells, as HTML; the first of a row is its header.
+        rows: cells, as HTML; the first cell of a row is its header.
         caption: text above the table.
 
     >>> print(table([("bin", ""), ("rows", "number")], [("own &amp; rent", "7")]))
@@ -60,22 +60,22 @@ def table(heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], capti
     for row in rows:
         cells = "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(row[1:], kinds[1:], strict=True))
         lines.append(f"<tr><th scope='row'>{row[0]}</th>{cells}</tr>")
-    said = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return "\n".join([f"<table>{said}<thead><tr>{head}</tr></thead>", "<tbody>", *lines, "</tbody></table>"])
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return "\n".join([f"<table>{title}<thead><tr>{head}</tr></thead>", "<tbody>", *lines, "</tbody></table>"])
 
 
 def verdict(word: str) -> str:
-    """`passed`, `warned` or `stopped`, in its colour; the word alone says it too."""
+    """`passed`, `warned` or `stopped` in its colour, which repeats what the word says."""
     return f"<span class='{word}'>{word}</span>"
 
 
 def bar(share: float) -> str:
-    """A bar of this share of the full width; the number beside it says the same, so readers aloud skip it."""
+    """A bar of this share of the full width; hidden from screen readers, as the number stands beside it."""
     return _drawing(f"<rect x='-4' y='3' width='{_place(share)}' height='10' fill='#8fb1d9'/>")
 
 
 def interval(low: float, middle: float, high: float, whole: float) -> str:
-    """A dot with its interval, beside a dashed line at `whole`; all are shares of the full width."""
+    """A dot with its interval, and a dashed line at `whole`; all are shares of the full width."""
     return _drawing(
         f"<path d='M{_place(whole)} 0V{LINE}' stroke='#8b95a5' stroke-dasharray='2 2'/>"
         f"<path d='M{_place(low)} 8H{_place(high)}' stroke='#b4552d' stroke-width='2'/>"

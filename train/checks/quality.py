@@ -1,8 +1,8 @@
-"""Data checks of a whole table: what a look at single cells cannot tell, and the exploration that goes with it.
+"""The data report: checks and exploration of a table, and drift against the champion's training rows.
 
-Owns: drift against the champion's reference, the verdict. Leaves to others: the expectations (expectations), the
-formulas (`monitoring.drift.statistics`), pages (report). `Report.as_dict` depends on table, dataset file and checks
-file alone; what depends on the reference stands apart in `Report.drift`.
+Owns drift against the champion's reference, and the verdicts. Leaves the checks to `train.checks.expectations`, the
+formulas to `monitoring.drift.statistics`, and pages to `train.checks.report`. `Report.as_dict` depends only on table,
+dataset file and checks file; `Report.drift` also depends on the reference.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,13 +12,13 @@ from typing import Any
 
 from configs.checks import Checks
 from configs.dataset import Dataset
-from train.checks.expectations import CHECKS, HOME, Finding, examine
+from train.checks.expectations import CHECKS, CHECKS_FILE, Finding, examine
 from train.checks.exploration import Exploration, explore
 from train.errors import TableError
 from train.tables.table import Table
 
-LISTED = 1000  # lines of one finding that the report keeps
-DIGITS = 6  # of a number in the report: the last ones differ between machines
+MAX_LINES = 1000  # line numbers per finding in the report
+DIGITS = 6  # decimals in the report; further ones differ between machines
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class DriftReport:
 
     Attributes:
         rows: of the reference.
-        columns: one dict a column: PSI and KS, the bounds from which they warn and stop, and a verdict.
-        findings: of these, the ones to tell of.
+        columns: one dict per column: PSI and KS, the bounds above which they warn and stop, and a verdict.
+        findings: the columns that warn or stop.
     """
 
     rows: int
@@ -42,7 +42,7 @@ class DriftReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What a table is like; `drift` is None where there is no champion to compare with."""
+    """The report on a table; `drift` is None if there is no champion to compare with."""
 
     path: Path
     dataset: Dataset
@@ -53,19 +53,19 @@ class Report:
     drift: DriftReport | None
 
     def stop_if_refused(self) -> None:
-        """Raise a `TableError` that names every fault, if there is one."""
+        """Raise a `TableError` that lists every finding that stops the pipeline, if there is one."""
         every = [*self.findings, *(self.drift.findings if self.drift else ())]
         if faults := [finding.message for finding in every if finding.stops]:
             raise TableError(self.path, faults)
 
     def verdicts(self) -> dict[str, str]:
-        """Each check but drift: `passed`, `warned` or `stopped`."""
+        """The verdict of each check except drift: `passed`, `warned` or `stopped`."""
         worst = {finding.check: "warned" for finding in self.findings}
         worst |= {finding.check: "stopped" for finding in self.findings if finding.stops}
         return {check: worst.get(check, "passed") for check in CHECKS}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the same table always gives the same, whatever the reference; numbers are rounded."""
+        """For JSON; independent of the reference, with rounded numbers."""
         return {
             "dataset": self.dataset.name,
             "description": self.dataset.description,
@@ -80,11 +80,11 @@ class Report:
 
 
 def assess(dataset: Dataset, table: Table, checks: Checks, reference: bytes | None) -> Report:
-    """Check and explore a table; raises nothing, so that a report can be written before `Report.stop_if_refused`.
+    """Check and explore a table; raises nothing, so that the report can be written before `Report.stop_if_refused`.
 
     Args:
         dataset: the dataset file.
-        table: as `train.check` has read it.
+        table: as read by `train.check`.
         checks: the bounds.
         reference: the champion's `reference_profile.bin`, a whylogs profile of its training rows; None without one.
     """
@@ -104,8 +104,8 @@ def assess(dataset: Dataset, table: Table, checks: Checks, reference: bytes | No
 def compare(dataset: Dataset, table: Table, checks: Checks, reference: bytes) -> DriftReport:
     """Each column of the table against the reference.
 
-    A column stops the pipeline where PSI or KS is above its bound and also above what chance would do in any of the
-    columns with a probability of `checks.significance` (shared out among the tests, after Bonferroni).
+    A column stops the pipeline if PSI or KS exceeds both its bound and what chance reaches in any of the columns with
+    probability `checks.significance` (divided among the tests, after Bonferroni).
     """
     from monitoring.drift.distributions import drift_of
     from monitoring.profiles import whylogs_compat as why
@@ -119,7 +119,7 @@ def compare(dataset: Dataset, table: Table, checks: Checks, reference: bytes) ->
     for feature in dataset.features:
         drift = drift_of(feature, before, after, checks.bins, checks.significance / tests)
         if drift is None:
-            message = f"column {feature.name!r} is not in the reference; there is nothing to compare it with"
+            message = f"column {feature.name!r} is not in the reference, so it cannot be compared"
             findings.append(Finding("drift", False, message, feature.name))
             continue
         bounds = {
@@ -147,22 +147,22 @@ def _verdict(values: dict[str, float], bounds: dict[str, float]) -> str:
 def _drifted(column: dict[str, Any]) -> Finding:
     stops = column["verdict"] == "stopped"
     level = "stops" if stops else "warns"
-    said = [
+    exceeded = [
         f"{name.upper()} {column[name]:.3f}, above {column[f'{name}_{level}_above']:.3f}"
         for name in ("psi", "ks")
         if f"{name}_{level}_above" in column and column[name] > column[f"{name}_{level}_above"]
     ]
-    remedy = f"look for a change of unit, coding or source, or raise psi_stop and ks_stop in {HOME}"
-    message = f"column {column['column']!r} has moved against the champion's training rows: {'; '.join(said)}"
+    remedy = f"look for a change of unit, coding or source, or raise psi_stop and ks_stop in {CHECKS_FILE}"
+    message = f"column {column['column']!r} has drifted from the champion's training rows: {'; '.join(exceeded)}"
     return Finding("drift", stops, f"{message}; {remedy}" if stops else message, column["column"])
 
 
 def _listed(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
-    return [asdict(f) | {"lines": list(f.lines[:LISTED]), "rows": len(f.lines)} for f in findings]
+    return [asdict(f) | {"lines": list(f.lines[:MAX_LINES]), "rows": len(f.lines)} for f in findings]
 
 
 def _rounded(value: Any) -> Any:
-    """The same with every fraction rounded, in lists and dicts too."""
+    """`value` with every float rounded, also inside lists and dicts."""
     if isinstance(value, float):
         return round(value, DIGITS)
     if isinstance(value, dict):

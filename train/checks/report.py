@@ -1,7 +1,7 @@
-"""The report of the data checks: one HTML page that needs nothing but itself, and the same as JSON.
+"""The report of the data checks as a self-contained HTML page, and as JSON.
 
-Owns what stands where. Leaves to others: what was found (quality), HTML (markup). No times and no paths: the same
-table gives the same bytes. Drift is a page and a file of its own, because it depends on the champion too.
+Owns the layout. Leaves findings to `train.checks.quality` and markup to `train.checks.html`. It holds no times and no
+paths: the same table gives the same bytes. Drift has its own page, because it also depends on the champion.
 """
 
 from html import escape
@@ -12,18 +12,20 @@ import msgspec
 from train.checks.html import NOTHING, bar, document, interval, table, verdict
 from train.checks.quality import DriftReport, Report
 
-SMALL_BIN = 0.01  # share of rows below which an interval may leave the scale that all share
-FULL_BAR = 0.5  # least information value that fills the bar
+SMALL_BIN = 0.01  # share of rows below which an interval may exceed the common scale
+FULL_BAR = 0.5  # smallest information value that fills the bar
 RATES = """\
-The dot is the share of events in a bin, the line its 95% interval (Wilson), the dashes the share in the whole table.
+The dot is the share of events in a bin, the line its 95% interval (Wilson), dashes the share in the whole table.
 Weight of evidence is above 0 where events are rarer."""
-VALUES = "Under 0.02 there is nothing in a feature; above 0.5 it may know the outcome. Chance: 5% of features without \
-any connection would reach it."
-BOUNDS = "A bound is never below what chance alone does with this many rows."
+VALUES = (
+    "A feature under 0.02 is not predictive; one above 0.5 may give the outcome away. Chance: what 5% of unrelated \
+features reach."
+)
+BOUNDS = "A bound is never below what chance alone reaches with this many rows."
 
 
 def as_json(content: dict[str, Any]) -> bytes:
-    r"""`Report.as_dict()` or `DriftReport.as_dict()` as a file.
+    r"""`Report.as_dict()` or `DriftReport.as_dict()` as the content of a file.
 
     >>> as_json({"rows": 2})
     b'{\n  "rows": 2\n}\n'
@@ -32,7 +34,7 @@ def as_json(content: dict[str, Any]) -> bytes:
 
 
 def page(report: Report) -> str:
-    """The table alone: checks, then each column with its distribution and its event rate."""
+    """The report on the table: checks, then each column with its distribution and event rate."""
     about = report.as_dict()
     share = about["events"] / about["rows"] if about["rows"] else 0.0
     size = f"{about['rows']:,} rows, {len(report.dataset.features)} features"
@@ -50,12 +52,12 @@ def page(report: Report) -> str:
         body += ["<h2>Distributions</h2>", f"<p class='quiet'>{RATES}</p>"]
         body += [_feature(place, feature, share, top) for place, feature in enumerate(about["features"])]
     else:
-        body.append("<p>Nothing is drawn of a table whose cells are wrong.</p>")
+        body.append("<p>There are no distributions, because some cells are invalid.</p>")
     return document(f"Data report: {about['dataset']}", body)
 
 
 def drift_page(name: str, drift: DriftReport) -> str:
-    """Every column against the champion's training rows."""
+    """The report on drift: every column against the champion's training rows."""
     about = drift.as_dict()
     keys = [f"{statistic}{what}" for statistic in ("psi", "ks") for what in ("", "_warns_above", "_stops_above")]
     numbers = [(key.replace("_", " ").replace("psi", "PSI").replace("ks", "KS"), "number") for key in keys]
@@ -70,8 +72,8 @@ def drift_page(name: str, drift: DriftReport) -> str:
     found = "".join(f"<li>{escape(finding['message'])}</li>" for finding in about["findings"])
     body = [
         f"<h1>Drift report: {escape(name)}</h1>",
-        f"<p>Against {about['reference_rows']:,} rows that the champion was trained on.</p>",
-        f"<ul>{found}</ul>" if found else "<p>No column has moved.</p>",
+        f"<p>Compared with the {about['reference_rows']:,} training rows of the champion.</p>",
+        f"<ul>{found}</ul>" if found else "<p>No column has drifted.</p>",
         table([("feature", ""), ("verdict", "verdict"), *numbers], rows, BOUNDS),
     ]
     return document(f"Drift report: {name}", body)
@@ -86,7 +88,7 @@ def _checks(about: dict[str, Any]) -> str:
 
 
 def _overview(features: list[dict[str, Any]]) -> str:
-    """The strongest feature first, each with a link to its section."""
+    """The features, the strongest first, each with a link to its section."""
     ranked = sorted(enumerate(features), key=lambda pair: (-pair[1]["information_value"], pair[0]))
     top = max(ranked[0][1]["information_value"], FULL_BAR)
     rows = [
@@ -140,7 +142,7 @@ def _rate(part: dict[str, Any], share: float, top: float) -> list[str]:
 
 
 def _scale(about: dict[str, Any]) -> float:
-    """The share of events at the right end of every drawing, so that they can be compared."""
+    """The share of events at the right end of every drawing: a common scale."""
     least = SMALL_BIN * about["rows"]
     parts = [part for feature in about["features"] for part in feature["bins"]]
     return max((part["rate_high"] for part in parts if part["rows"] >= least), default=1.0) or 1.0

@@ -1,1 +1,1 @@
-"""Candidates on the same folds, the evidence that gates judge, and the figures of a run."""
+"""Cross-validation of candidates, the evidence for the gates, and the plots of a run."""

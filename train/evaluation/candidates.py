@@ -1,7 +1,7 @@
-"""What is compared: the network of a model file, and the classics of scikit-learn, each as one function.
+"""The candidates of a comparison, each a function: networks of model files, and classic models from scikit-learn.
 
-A candidate learns everything inside the training rows it is given, its calibration included, and answers with the
-calibrated probability of the event for the test rows. Protected columns are an input of none.
+A candidate learns everything from its training rows, including its calibration, and returns the calibrated probability
+of the event for the test rows. None takes protected columns as inputs.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from train.tables.table import Table
 
 Candidate = Callable[[Schema, Table, Table], NDArray[np.float32]]
 TREES = 500
-BOOSTING_FOLDS = 5  # for the honest scores that its calibration is fitted to
+BOOSTING_FOLDS = 5  # for the out-of-fold scores that calibrate boosting
 
 
 def network(config: ModelConfig, schema: Schema, training: Table, test: Table) -> NDArray[np.float32]:
@@ -39,8 +39,8 @@ def network(config: ModelConfig, schema: Schema, training: Table, test: Table) -
 def classic(kind: str, schema: Schema, training: Table, test: Table) -> NDArray[np.float32]:
     """`logistic regression`, `random forest` or `gradient boosting` of scikit-learn, calibrated (Platt, 1999).
 
-    A forest is calibrated on its out-of-bag scores, boosting on those of its own folds; logistic regression, being
-    fitted by maximum likelihood, is calibrated as it is.
+    A forest is calibrated on its out-of-bag scores, boosting on out-of-fold scores; logistic regression is fitted by
+    maximum likelihood and needs no calibration.
     """
     rows, unseen = (np.hstack(Encoder(schema).columns(part.arrays)).astype(np.float64) for part in (training, test))
     categorical = len(schema.categorical)
@@ -56,25 +56,25 @@ def classic(kind: str, schema: Schema, training: Table, test: Table) -> NDArray[
         return np.asarray(model.predict_proba(unseen)[:, 1], dtype=np.float32)
     if kind == "random forest":
         model = RandomForestClassifier(TREES, oob_score=True, random_state=0).fit(rows, target)
-        honest = model.oob_decision_function_[:, 1]
+        out_of_sample = model.oob_decision_function_[:, 1]
     else:
         model = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, max_leaf_nodes=8, random_state=0)
-        honest = cross_val_predict(model, rows, target, cv=BOOSTING_FOLDS, method="predict_proba")[:, 1]
+        out_of_sample = cross_val_predict(model, rows, target, cv=BOOSTING_FOLDS, method="predict_proba")[:, 1]
         model.fit(rows, target)
-    slope, intercept = calibrate(logit(honest), target)
+    slope, intercept = calibrate(logit(out_of_sample), target)
     scores = logit(model.predict_proba(unseen)[:, 1])
     return np.asarray(1 / (1 + np.exp(-(slope * scores + intercept))), dtype=np.float32)
 
 
 def all_candidates(configs: Path) -> dict[str, Candidate]:
-    """The model files under `configs` and the classics, by name."""
+    """The model files in `configs` and the classic models, by name."""
     networks = {path.stem: partial(network, read_model(path)) for path in sorted(configs.glob("*.yaml"))}
     kinds = ("logistic regression", "random forest", "gradient boosting")
     return {**networks, **{kind: partial(classic, kind) for kind in kinds}}
 
 
 def with_protected(schema: Schema) -> Schema:
-    """The same table with no column protected: what leaving them out costs."""
+    """The schema with no column protected, to measure the cost of leaving them out."""
     import msgspec
 
     features = tuple(msgspec.structs.replace(feature, protected=False) for feature in schema.dataset.features)

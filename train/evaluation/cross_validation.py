@@ -1,7 +1,7 @@
-"""Fair comparison: every candidate on the same folds, with intervals that know that folds overlap.
+"""Repeated cross-validation: every candidate on the same folds, with intervals that account for overlapping folds.
 
-Owns folds, the held-out probabilities, and the tests. Leaves what is compared to `train.evaluation.candidates`, and
-what follows from it to `train.gate`. Nothing here ever sees rows that are not in the table it is given.
+Owns folds, held-out probabilities, and the tests. Leaves the candidates to `train.evaluation.candidates`, and the
+verdicts to `train.gate`. Uses no rows other than those of the given table.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,8 +37,8 @@ class Folds:
     """One candidate over the folds.
 
     Attributes:
-        metrics: of each fold's test rows.
-        by_repeat: `[repeats, rows]`, the probability of each row by the model of that repeat that had not seen it.
+        metrics: on the test rows of each fold.
+        by_repeat: `[repeats, rows]`, the probability of each row from the model that held it out in that repeat.
     """
 
     metrics: list[Metrics]
@@ -56,7 +56,7 @@ class Folds:
 
 
 def folds_of(target: NDArray[np.int64], folds: int, repeats: int, seed: int = 0) -> list[Fold]:
-    """Training and test rows of each fold: `folds`, stratified, drawn anew `repeats` times."""
+    """Training and test rows of each of `folds` stratified folds, drawn `repeats` times."""
     splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
     return list(splitter.split(target, target))
 
@@ -68,25 +68,25 @@ def cross_validate(
     report: Callable[[], None] = lambda: None,
     workers: int = 1,
 ) -> dict[str, Folds]:
-    """Every candidate on every fold.
+    """Fit and evaluate every candidate on every fold.
 
     Args:
-        candidates: by name, each with the schema that it sees.
-        table: the rows that may be used.
+        candidates: by name, each with its schema.
+        table: the rows to use.
         folds: of that table.
         report: called after each fold.
-        workers: processes; 1 is this one.
+        workers: number of processes; 1 runs in this process.
     """
     tasks = [(candidates, table.rows(training), table.rows(test)) for training, test in folds]
-    answers: list[dict[str, NDArray[np.float32]]] = []
+    results_by_fold: list[dict[str, NDArray[np.float32]]] = []
     if workers == 1:
         for task in tasks:
-            answers.append(_one_fold(task))
+            results_by_fold.append(_one_fold(task))
             report()
     else:
         with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            for answer in pool.map(_one_fold, tasks):
-                answers.append(answer)
+            for probabilities in pool.map(_one_fold, tasks):
+                results_by_fold.append(probabilities)
                 report()
     result = {}
     for name, (schema, _) in candidates.items():
@@ -94,11 +94,11 @@ def cross_validate(
         seen = np.zeros(len(table.target), dtype=np.int64)
         by_repeat: list[NDArray[np.float64]] = []
         metrics: list[Metrics] = []
-        for (_, test), answer in zip(folds, answers, strict=True):
-            metrics.append(evaluate(table.target[test], answer[name], dataset.costs, dataset.threshold))
+        for (_, test), probabilities in zip(folds, results_by_fold, strict=True):
+            metrics.append(evaluate(table.target[test], probabilities[name], dataset.costs, dataset.threshold))
             if not by_repeat or seen[test[0]] == len(by_repeat):
                 by_repeat.append(np.zeros(len(table.target)))
-            by_repeat[-1][test] = answer[name]
+            by_repeat[-1][test] = probabilities[name]
             seen[test] += 1
         result[name] = Folds(metrics, np.array(by_repeat))
     return result
@@ -106,15 +106,15 @@ def cross_validate(
 
 def _one_fold(task: tuple[Mapping[str, tuple[Schema, Candidate]], Table, Table]) -> dict[str, NDArray[np.float32]]:
     candidates, training, test = task
-    with threadpool_limits(1):  # threads of two libraries that wait for each other take ten times as long
+    with threadpool_limits(1):  # threads of two libraries compete, and take ten times as long
         return {name: candidate(schema, training, test) for name, (schema, candidate) in candidates.items()}
 
 
 def interval(values: NDArray[np.float64], folds: int, confidence: float) -> tuple[Estimate, float]:
     """Mean of `values` `[folds * repeats]` with the corrected resampled t interval, and the p value of a mean of zero.
 
-    The training parts of folds overlap, so their spread alone says too little; Nadeau and Bengio (2003, "Inference for
-    the generalization error") add the share of test to training rows, here `1 / (folds - 1)`.
+    The training parts of folds overlap, so the variance over folds is too small; Nadeau and Bengio (2003, "Inference for
+    the generalization error") add the ratio of test to training rows, here `1 / (folds - 1)`.
 
     >>> found, p_value = interval(np.array([0.01, 0.03, 0.02, 0.02]), folds=4, confidence=0.9)
     >>> [round(value, 4) for value in (found.value, found.low, found.high, p_value)]

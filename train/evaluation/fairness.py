@@ -1,7 +1,7 @@
-"""Fairness by group: how often each group of an audit is approved, and how often it is wronged.
+"""Fairness by group: the approval rate and error rates of each group of an audit.
 
-Owns the groups and their figures. Leaves the bounds to `train.gate`. The decisions come from held-out
-probabilities, the groups from columns that the model need not see.
+Owns the groups and their figures. Leaves the bounds to `train.gate`. The decisions come from held-out probabilities,
+the groups from columns that need not be inputs of the model.
 """
 
 from itertools import pairwise
@@ -17,7 +17,7 @@ from train.evaluation.cross_validation import Estimate
 
 
 class Group(Struct, frozen=True):
-    """One group: rows, the share approved, and the shares of good applicants declined and of events missed."""
+    """One group: rows, the share approved, and the shares declined without the event and approved with it."""
 
     name: str
     rows: int
@@ -27,7 +27,7 @@ class Group(Struct, frozen=True):
 
 
 class Fairness(Struct, frozen=True):
-    """One audit: its groups, and two figures over those with enough rows; null where fewer than two have."""
+    """One audit: its groups, and two figures over groups with enough rows; null if fewer than two have."""
 
     column: str
     groups: list[Group]
@@ -35,10 +35,10 @@ class Fairness(Struct, frozen=True):
     odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
 
 
-def audited(audit: Audit, values: Values) -> NDArray[np.object_]:
-    """The group of each row, `[rows]`; empty where a value is missing or in none.
+def audit_groups(audit: Audit, values: Values) -> NDArray[np.object_]:
+    """The group of each row, `[rows]`; empty where the value is missing or in no group.
 
-    >>> audited(Audit(column="age", edges=(25,)), [19, 25, None]).tolist()
+    >>> audit_groups(Audit(column="age", edges=(25,)), [19, 25, None]).tolist()
     ['under 25', '25 and over', '']
     """
     if audit.edges:
@@ -71,14 +71,14 @@ def fairness(
         values: of that column, `[rows]`.
         target: `[rows]`, 1 where the event happened.
         declined: `[rows]`, the decisions.
-        least_rows: a group with fewer is shown and enters no figure.
+        least_rows: a smaller group is shown, but not used in the figures.
         confidence: of the intervals, which are percentiles over resamples within groups.
-        bootstrap: resamples.
+        bootstrap: number of resamples.
     """
-    member = audited(audit, values)
+    member = audit_groups(audit, values)
     known = member != ""
     target, declined, member = target[known], declined[known].astype(np.int64), member[known]
-    # fairlearn's positive class is the event, and what it selects is what is declined.
+    # In fairlearn's terms, the event is the positive class and declined applicants are selected.
     rates = MetricFrame(
         metrics={"declined": selection_rate, "false alarm": false_positive_rate, "missed": false_negative_rate},
         y_true=target,
@@ -111,7 +111,7 @@ def fairness(
 
 
 def _cells(target: NDArray[np.int64], declined: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Counts of a group by outcome and decision: approved and declined without the event, then with it."""
+    """Counts of a group `[4]`: approved and declined without the event, then with it."""
     return np.bincount(2 * target + declined, minlength=4)
 
 
@@ -123,7 +123,7 @@ def _approval_ratio(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
 
 
 def _odds_difference(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """The larger of the two gaps between groups: in declined among no event, in approved among events."""
+    """The larger of two gaps between groups: in the rate declined without the event, or approved with it."""
     gaps = []
     for wrong, right in ((1, 0), (2, 3)):
         rates = np.stack([cell[:, wrong] / np.maximum(cell[:, wrong] + cell[:, right], 1) for cell in groups])

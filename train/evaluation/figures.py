@@ -1,4 +1,4 @@
-"""The figures of a run, drawn from its numbers alone. A figure is returned, not shown and not saved."""
+"""The plots of a run, drawn from its numbers. Functions return figures; they do not show or save them."""
 
 import io
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def _figure(title: str, x: str, y: str) -> Figure:
 
 
 def learning_curves(epochs: Sequence[Epoch]) -> Figure:
-    """Loss of training and validation part over the epochs."""
+    """Training and validation loss over the epochs."""
     figure = _figure("Learning curves", "epoch", "cross-entropy, nats")
     axes, numbers = figure.axes[0], [epoch.number for epoch in epochs]
     axes.plot(numbers, [epoch.training_loss for epoch in epochs], label="training")
@@ -61,7 +61,7 @@ def precision_recall(target: NDArray[np.int64], probability: NDArray[np.float32]
 
 
 def calibration(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
-    """Observed share of events over the predicted probability, in bins of equally many rows."""
+    """Observed share of events over predicted probability, in bins of equal size."""
     figure = _figure("Calibration", "predicted probability", "observed share of events")
     bins = max(2, min(10, len(target) // 20))
     observed, predicted = calibration_curve(target, probability, n_bins=bins, strategy="quantile")
@@ -85,8 +85,8 @@ def scores(target: NDArray[np.int64], probability: NDArray[np.float32], threshol
 def cost_over_threshold(
     target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, threshold: float
 ) -> Figure:
-    """Mean cost of a row at every threshold; the dotted line is the threshold that the costs imply."""
-    figure = _figure("Cost", "threshold", "cost a row")
+    """Mean cost per row at every threshold; the dotted line is the threshold that the costs imply."""
+    figure = _figure("Cost", "threshold", "cost per row")
     thresholds = np.linspace(0, 1, 201)
     curve = [mean_cost(target, probability >= value, costs) for value in thresholds]
     figure.axes[0].plot(thresholds, curve)
@@ -109,7 +109,7 @@ def confusion(target: NDArray[np.int64], probability: NDArray[np.float32], thres
 
 
 def gain(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
-    """Share of the events found among the share of applicants with the highest probabilities."""
+    """Share of events found over the share of applicants, those with the highest probabilities first."""
     figure = _figure("Gain", "share of applicants, the riskiest first", "share of events found")
     order = np.argsort(-probability, kind="stable")
     found = np.concatenate([[0.0], np.cumsum(target[order]) / target.sum()])
@@ -119,7 +119,7 @@ def gain(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
 
 
 def permutation_importance(importance: Sequence[Importance]) -> Figure:
-    """The fall in ROC AUC when a column is shuffled, the most important on top."""
+    """Loss of ROC AUC when a column is shuffled, the most important column on top."""
     figure = _figure("Permutation importance", "ROC AUC lost", "")
     shown = importance[:20][::-1]
     figure.axes[0].barh(
@@ -164,7 +164,7 @@ def all_of(
 
 
 def points(target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs) -> dict[str, dict[str, Any]]:
-    """The points of the curves that `dvc plots` draws, by name."""
+    """The points of the curves for `dvc plots`, by name."""
     false_alarms, found, _ = roc_curve(target, probability)
     precision, recall, _ = precision_recall_curve(target, probability)
     bins = max(2, min(10, len(target) // 20))
@@ -173,7 +173,10 @@ def points(target: NDArray[np.int64], probability: NDArray[np.float32], costs: C
     cost = [mean_cost(target, probability >= value, costs) for value in thresholds]
     return {
         "roc": {"false_alarm_rate": false_alarms, "events_found": found},
-        "precision_recall": {"recall": recall[::-1], "precision": precision[::-1]},  # drawn from left to right
+        "precision_recall": {
+            "recall": recall[::-1],
+            "precision": precision[::-1],
+        },  # `dvc plots` draws from left to right
         "calibration": {"predicted": predicted, "observed": observed},
         "cost": {"threshold": thresholds, "cost": cost},
     }

@@ -1,7 +1,7 @@
-"""The leaderboard: every model file and the classics on the same repeated folds of the whole table.
+"""The leaderboard: every model file and the classic models on the same repeated folds of the whole table.
 
-`make evaluate` prints it. Nothing is chosen here: candidates are fixed before, and everything that a candidate learns,
-its calibration included, it learns inside the training part of a fold.
+`make evaluate` prints it. It selects nothing: the candidates are fixed in advance, and each learns everything,
+including its calibration, from the training part of a fold.
 """
 
 import os
@@ -26,12 +26,12 @@ FOLDS = 10
 
 
 def leaderboard(workspace: Workspace, repeats: int, console: Console) -> str:
-    """Compare all candidates, keep the result under `var/train/<dataset>/`, and return it as a Markdown table.
+    """Compare all candidates, save the result in `var/train/<dataset>/`, and return it as a Markdown table.
 
     Args:
-        workspace: its dataset is compared, and its model is the one that all others are paired with.
-        repeats: times ten folds.
-        console: says how far it is.
+        workspace: its dataset is used, and every model is paired with its model.
+        repeats: of ten folds.
+        console: shows the progress.
     """
     table = check(workspace.dataset, FOLDS)
     folds = folds_of(table.target, FOLDS, repeats)
@@ -43,23 +43,23 @@ def leaderboard(workspace: Workspace, repeats: int, console: Console) -> str:
         name: {metric: interval(one.values(metric), FOLDS, confidence)[0] for metric in SHOWN}
         for name, one in found.items()
     }
-    _keep(workspace, rows)
+    _save(workspace, rows)
     lines = [
         f"{workspace.dataset.name}: {len(folds)} folds, mean and {confidence:.0%} interval, gain against {reference}",
         "",
-        "| model | " + " | ".join(SHOWN) + " | calibration slope | ROC AUC gained, p |",
+        "| model | " + " | ".join(SHOWN) + " | calibration slope | gain in ROC AUC, p |",
         "|---|" + "---|" * (len(SHOWN) + 2),
     ]
     for name in sorted(rows, key=lambda name: -rows[name]["roc_auc"].value):
         cells = [_cell(rows[name][metric], digits) for metric, digits in SHOWN.items()]
         cells.append(f"{_slope(found[name], table.target):.2f}")
         lines.append(f"| {name} | {' | '.join(cells)} | {_paired(found, name, reference, confidence)} |")
-    everyone = found[reference].values("cost_of_declining_all").mean()
-    lines += ["", f"Declining everyone costs {everyone:.2f} an applicant."]
+    cost = found[reference].values("cost_of_declining_all").mean()
+    lines += ["", f"Declining everyone costs {cost:.2f} per applicant."]
     return "\n".join(lines)
 
 
-def _keep(workspace: Workspace, rows: dict[str, dict[str, Estimate]]) -> None:
+def _save(workspace: Workspace, rows: dict[str, dict[str, Estimate]]) -> None:
     folder = HOME / workspace.dataset.name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "leaderboard.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
@@ -72,7 +72,7 @@ def _cell(estimate: Estimate, digits: int) -> str:
 
 
 def _slope(found: Folds, target: NDArray[np.int64]) -> float:
-    """Calibration slope over all held-out rows, mean over the repeats; that of one small fold is biased upwards."""
+    """Calibration slope over all held-out rows, mean over the repeats; in one small fold it is biased upwards."""
     return float(np.mean([calibrate(logit(probability), target)[0] for probability in found.by_repeat]))
 
 

@@ -25,7 +25,7 @@ from train.console import Console
 from train.errors import PipelineError
 from train.evaluation.candidates import network
 from train.evaluation.cross_validation import Fold, folds_of
-from train.split import least_of_each, split
+from train.split import min_rows_per_class, split
 from train.tables.table import Table
 from train.tuning.result import conclude
 from train.tuning.space import SECTIONS, Space, around, at, positions, values_of
@@ -107,7 +107,7 @@ def tune(workspace: Workspace, trials: int, out: Path, console: Console, rules: 
 
 def _search(workspace: Workspace, rules: Rules) -> Search:
     base, settings = workspace.config, workspace.config.split
-    least = max(least_of_each(base), math.ceil(2 * rules.folds / (1 - settings.test)))
+    least = max(min_rows_per_class(base), math.ceil(2 * rules.folds / (1 - settings.test)))
     table = check(workspace.dataset, least)
     training = table.rows(split(table.target, settings.test, settings.seed)[0])
     folds = folds_of(training.target, rules.folds, rules.repeats, rules.fold_seed)

@@ -77,7 +77,7 @@ def test_a_table_with_a_third_of_its_rows_twice_is_stopped_and_the_lines_are_nam
     doubled = table.rows(np.r_[0:1000, 0:300])
     doubled = Table(doubled.columns, doubled.target, np.arange(2, 1302))
     (fault,) = stopped(dataset, doubled)
-    assert fault.startswith("300 of 1,300 rows (23.1%) repeat an earlier one in full and at most 5.0% may")
+    assert fault.startswith("300 of 1,300 rows (23.1%) repeat an earlier one in full; at most 5.0% are allowed")
     assert "lines 1002 (as line 2), 1003 (as line 3)" in fault
     assert "and 290 more; remove them" in fault
     (finding,) = [f for f in assess(dataset, doubled, CHECKS, None).findings if f.check == "duplicates"]
@@ -103,7 +103,7 @@ def test_a_narrow_table_of_few_values_is_alike_by_chance_and_passes():
     columns = {name: drawn.choice(["a", "b", "c"], 500).tolist() for name in ("x", "y")}
     report = passes(dataset, Table(columns, drawn.integers(0, 2, 500)))
     (finding,) = report.findings
-    assert "where chance explains 482" in finding.message
+    assert "of which chance explains 482" in finding.message
 
 
 def small(features):
@@ -122,7 +122,7 @@ def test_a_column_without_any_value_is_stopped_by_name(tmp_path):
     empty = {"months known": [None] * 240, "都市": [None] * 240}
     faults = stopped(dataset, with_column(table, **empty))
     assert [fault.split(" has")[0] for fault in faults] == ["column '都市'", "column 'months known'"]
-    assert all("has no value at all; fill it, or take the feature out" in fault for fault in faults)
+    assert all("has no values; fill it, or remove the feature" in fault for fault in faults)
 
 
 def test_a_column_that_is_mostly_missing_is_stopped_with_its_share(tmp_path):
@@ -130,7 +130,7 @@ def test_a_column_that_is_mostly_missing_is_stopped_with_its_share(tmp_path):
     table = check(dataset, 2)
     column = [None] * 180 + list(table.columns["months known"])[180:]
     (fault,) = stopped(dataset, with_column(table, **{"months known": column}))
-    assert "192 of 240 cells (80.0%) are empty, at most 50.0% may be" in fault
+    assert "192 of 240 cells (80.0%) are empty, at most 50.0% are allowed" in fault
     passes(dataset, with_column(table, **{"months known": column}), most_missing_share=0.8)
 
 
@@ -138,7 +138,7 @@ def test_too_few_and_too_many_events_are_stopped(german):
     dataset, table = german
     others, events = np.flatnonzero(table.target == 0), np.flatnonzero(table.target == 1)
     (few,) = stopped(dataset, table.rows(np.r_[others, events[:5]]))
-    assert few.startswith("column 'credit_risk': 5 of 705 rows (0.71%) are 'bad', where 1.00% to 90.00% may be")
+    assert few.startswith("column 'credit_risk': 5 of 705 rows (0.71%) are 'bad', where 1.00% to 90.00% are allowed")
     (many,) = stopped(dataset, table.rows(np.r_[others[:5], events]))
     assert "300 of 305 rows" in many
 
@@ -210,7 +210,7 @@ def test_a_number_that_moved_is_stopped_by_name(german, moved):
     training = table.rows(np.random.default_rng(0).permutation(1000)[:800])
     column = moved(np.array(table.columns["credit_amount"])).tolist()
     (fault,) = stopped(dataset, with_column(table, credit_amount=column), profiled(training))
-    assert fault.startswith("column 'credit_amount' has moved against the champion's training rows: PSI ")
+    assert fault.startswith("column 'credit_amount' has drifted from the champion's training rows: PSI ")
     assert "KS 0." in fault
     assert fault.endswith("or raise psi_stop and ks_stop in configs/checks.yaml")
     passes(dataset, with_column(table, credit_amount=column), profiled(training), psi_stop=10.0, ks_stop=1.0)
@@ -219,7 +219,7 @@ def test_a_number_that_moved_is_stopped_by_name(german, moved):
 def test_a_category_that_took_over_is_stopped_by_name(german):
     dataset, table = german
     (fault,) = stopped(dataset, with_column(table, housing=["rent", "own"] * 500), profiled(table))
-    assert fault.startswith("column 'housing' has moved")
+    assert fault.startswith("column 'housing' has drifted")
     assert "KS" not in fault
 
 
@@ -236,7 +236,7 @@ def test_a_feature_that_the_champion_did_not_have_is_a_warning(german):
     dataset, table = german
     reference = profiled(Table({k: v for k, v in table.columns.items() if k != "job"}, table.target))
     (finding,) = passes(dataset, table, reference).drift.findings
-    assert finding.message == "column 'job' is not in the reference; there is nothing to compare it with"
+    assert finding.message == "column 'job' is not in the reference, so it cannot be compared"
 
 
 def test_what_is_said_of_the_table_does_not_depend_on_the_reference(german):

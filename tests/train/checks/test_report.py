@@ -82,7 +82,7 @@ def test_every_table_has_headers_for_its_columns_and_rows(german):
 def test_the_drift_page_has_a_row_for_every_column(german):
     read = Reader(drift_page("german_credit", german.drift))
     assert sum(attributes.get("scope") == "row" for _, attributes in read.tags) == 20
-    assert "No column has moved." in read.text
+    assert "No column has drifted." in read.text
 
 
 def test_the_json_says_what_the_report_knows(german):
@@ -121,7 +121,7 @@ def test_a_refused_table_has_a_page_too(german):
     broken = Table(table.columns | {"housing": ["castle"] * 1000}, table.target, table.lines)
     text = page(assess(dataset, broken, CHECKS, None))
     Reader(text)
-    assert "Nothing is drawn of a table whose cells are wrong." in text
+    assert "There are no distributions, because some cells are invalid." in text
 
 
 def test_page_and_json_are_the_same_bytes_in_every_process_and_name_no_path(german):

@@ -229,7 +229,7 @@ def test_make_and_the_command_line_search_alike(capsys):
     assert _parser().parse_args(["tune"]).trials == int(trials)
     with pytest.raises(SystemExit):
         main(["tune", "--trials", "0"])
-    assert "'0' is not a whole number from 1 upwards" in capsys.readouterr().err
+    assert "'0' is not a whole number of at least 1" in capsys.readouterr().err
 
 
 def command(home: Path, trials: int) -> list[str]:
