@@ -34,12 +34,12 @@ def check(dataset: Dataset, min_rows_per_class: int) -> Table:
     faults, outcomes = Faults(), Counter[str]()
     parts: dict[str, list[TableColumn]] = {feature.name: [] for feature in dataset.features}
     happened, lines = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for batch in read_table(path, [*parts, dataset.target.column], faults):
+    for chunk in read_table(path, [*parts, dataset.target.column], faults):
         for feature in dataset.features:
-            parts[feature.name].append(_convert(batch, feature, faults))
-        texts = _outcomes(batch, dataset.target.column, faults)
+            parts[feature.name].append(_convert(chunk, feature, faults))
+        texts = _outcomes(chunk, dataset.target.column, faults)
         outcomes.update(texts)
-        lines.append(np.array(batch.lines, dtype=np.int64))
+        lines.append(np.array(chunk.lines, dtype=np.int64))
         happened.append(np.array([text == dataset.target.event for text in texts], dtype=np.int64))
     faults.stop(path)
     target = np.concatenate(happened)
@@ -47,11 +47,11 @@ def check(dataset: Dataset, min_rows_per_class: int) -> Table:
     return Table({name: joined(parts.pop(name)) for name in [*parts]}, target, np.concatenate(lines))
 
 
-def _convert(batch: TableChunk, feature: Feature, faults: Faults) -> TableColumn:
+def _convert(chunk: TableChunk, feature: Feature, faults: Faults) -> TableColumn:
     """One column as text or floats; faults are added with their line. Each distinct cell is checked once."""
     seen: dict[Any, tuple[Any, str | None]] = {}
     values = []
-    for line, cell in zip(batch.lines, batch.columns[feature.name], strict=True):
+    for line, cell in zip(chunk.lines, chunk.columns[feature.name], strict=True):
         if cell not in seen:
             value = _value(feature, cell)
             seen[cell] = value, value_fault(feature, value)
@@ -63,11 +63,11 @@ def _convert(batch: TableChunk, feature: Feature, faults: Faults) -> TableColumn
     return np.array(values, dtype=object) if feature.type == "categorical" else NumberColumn(values)
 
 
-def _outcomes(batch: TableChunk, column: str, faults: Faults) -> list[str]:
+def _outcomes(chunk: TableChunk, column: str, faults: Faults) -> list[str]:
     """The outcomes as text; a missing outcome is a fault."""
-    texts = [str(value) for value in batch.columns[column]]
+    texts = [str(value) for value in chunk.columns[column]]
     if "" in texts:
-        for line, text in zip(batch.lines, texts, strict=True):
+        for line, text in zip(chunk.lines, texts, strict=True):
             if text == "":
                 faults.add(f"line {line}, column {column!r}: the outcome is missing")
     return texts

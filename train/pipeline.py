@@ -1,7 +1,7 @@
-"""The stages in their order, each from the files of those before it to its own, in one workspace.
+"""The stages in order; each reads the files of earlier stages from the workspace and writes its own.
 
-`python -m train` runs them all in one process, `dvc repro` those that have to, each in a process of its own: the same
-functions, the same files. Nothing reaches MLflow's registry or the BentoML store before every gate has been passed.
+`python -m train` runs all stages in one process, `dvc repro` the outdated ones, each in its own process: the same
+functions and files. Nothing reaches MLflow's registry or the BentoML store until every gate has passed.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,14 +33,14 @@ from train.workspace import Workspace
 
 
 def check_stage(workspace: Workspace, console: Console) -> None:
-    """The table, every value of it and the whole → `table.parquet` and the report on it."""
+    """The table, checked → `table.parquet`, and the data report."""
     dataset, found = workspace.dataset, champion_of_store(workspace.dataset.name)
     table = check(dataset, min_rows_per_class(workspace.config))
     reference = (found.folder / artifact.REFERENCE).read_bytes() if found else None
     report = assess(dataset, table, read_checks(), reference)
     workspace.write("data_report.json", as_json(report.as_dict()))
     workspace.write("data_report.html", page(report).encode())
-    if report.drift is not None:  # depends on this machine's store, so it is no output that DVC could find elsewhere
+    if report.drift is not None:  # depends on this machine's store, so it is not an output of DVC
         workspace.write("drift_report.html", drift_page(dataset.name, report.drift).encode())
     report.stop_if_refused()
     workspace.write_table(table)
@@ -48,7 +48,7 @@ def check_stage(workspace: Workspace, console: Console) -> None:
 
 
 def split_stage(workspace: Workspace, console: Console) -> None:
-    """Which rows are the test part → `split.npy`."""
+    """The rows of the test part → `split.npy`."""
     settings = workspace.config.split
     training, test = split(workspace.table.target, settings.test, settings.seed)
     in_test = np.zeros(len(training) + len(test), dtype=np.bool_)
@@ -58,7 +58,7 @@ def split_stage(workspace: Workspace, console: Console) -> None:
 
 
 def fit_stage(workspace: Workspace, console: Console) -> None:
-    """The training part → `network.npz`, and the curves."""
+    """The training part → `network.npz`, and the learning curves."""
     config = workspace.config
     with console.progress("fitting  ", config.training.epochs) as advance:
         fitted = fit(
@@ -77,7 +77,7 @@ def fit_stage(workspace: Workspace, console: Console) -> None:
 
 
 def export_stage(workspace: Workspace, console: Console) -> None:
-    """The network → `model.onnx` and `encoded.onnx`, proven equal to it."""
+    """The network → `model.onnx` and `encoded.onnx`, verified against it."""
     console.print("exporting to ONNX and comparing it with PyTorch")
     network = weights.load(workspace.path("network.npz"), workspace.config.network)
     model, coded, worst = export(workspace.schema, network, workspace.table)
@@ -87,7 +87,7 @@ def export_stage(workspace: Workspace, console: Console) -> None:
 
 
 def evaluate_stage(workspace: Workspace, console: Console) -> None:
-    """The test part → `metrics.json` and figures; folds of the training part → `evidence.json`."""
+    """The test part → `metrics.json` and plots; folds of the training part → `evidence.json`."""
     dataset, gates = workspace.dataset, workspace.gates
     training, test = workspace.parts
     scorer = Scorer(workspace.path("model.onnx"), workspace.schema)
@@ -101,11 +101,11 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     workspace.write_json("evidence.json", evidence)
     held_out = {name: estimate.value for name, estimate in next(iter(evidence.candidates.values())).items()}
     workspace.write_json("metrics.json", Results(metrics, held_out))
-    _describe(workspace, test, probability, importance)
+    _write_plots(workspace, test, probability, importance)
 
 
-def _describe(workspace: Workspace, test: Table, probability: np.ndarray, importance: list[Importance]) -> None:
-    """Figures for people, and the points of the most looked at for `dvc plots`."""
+def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, importance: list[Importance]) -> None:
+    """Plots for people, and the points of the main curves for `dvc plots`."""
     dataset = workspace.dataset
     declined = probability >= dataset.threshold
     report = classification_report(test.target, declined, target_names=["no event", "event"], zero_division=0)
@@ -119,13 +119,13 @@ def _describe(workspace: Workspace, test: Table, probability: np.ndarray, import
 
 
 def gate_stage(workspace: Workspace, console: Console) -> None:
-    """Evidence against bounds → `gates.json`; raises where a gate fails."""
+    """Evidence and bounds → `gates.json`; raises if a gate fails."""
     evidence = workspace.read_json("evidence.json", Evidence)
     measured, latency_ratio = gate.judge_graph(workspace)
     verdicts = gate.judge(workspace.dataset, workspace.gates, evidence) + measured
     verdicts = gate.apply_waivers(workspace.dataset, workspace.gates, verdicts)
     workspace.write_json("gates.json", verdicts)
-    # What depends on this machine and its store is no output that DVC could find again elsewhere.
+    # This verdict depends on this machine's store, so it is not part of DVC's output.
     verdicts += gate.compare_with_champion(workspace, evidence)
     console.verdicts(verdicts, latency_ratio)
     failed = [verdict for verdict in verdicts if verdict.status == "fail"]
@@ -134,11 +134,13 @@ def gate_stage(workspace: Workspace, console: Console) -> None:
 
 
 def publish_stage(workspace: Workspace, console: Console) -> None:
-    """Everything → a run of MLflow, a version of its registry, and the BentoML store."""
-    published, crowned = publish_workspace(workspace)
+    """Everything → a run in MLflow, a version in its registry, and the BentoML store."""
+    published, is_champion = publish_workspace(workspace)
     console.summary(published, workspace.read_json("metrics.json", Results).test)
     role = (
-        "champion" if crowned else f"challenger; python -m train promote {published.manifest.version} makes it champion"
+        "champion"
+        if is_champion
+        else f"challenger; python -m train promote {published.manifest.version} makes it champion"
     )
     console.print(f"published {published.tag}, the {role}")
     digest = published.manifest.sha256[artifact.MODEL]
@@ -157,18 +159,18 @@ STAGES: dict[str, Callable[[Workspace, Console], None]] = {
 
 
 def run(workspace: Workspace, names: Sequence[str], console: Console) -> None:
-    """Run the stages called `names`; what stops one is kept as a failed run."""
+    """Run the stages called `names`; an error is recorded as a failed run."""
     console.print(f"training  {workspace.tag} from {workspace.dataset_path} and {workspace.model_path}")
     if "publish" in names:
-        # A server that does not answer is found out before the work is done.
+        # Fails here, before the work, if MLflow does not respond.
         tracking.experiment(workspace.dataset.name)
     for name in names:
         try:
             STAGES[name](workspace, console)
         except (PipelineError, ConfigError, OSError, KeyboardInterrupt) as error:
-            console.print(f"stopped   at {name}; the run is kept in MLflow")
+            console.print(f"stopped   at {name}; MLflow has the run")
             try:
                 tracking.record_failure(workspace, name, error)
             except PipelineError as another:
-                console.print(f"          but it could not be: {another}")
+                console.print(f"          but recording it failed: {another}")
             raise

@@ -1,4 +1,4 @@
-"""Stage publish: what was made and judged, as a run of MLflow, a registered version and an artifact of the store."""
+"""Stage publish: records the model as a run in MLflow, a registered version, and an artifact in the BentoML store."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from train.workspace import Workspace
 
 
 def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
-    """Publish what lies in the workspace; returns the artifact in the store, and whether it became the champion."""
+    """Publish the workspace; returns the artifact in the store, and whether it became the champion."""
     dataset, version = workspace.dataset, workspace.version
     verdicts = workspace.read_json("gates.json", list[Verdict])
     failed = [verdict for verdict in verdicts if verdict.status == "fail"]
@@ -65,10 +65,10 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
             mlflow_run=run_id,
             example=example,
         )
-        crowned = not workspace.gates.approvers and registry.promote_first(
+        is_champion = not workspace.gates.approvers and registry.promote_first(
             dataset.name, version, f"run {run_id}: gates {evidence}"
         )
-    return published, crowned
+    return published, is_champion
 
 
 def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, bytes]:
@@ -99,7 +99,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
         artifact.ENCODED: workspace.path("encoded.onnx").read_bytes(),
         artifact.DATASET: msgspec.json.format(msgspec.json.encode(dataset)),
         artifact.REFERENCE: serialize(
-            # the reference belongs to no hour; its bytes must not either
+            # a fixed time, because the bytes must not depend on the clock
             profile_columns(training.columns, workspace.tag, datetime.fromtimestamp(0, UTC))
         ),
         artifact.BACKGROUND: reference.encode(),
@@ -111,14 +111,14 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
 
 
 def typical_applicant(schema: Schema, table: Table) -> dict[str, Any]:
-    """Most common category and median number of each feature: an example that is nobody's record."""
+    """The most common category or median number of each feature: an example that is not a real record."""
     example: dict[str, Any] = {}
     for feature in schema.dataset.features:
         values = [value for value in table.columns[feature.name] if value is not None]
         if values:
             example[feature.name] = _typical(feature, values)
         elif not optional(feature):
-            raise PipelineError(f"column {feature.name!r} has no value at all; leave it out of the dataset file")
+            raise PipelineError(f"column {feature.name!r} has no values; remove the feature from the dataset file")
     return example
 
 

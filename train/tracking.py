@@ -1,6 +1,6 @@
-"""MLflow: one run for each model that was tried, with all that its workspace holds; failed ones are kept and marked.
+"""MLflow: one run per training, with the contents of its workspace; failed trainings are recorded too.
 
-Owns where runs go and what a run shows. Leaves what the numbers are to the stages, and aliases to `train.registry`.
+Owns where runs go and what they contain. Leaves the numbers to the stages, and aliases to `train.registry`.
 """
 
 import logging
@@ -35,9 +35,9 @@ EVIDENCE = ("data_report.html", "data_report.json", "evidence.json", "gates.json
 
 
 def connect() -> str:
-    """Point MLflow at `MLFLOW_TRACKING_URI`, or at a SQLite file under `var/`; returns the address."""
+    """Point MLflow at `MLFLOW_TRACKING_URI`, or at a SQLite file in `var/`; returns the URI."""
     for logger in NOISY:
-        logging.getLogger(logger).setLevel(logging.CRITICAL)  # migrations of an empty store are no news
+        logging.getLogger(logger).setLevel(logging.CRITICAL)  # hides the migrations of an empty store
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         STORE.parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(f"sqlite:///{STORE}")
@@ -45,7 +45,7 @@ def connect() -> str:
 
 
 def artifacts(uri: str) -> str | None:
-    """Where the files of runs go: beside a SQLite store, and where a server says.
+    """Where the files of runs go: beside a SQLite store; None leaves it to a server.
 
     >>> artifacts("sqlite:////srv/mlflow.db"), artifacts("https://mlflow.example")
     ('file:///srv/mlflow', None)
@@ -56,18 +56,18 @@ def artifacts(uri: str) -> str | None:
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """What MLflow raises, as one line with the remedy."""
+    """Turns MLflow's errors into a single line with the remedy."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         uri = without_password(mlflow.get_tracking_uri())
         raise PipelineError(
-            f"MLflow at {uri} did not take the run ({_reason(error)}); start it, or unset MLFLOW_TRACKING_URI"
+            f"MLflow at {uri} did not accept the run ({_reason(error)}); start it, or unset MLFLOW_TRACKING_URI"
         ) from error
 
 
 def without_password(text: str) -> str:
-    """The text with the user and password of every address in it left out.
+    """The text without the user and password of any URL in it.
 
     >>> without_password("GET https://me:secret@mlflow.example/api failed")
     'GET https://mlflow.example/api failed'
@@ -76,17 +76,17 @@ def without_password(text: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """What the operating system said, where that is what is behind it: MLflow's own words run to a page."""
-    told, cause = (str(error).strip() or type(error).__name__).splitlines()[0][:300], error.__context__
+    """The operating system's message if that is the cause, as MLflow's own can fill a page."""
+    message, cause = (str(error).strip() or type(error).__name__).splitlines()[0][:300], error.__context__
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
-            told = cause.strerror
+            message = cause.strerror
         cause = cause.__context__
-    return without_password(told)
+    return without_password(message)
 
 
 def experiment(name: str) -> str:
-    """The id of a dataset's experiment, which is made where there is none; finds out whether MLflow answers."""
+    """The id of a dataset's experiment, which is created if missing; fails if MLflow does not respond."""
     with reachable():
         uri = connect()
         found = mlflow.get_experiment_by_name(name)
@@ -95,9 +95,9 @@ def experiment(name: str) -> str:
 
 @contextmanager
 def run(workspace: Workspace) -> Iterator[str]:
-    """A run of the dataset's experiment with all that the workspace holds by now; yields its id.
+    """A run of the dataset's experiment with the present contents of the workspace; yields its id.
 
-    Marked FAILED when what is done inside raises.
+    It is marked FAILED if the body raises.
     """
     with reachable():
         mlflow.set_experiment(experiment_id=experiment(workspace.dataset.name))
@@ -110,20 +110,20 @@ def run(workspace: Workspace) -> Iterator[str]:
             mlflow.set_tag("outcome", "published")
 
 
-class _Kept(Exception):  # noqa: N818 - no error: it makes MLflow mark the run FAILED
-    """A failed run has all that it will have."""
+class _MarkFailed(Exception):  # noqa: N818 - not an error: it makes MLflow mark the run FAILED
+    """Ends a run as failed."""
 
 
 def record_failure(workspace: Workspace, stage: str, error: BaseException) -> None:
-    """Keep a run that did not come to its end."""
-    with suppress(_Kept), run(workspace):
+    """Record a run that did not finish."""
+    with suppress(_MarkFailed), run(workspace):
         mlflow.set_tag("outcome", f"stopped at {stage}")
         mlflow.log_text(str(error) or type(error).__name__, "error.txt")
-        raise _Kept
+        raise _MarkFailed
 
 
 def tags(workspace: Workspace) -> dict[str, str]:
-    """What a run was made of."""
+    """The origin of a run: version, commit, and digests of data and environment."""
     lock, pipeline = ROOT / "requirements/all.txt", ROOT / "dvc.lock"
     return {
         "version": workspace.version,
@@ -135,7 +135,7 @@ def tags(workspace: Workspace) -> dict[str, str]:
 
 
 def log_inputs(workspace: Workspace) -> None:
-    """Parameters, nested keys joined with dots, and the dataset with its digest."""
+    """Log parameters, with nested keys joined by dots, and the dataset with its digest."""
     config = msgspec.to_builtins(workspace.config)
     paths = {"dataset": str(workspace.dataset_path), "model": str(workspace.model_path)}
     mlflow.log_params(dict(_flat(config)) | paths)
@@ -147,7 +147,7 @@ def log_inputs(workspace: Workspace) -> None:
 
 
 def log_results(workspace: Workspace, run_id: str) -> None:
-    """Curves, metrics, figures and evidence, as far as there are any."""
+    """Log those of curves, metrics, plots and evidence that exist."""
     folder = workspace.folder
     if (folder / "epochs.json").exists():
         _log_epochs(workspace.read_json("epochs.json", list[Epoch]), run_id)
@@ -166,15 +166,15 @@ def log_results(workspace: Workspace, run_id: str) -> None:
 
 
 def _log_epochs(epochs: list[Epoch], run_id: str) -> None:
-    """Loss and accuracy of each epoch, training and validation."""
+    """Log training and validation loss and accuracy of each epoch."""
     names = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
     points = [mlflow.entities.Metric(name, getattr(epoch, name), 0, epoch.number) for epoch in epochs for name in names]
-    for first in range(0, len(points), 1000):  # the most that one call takes
+    for first in range(0, len(points), 1000):  # the most per call
         mlflow.MlflowClient().log_batch(run_id, metrics=points[first : first + 1000])
 
 
 def log_model(model: bytes, schema: scorer_schema.Schema, example: dict[str, Any]) -> str:
-    """The graph, with a signature from the schema and an example; returns its address."""
+    """Log the graph, with a signature from the schema and an example; returns its URI."""
     import pandas as pd
 
     signature = ModelSignature(

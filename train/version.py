@@ -1,6 +1,6 @@
-"""The version of a model, before it is trained: a digest of everything that decides its bytes.
+"""The version of a model, known before training: a digest of everything that determines its bytes.
 
-Imports nothing heavy, so that asking "is it there already?" costs no import of PyTorch.
+Imports nothing heavy, so that checking for an existing model does not import PyTorch.
 """
 
 import subprocess
@@ -29,7 +29,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train/publishing": "background model_card store",
     "train/tables": "column reader table",
 }
-LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # those whose numbers reach the graph
+LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph
 
 
 def data_sha256(dataset: Dataset) -> str:
@@ -42,14 +42,14 @@ def data_sha256(dataset: Dataset) -> str:
 
 
 def code_files() -> list[Path]:
-    """The modules that decide what an artifact holds."""
+    """The modules that determine the content of an artifact."""
     return [ROOT / folder / f"{module}.py" for folder, modules in CODE.items() for module in modules.split()]
 
 
 def model_version(dataset: Dataset, config: ModelConfig, baseline: ModelConfig, gates: Gates) -> str:
     """The version that training on these configs, this table and this code gives.
 
-    The gates and their baseline decide what the model card says, which is a part of the artifact.
+    The gates and their baseline count too: the model card, a part of the artifact, depends on them.
     """
     code = [path.read_bytes() for path in code_files()]
     libraries = [f"{name}=={installed(name)}".encode() for name in LIBRARIES]
@@ -58,11 +58,11 @@ def model_version(dataset: Dataset, config: ModelConfig, baseline: ModelConfig, 
 
 
 def commit() -> str:
-    """The commit of this checkout, with `-dirty` where files differ from it; empty outside a repository."""
+    """The commit of this checkout, with `-dirty` if files differ from it; empty outside a repository."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(ROOT), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:

@@ -1,7 +1,7 @@
-"""The folder in which one model is made: each stage reads what those before it wrote, and writes its own files.
+"""The folder of one model: each stage reads the files of earlier stages and writes its own.
 
-Owns their names and formats. The same inputs give the same bytes, so that DVC knows what has to run again. Leaves what
-is in them to the stages.
+Owns the formats. The same inputs give the same bytes, so that DVC knows which stages are up to date. Leaves the content
+to the stages.
 """
 
 import os
@@ -30,7 +30,7 @@ HOME = Path("var/train")
 
 @dataclass(frozen=True)
 class Workspace:
-    """The inputs of one model, and the folder `var/train/<dataset>/<model>` that it is made in."""
+    """The inputs of one model, and its folder `var/train/<dataset>/<model>`."""
 
     dataset_path: Path
     model_path: Path
@@ -73,24 +73,24 @@ class Workspace:
 
     @property
     def folder(self) -> Path:
-        """Where the files lie."""
+        """The folder of the files."""
         return HOME / self.dataset.name / self.model_path.stem
 
     def path(self, name: str) -> Path:
-        """A file of an earlier stage; the error names the stage that makes it."""
+        """The file of an earlier stage; raises if it does not exist."""
         path = self.folder / name
         if not path.exists():
             raise PipelineError(f"{path}: no such file; run the stages before this one: python -m train")
         return path
 
     def write(self, name: str, content: bytes) -> None:
-        """Put a whole file, or none, into the folder."""
+        """Write a file completely or not at all."""
         with self.writing(name) as path:
             path.write_bytes(content)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        """A path to write to, which takes the name only when all is written."""
+        """A temporary path, renamed to `name` when everything is written."""
         path = self.folder / name
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -100,15 +100,15 @@ class Workspace:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise PipelineError(
-                f"{path}: cannot be written ({error.strerror or error}); make room and run again"
+                f"{path}: cannot be written ({error.strerror or error}); free disk space and run again"
             ) from error
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write a value that msgspec knows."""
+        """Write a value of a type that msgspec supports."""
         self.write(name, msgspec.json.format(msgspec.json.encode(value)) + b"\n")
 
     def read_json(self, name: str, kind: type[T]) -> T:
-        """Read it back."""
+        """Read a value that `write_json` wrote."""
         return msgspec.json.decode(self.path(name).read_bytes(), type=kind)
 
     def write_csv(self, name: str, columns: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from tests.models.tables import hand_made
 from train.check import check
 from train.errors import TableError
 from train.split import min_rows_per_class
-from train.tables.reader import BATCH_ROWS, MAX_FIELD
+from train.tables.reader import CHUNK_ROWS, MAX_FIELD
 
 FEATURES = (
     Feature(name="housing type", type="categorical", categories=("own", "rent", "NA", "none", "null")),
@@ -114,7 +114,7 @@ def test_parquet_and_csv_give_the_same_table(checked, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_table_of_several_batches_is_read_whole_and_in_order(checked, tmp_path, suffix):
-    rows = 2 * BATCH_ROWS + 3
+    rows = 2 * CHUNK_ROWS + 3
     columns = {
         "housing type": [("own", "rent", "NA")[row % 3] for row in range(rows)],
         "age": [18 + row % 80 for row in range(rows)],
@@ -128,13 +128,13 @@ def test_a_table_of_several_batches_is_read_whole_and_in_order(checked, tmp_path
     outcomes = columns.pop("outcome")
     assert listed(found) == columns
     assert found.target.tolist() == [outcome == "late" for outcome in outcomes]
-    chosen = np.array([rows - 1, 0, BATCH_ROWS])
+    chosen = np.array([rows - 1, 0, CHUNK_ROWS])
     assert listed(found.rows(chosen)) == {name: [values[i] for i in chosen] for name, values in columns.items()}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_the_text_of_a_table_is_not_held(checked, tmp_path, suffix):
-    rows, word = 10 * BATCH_ROWS, "word" * 100
+    rows, word = 10 * CHUNK_ROWS, "word" * 100
     features = (Feature(name="word", type="categorical", categories=(word,)), *FEATURES[1:])
     columns = {
         "word": [word] * rows,
@@ -160,7 +160,7 @@ def test_the_text_of_a_table_is_not_held(checked, tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_fault_in_a_later_batch_is_told_with_its_own_line(refused, tmp_path, suffix):
-    rows = BATCH_ROWS + 10
+    rows = CHUNK_ROWS + 10
     ages = [40] * (rows - 1) + [17]
     if suffix == ".csv":
         content, line = table(*(f"own,{age},1,late" for age in ages)), rows + 1
@@ -194,7 +194,7 @@ def test_a_missing_target_is_told(refused):
 
 
 def test_a_doubled_column_is_told(refused):
-    assert refused(table("own,40,1,late,41", header=HEADER + ",age")) == ["column 'age' stands 2 times; keep one"]
+    assert refused(table("own,40,1,late,41", header=HEADER + ",age")) == ["column 'age' appears 2 times; keep one"]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_twenty_faults_are_kept_and_shown_and_all_are_counted(checked):
 def test_an_unclosed_quote_is_told_with_the_line_that_it_is_opened_on(refused, rows, line, end):
     (fault,) = refused(table(*(row.replace("\n", end) for row in rows), end=end))
     assert fault.startswith(f"line {line}: ")
-    assert "mend the quotes" in fault
+    assert "fix the quotes" in fault
 
 
 def test_an_unclosed_quote_in_the_header_is_told(refused):

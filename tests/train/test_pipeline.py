@@ -282,7 +282,7 @@ def test_a_full_disk_is_told_and_the_next_run_recovers(tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    assert re.search(r"^error: .*cannot be written .*make room and run again", done.stderr, re.MULTILINE)
+    assert re.search(r"^error: .*cannot be written .*free disk space and run again", done.stderr, re.MULTILINE)
     assert "Traceback" not in done.stderr
     assert contents(tmp_path / "bentoml/models") == before
     assert small_training(tmp_path).returncode == 0

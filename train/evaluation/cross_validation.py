@@ -113,8 +113,8 @@ def _one_fold(task: tuple[Mapping[str, tuple[Schema, Candidate]], Table, Table])
 def interval(values: NDArray[np.float64], folds: int, confidence: float) -> tuple[Estimate, float]:
     """Mean of `values` `[folds * repeats]` with the corrected resampled t interval, and the p value of a mean of zero.
 
-    The training parts of folds overlap, so the variance over folds is too small; Nadeau and Bengio (2003, "Inference for
-    the generalization error") add the ratio of test to training rows, here `1 / (folds - 1)`.
+    The training parts of folds overlap, so the variance over folds is too small; Nadeau and Bengio (2003, "Inference
+    for the generalization error") add the ratio of test to training rows, here `1 / (folds - 1)`.
 
     >>> found, p_value = interval(np.array([0.01, 0.03, 0.02, 0.02]), folds=4, confidence=0.9)
     >>> [round(value, 4) for value in (found.value, found.low, found.high, p_value)]

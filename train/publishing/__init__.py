@@ -1,1 +1,1 @@
-"""What a published version consists of: model card, background of explanations, and the BentoML store."""
+"""The parts of a published version: model card, background of explanations, and the BentoML store."""

@@ -59,7 +59,7 @@ def model_card(
     protected = [feature.name for feature in dataset.features if feature.protected]
     about = {
         "predicts": f"the probability that `{dataset.target.column}` is `{dataset.target.event}`",
-        "decision": f"decline from {dataset.threshold:.4f} upwards: a missed event costs "
+        "decision": f"decline at {dataset.threshold:.4f} and above: a missed event costs "
         f"{dataset.costs.missed_event:g}, a false alarm {dataset.costs.false_alarm:g}",
         "architecture": config.description or "see the model config",
         "not an input": ", ".join(f"`{name}`" for name in protected) or "none: every feature is an input",

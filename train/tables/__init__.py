@@ -1,1 +1,1 @@
-"""Reading a table: files to chunks of columns, and columns in compact form."""
+"""Tables: reading files chunk by chunk, columns in compact form, and the checked table."""

@@ -1,6 +1,6 @@
-"""A column of a checked table, compact: eight bytes a value, read as text or float, and as `None` where missing.
+"""A column of a checked table: eight bytes per value, read as text or float, or as `None` where missing.
 
-Owns how a column is kept in memory. What may stand in it is `train.check`'s matter.
+Owns the representation in memory. Leaves the values allowed to `train.check`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 TextColumn = NDArray[np.object_]  # `[rows]` references to text; within a chunk, equal texts share one object
-ITERATED = 8192  # values that stand as Python's floats, four times as large, while a column is gone through
+ITERATED = 8192  # values converted at a time during iteration: a Python float takes four times as much memory
 
 
 class NumberColumn(Sequence[float | None]):
-    """Floats in an array, NaN where missing; read one by one, a missing value is `None`.
+    """Floats in an array, NaN where missing; as a sequence, a missing value is `None`.
 
     >>> list(NumberColumn([1.0, None])), NumberColumn([1.0, None, 3.0])[np.array([2, 1])]
     ([1.0, None], NumberColumn([3.0, None]))

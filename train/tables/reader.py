@@ -1,7 +1,7 @@
-"""Reading a table, batch by batch: CSV or Parquet to columns of text or values, with the line of each row.
+"""Reads a table chunk by chunk: CSV or Parquet to columns of text or values, with the line of each row.
 
-Owns file formats. Leaves the meaning of a value to `train.check`. Text is taken as it stands: `none`, `NA`
-and `null` are words like any other, and only an empty cell is a missing value.
+Owns file formats. Leaves the meaning of a value to `train.check`. Text is taken literally: `none`, `NA` and `null` are
+ordinary words, and only an empty cell is a missing value.
 """
 
 import csv
@@ -15,15 +15,15 @@ from typing import Any
 
 from train.errors import Faults, TableError
 
-MAX_FIELD = 1 << 20  # characters of one cell; more is an unclosed quote, not a value
-BATCH_ROWS = 8192  # of text at a time: a few MB, and a batch costs nothing beside its rows
+MAX_FIELD = 1 << 20  # characters per cell; a longer one is an unclosed quote
+CHUNK_ROWS = 8192  # rows of text in memory: a few MB, and the cost per chunk is negligible
 _CELL = re.compile(r'"[^"]*(?:""[^"]*)*"(?=[,\r\n])|(?!")[^,\r\n]*')
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
 class TableChunk:
-    """Rows that were read together; `lines[i]` says where row `i` of each column stands in the file."""
+    """Rows read together; `lines[i]` is the line of row `i` in the file."""
 
     columns: dict[str, list[Any]]
     lines: Sequence[int]
@@ -33,9 +33,9 @@ def read_table(path: Path, wanted: list[str] | None, faults: Faults) -> Iterator
     """Read a CSV (UTF-8, comma, one header line) or Parquet file.
 
     Args:
-        path: the file; its suffix names the format.
-        wanted: columns, by name; None for all.
-        faults: where rows are added that are not as long as the header; a file that cannot be read is raised.
+        path: the file; its suffix gives the format.
+        wanted: names of columns; None for all.
+        faults: collects rows whose length differs from the header's; an unreadable file raises instead.
     """
     if not path.is_file():
         raise TableError(path, ["no such file; set source.path in the dataset file"])
@@ -55,14 +55,14 @@ def _read_csv(path: Path, wanted: list[str] | None, faults: Faults) -> Iterator[
             yield _no_rows(wanted)
             numbered = ((reader.line_num, cells) for cells in reader)
             complete = _complete_rows(numbered, len(header), faults)
-            while rows := list(islice(complete, BATCH_ROWS)):
+            while rows := list(islice(complete, CHUNK_ROWS)):
                 columns = {name: [cells[position] for _, cells in rows] for name, position in positions.items()}
                 yield TableChunk(columns, [line for line, _ in rows])
     except UnicodeDecodeError:
         raise TableError(path, [f"line {_first_bad_line(path)} is not UTF-8; save the table as UTF-8"]) from None
     except csv.Error as error:
-        opened = f"line {_opening_line(path)}: a cell that begins with a quote here does not end as it should"
-        raise TableError(path, [f"{opened} ({error}); mend the quotes there"]) from None
+        opened = f"line {_opening_line(path)}: a quoted cell that starts here does not end properly"
+        raise TableError(path, [f"{opened} ({error}); fix the quotes there"]) from None
 
 
 def _complete_rows(
@@ -86,7 +86,7 @@ def _read_parquet(path: Path, wanted: list[str] | None) -> Iterator[TableChunk]:
             _positions(path, file.schema_arrow.names, wanted)
             yield _no_rows(wanted)
             row = 1
-            for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
+            for batch in file.iter_batches(CHUNK_ROWS, columns=wanted):
                 columns = {name: [_cell(value) for value in batch.column(name).to_pylist()] for name in wanted}
                 yield TableChunk(columns, range(row, row + batch.num_rows))
                 row += batch.num_rows
@@ -95,12 +95,12 @@ def _read_parquet(path: Path, wanted: list[str] | None) -> Iterator[TableChunk]:
 
 
 def _no_rows(names: list[str]) -> TableChunk:
-    """What a table without rows consists of, and any other begins with: its columns."""
+    """An empty chunk, which comes first: even a table without rows has columns."""
     return TableChunk({name: [] for name in names}, [])
 
 
 def _opening_line(path: Path) -> int:
-    """The line on which the cell begins that the reader stumbled over; an unclosed quote runs on to other lines."""
+    """The line on which the invalid cell starts; an unclosed quote continues over further lines."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader, good = csv.reader(file, strict=True), 0
         try:
@@ -128,7 +128,7 @@ def _first_bad_line(path: Path) -> int:
 
 
 def _cell(value: Any) -> Any:
-    """A Parquet value as a CSV would spell it: missing is empty, truth is a word, and dates and lists are text."""
+    """A Parquet value as in a CSV: a missing one is empty; booleans, dates and lists are text."""
     if value is None or value != value:
         return ""
     if isinstance(value, bool):
@@ -137,11 +137,11 @@ def _cell(value: Any) -> Any:
 
 
 def _positions(path: Path, header: list[str], wanted: list[str]) -> dict[str, int]:
-    """Where each wanted column stands; missing and doubled ones are faults."""
+    """The position of each wanted column; missing and repeated columns are faults."""
     if not header:
         raise TableError(path, ["is empty; it needs a header line and rows"])
     faults = [
-        f"column {name!r} stands {header.count(name)} times; keep one"
+        f"column {name!r} appears {header.count(name)} times; keep one"
         for name in sorted(set(header))
         if header.count(name) > 1
     ]
