@@ -1,7 +1,7 @@
-"""What a search may change in a model file, and between which values.
+"""The search space: which keys of a model file a search varies, and over which values.
 
-Owns the choices, their reasons, and the way from a trial's positions to a model file. Leaves the order in which they
-are tried to `train.tuning.search`. Everything that is not named here stays as the model file has it.
+Owns the choices, their reasons, and the conversion from a trial to a model file. Leaves the order of trials to
+`train.tuning.search`. All other keys keep their values.
 """
 
 from typing import Any
@@ -24,24 +24,30 @@ SECTIONS = {
 
 
 class Space(Struct, frozen=True, kw_only=True):
-    """Rising choices for each key: a few round values, as folds cannot tell apart what lies between them.
+    """Ascending choices for each key: a few round values, because folds cannot distinguish those in between.
 
-    The number of members is not searched: more are better, and cost time in proportion.
+    The number of members is not searched: more are better, and take proportionally longer.
     """
 
     numbers: tuple[str, ...] = ("piecewise_linear", "standard")  # steps, or straight lines
-    bins: tuple[int, ...] = (4, 6, 8, 12, 16)  # fewer miss a step, more hold few rows each
-    layers: tuple[tuple[int, ...], ...] = ((), (32,), (64,), (64, 32), (128,))  # none, or small: more only memorises
+    bins: tuple[int, ...] = (4, 6, 8, 12, 16)  # fewer miss steps, more hold few rows each
+    layers: tuple[tuple[int, ...], ...] = (
+        (),
+        (32,),
+        (64,),
+        (64, 32),
+        (128,),
+    )  # none, or small: larger ones only memorise
     dropout: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # beyond one half a small layer has few units left
     column_dropout: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3)  # tables have few columns to spare
-    learning_rate: tuple[float, ...] = (0.001, 0.002, 0.005, 0.01, 0.02)  # AdamW's usual 0.001 upwards: runs are short
-    weight_decay: tuple[float, ...] = (0.0, 0.001, 0.01, 0.1, 1.0)  # times the rate and a few hundred steps
+    learning_rate: tuple[float, ...] = (0.001, 0.002, 0.005, 0.01, 0.02)  # from AdamW's usual 0.001: runs are short
+    weight_decay: tuple[float, ...] = (0.0, 0.001, 0.01, 0.1, 1.0)  # multiplied by the rate and a few hundred steps
     epochs: tuple[int, ...] = (15, 20, 30, 45, 60)  # half to twice the 30 of the defaults
-    batch_size: tuple[int, ...] = (64, 128, 256)  # rows a step; half the rows take nearly twice the time
+    batch_size: tuple[int, ...] = (64, 128, 256)  # rows per step; half the rows take nearly twice the time
 
 
 def around(base: ModelConfig) -> Space:
-    """The space with what `base` has among the choices, so that `base` itself can be a trial.
+    """The default space plus the values of `base`, so that `base` itself can be a trial.
 
     >>> from configs.model import Network
     >>> around(ModelConfig()).layers, around(ModelConfig(network=Network(layers=(8,)))).layers
@@ -56,20 +62,20 @@ def _with(choices: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
 
 
 def values_of(config: ModelConfig) -> dict[str, Any]:
-    """What a model file has for each key of the space."""
+    """The value of each key of the space in a model file."""
     return {name: getattr(getattr(config, section), name) for name, section in SECTIONS.items()}
 
 
 def positions(space: Space, config: ModelConfig) -> dict[str, int]:
-    """Where in `space` the values of `config` stand."""
+    """The positions of the values of `config` in `space`."""
     return {name: getattr(space, name).index(value) for name, value in values_of(config).items()}
 
 
-def at(space: Space, chosen: dict[str, int], base: ModelConfig) -> ModelConfig:
-    """`base` with the values at the positions `chosen`; what has no effect there stays as in `base`.
+def config_at(space: Space, chosen: dict[str, int], base: ModelConfig) -> ModelConfig:
+    """`base` with the values at the positions `chosen`; keys without effect keep their values.
 
     >>> base = ModelConfig()
-    >>> at(around(base), positions(around(base), base) | {"layers": 1, "bins": 0}, base).network.layers
+    >>> config_at(around(base), positions(around(base), base) | {"layers": 1, "bins": 0}, base).network.layers
     (32,)
     """
     values = {name: getattr(space, name)[position] for name, position in chosen.items()}

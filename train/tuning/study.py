@@ -1,6 +1,6 @@
-"""The store of a search: one SQLite file for a dataset, one study in it for each search, one process at a time.
+"""The storage of searches: one SQLite file per dataset, one study per search, one process at a time.
 
-Owns the file, its lock, and what the states of a trial mean. Leaves what a trial is to `train.tuning.search`.
+Owns the file, its lock, and the states of a trial. Leaves the trials to `train.tuning.search`.
 """
 
 import fcntl
@@ -16,22 +16,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from train.errors import PipelineError
 
-ERROR = "error"  # the user attribute that holds why a trial failed; one that was killed has none
-SEARCH = "search"  # the user attribute of a study by which MLflow knows it, even from one with its name before it
-BASE = "base"  # the user attribute of the trial that is the model file itself
+ERROR = "error"  # user attribute of a failed trial with its error; a killed trial has none
+SEARCH = "search"  # user attribute of a study: its id in MLflow, unique even if a study of the same name was removed
+BASE = "base"  # user attribute of the trial that is the base model file
 
 
 @contextmanager
 def study_in(folder: Path, name: str, stop_below: float) -> Iterator[optuna.Study]:
-    """The study called `name` in `folder`, while no other process searches there.
+    """The study called `name` in `folder`, locked against other processes.
 
     Args:
         folder: holds `tune.db`.
-        name: of the study, which is made where there is none.
-        stop_below: the p value at which a trial counts as worse than the best.
+        name: of the study, which is created if missing.
+        stop_below: the p value below which a trial is worse than the best.
     """
     path = folder / "tune.db"
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it tells every trial, and a failed one with its traceback
+    optuna.logging.set_verbosity(
+        optuna.logging.ERROR
+    )  # by default it logs every trial, and a traceback for each failed one
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         pruner = optuna.pruners.WilcoxonPruner(p_threshold=stop_below)
@@ -42,9 +44,9 @@ def study_in(folder: Path, name: str, stop_below: float) -> Iterator[optuna.Stud
         raise PipelineError(f"{path}: cannot be written ({error.strerror})") from error
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops it with the process, however that ends
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel releases it however the process ends
         except BlockingIOError:
-            raise PipelineError(f"{path}: another search is running; wait for its end") from None
+            raise PipelineError(f"{path}: another search is running; wait until it ends") from None
         try:
             storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
             study = optuna.create_study(
@@ -53,7 +55,9 @@ def study_in(folder: Path, name: str, stop_below: float) -> Iterator[optuna.Stud
             if SEARCH not in study.user_attrs:
                 study.set_user_attr(SEARCH, uuid4().hex)
         except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
-            raise PipelineError(f"{path}: is no store of studies ({str(error).splitlines()[0]}); remove it") from error
+            raise PipelineError(
+                f"{path}: is not an Optuna database ({str(error).splitlines()[0]}); remove it"
+            ) from error
         try:
             yield study
         finally:
@@ -69,13 +73,13 @@ def state_of(trial: FrozenTrial) -> str:
 
 
 def value_of(trial: FrozenTrial) -> float:
-    """The value of a trial that is complete."""
+    """The value of a complete trial."""
     if trial.value is None:
         raise ValueError(f"trial {trial.number} is not complete")
     return float(trial.value)
 
 
 def best_first(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Those judged on every fold, the best first, and of equals the earlier."""
+    """The complete trials, the best first; of equal ones, the earlier first."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return sorted(complete, key=lambda trial: (-value_of(trial), trial.number))

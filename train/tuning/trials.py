@@ -1,7 +1,7 @@
-"""A search in MLflow: one run for the search, and inside it one run for each trial that has ended.
+"""A search in MLflow: one run for the search, with a child run for each ended trial.
 
-Owns what these runs show. Everything is taken from the study, so what a killed search had no time to write is written
-when it goes on. Leaves the study to `train.tuning.search`, and where runs go to `train.tracking`.
+Owns the content of these runs. Everything comes from the study, so a resumed search records what a killed one could
+not. Leaves the study to `train.tuning.search`, and where runs go to `train.tracking`.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from train.tracking import connect, experiment, reachable, tags
 from train.tuning.study import SEARCH, state_of, value_of
 from train.workspace import Workspace
 
-MOST_READ = 10_000  # runs of one search
+MAX_RUNS = 10_000  # of one search
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -29,7 +29,7 @@ class SearchRun:
     """The run of one search.
 
     Attributes:
-        known: by the number of the trial, its run and how that ended.
+        known: by trial number, the id and status of its run.
     """
 
     client: mlflow.MlflowClient
@@ -38,7 +38,7 @@ class SearchRun:
     known: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def record(self, trial: FrozenTrial, values: dict[str, Any]) -> None:
-        """Keep a trial that has ended, with its `values`; one that is kept already is left as it is."""
+        """Record an ended trial with its `values`, unless it is recorded already."""
         number, state = str(trial.number), state_of(trial)
         run_id, status = self.known.get(number, ("", ""))
         if status in ENDED:
@@ -63,7 +63,7 @@ class SearchRun:
         self.known[number] = (run_id, status)
 
     def conclude(self, metrics: dict[str, float], path: Path) -> None:
-        """Keep what the search came to, and the model file that it wrote."""
+        """Record the result of the search, and the model file that it wrote."""
         with reachable():
             for name, value in metrics.items():
                 self.client.log_metric(self.run_id, name, value)
@@ -72,7 +72,7 @@ class SearchRun:
 
 @contextmanager
 def search_run(workspace: Workspace, study: Study) -> Iterator[SearchRun]:
-    """The run of a study, begun or gone on with; it ends with the block, and as the block does."""
+    """The run of a study, created or resumed; it ends with the block, and is marked FAILED if the block raises."""
     search = study.user_attrs[SEARCH]
     with reachable():
         connect()
@@ -83,10 +83,10 @@ def search_run(workspace: Workspace, study: Study) -> Iterator[SearchRun]:
             client.update_run(run_id, "RUNNING")
         else:
             paths = {"dataset": str(workspace.dataset_path), "model": str(workspace.model_path)}
-            made_of = {name: value for name, value in tags(workspace).items() if name != "version"}
+            origin = {name: value for name, value in tags(workspace).items() if name != "version"}
             made = {"mlflow.runName": "tune", "outcome": "search", "study": study.study_name, "search": search}
-            run_id = client.create_run(experiment_id, tags=made | made_of | paths).info.run_id
-        children = client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{run_id}'", max_results=MOST_READ)
+            run_id = client.create_run(experiment_id, tags=made | origin | paths).info.run_id
+        children = client.search_runs([experiment_id], f"tags.mlflow.parentRunId = '{run_id}'", max_results=MAX_RUNS)
     known = {run.data.tags["trial"]: (run.info.run_id, run.info.status) for run in children}
     status = "FAILED"
     try:

@@ -29,7 +29,7 @@ from train.evaluation.candidates import network
 from train.split import split
 from train.tuning.result import model_file
 from train.tuning.search import Rules, study_name, tune
-from train.tuning.space import around, at, positions
+from train.tuning.space import around, config_at, positions
 from train.tuning.study import study_in
 from train.workspace import Workspace
 
@@ -116,7 +116,7 @@ def test_the_best_is_a_model_file_that_trains_and_every_trial_is_a_run(make_benc
 
     winner = max(complete, key=lambda trial: trial[2])
     assert winner[2] == pytest.approx(np.mean(list(winner[3].values())))
-    expected = at(around(bench.workspace.config), winner[0], bench.workspace.config)
+    expected = config_at(around(bench.workspace.config), winner[0], bench.workspace.config)
     assert (best.encoding, best.network, best.training) == (expected.encoding, expected.network, expected.training)
     table = check(bench.workspace.dataset, 1)
     probability = network(best, bench.workspace.schema, table, table)
@@ -135,7 +135,7 @@ def test_the_best_is_a_model_file_that_trains_and_every_trial_is_a_run(make_benc
     told = capsys.readouterr()
     assert told.out == ""
     assert f"{winner[2]:.4f}" in told.err
-    assert "as the search saw it; make evaluate and the gates judge" in told.err
+    assert "in the search; judge" in told.err
     assert "Warning" not in told.err
 
 
@@ -200,14 +200,14 @@ def test_another_table_or_another_base_is_another_study(make_bench):
 
 def test_what_cannot_be_done_is_said_before_the_search(make_bench):
     bench = make_bench()
-    with pytest.raises(PipelineError, match="the search begins from"):
+    with pytest.raises(PipelineError, match="the search starts from"):
         bench.tune(1, "base.yaml")
     with pytest.raises(PipelineError, match="its folder is missing"):
         bench.tune(1, "nowhere/tuned.yaml")
     with study_in(bench.home / "var/train/hand_made", "another", 0.1), pytest.raises(PipelineError, match="is running"):
         bench.tune(1)
     (bench.home / "var/train/hand_made/tune.db").write_text("no database " * 100)
-    with pytest.raises(PipelineError, match="is no store of studies"):
+    with pytest.raises(PipelineError, match="is not an Optuna database"):
         bench.tune(1)
 
 
@@ -215,10 +215,10 @@ def test_what_cannot_be_done_is_said_before_the_search(make_bench):
 def test_a_model_file_is_read_back_as_it_was_meant(path, tmp_path):
     base = read_model(path)
     space = around(base)
-    assert at(space, positions(space, base), base) == base
+    assert config_at(space, positions(space, base), base) == base
     last = {name: len(getattr(space, name)) - 1 for name in positions(space, base)}
     for chosen in (positions(space, base), last, dict.fromkeys(last, 0)):
-        config = at(space, chosen, base)
+        config = config_at(space, chosen, base)
         written = tmp_path / "written.yaml"
         written.write_text(model_file(config, base, path.stem, ["a test"]))
         assert read_model(written) == config
