@@ -1,1 +1,1 @@
-"""A dataset file from a table: `python -m train describe`."""
+"""Drafts a dataset file from a table: `python -m train describe`."""

@@ -1,22 +1,22 @@
-"""What the name of a column gives away: a protected characteristic, an identifier, the target itself.
+"""What the name of a column suggests: a protected characteristic, an identifier, or the target itself.
 
-Owns the words, in English. Names only hint, so all that follows from them is a proposal for a person to review.
+Owns the word lists, in English. A name is only a hint, so everything derived from it is a proposal to review.
 """
 
 import re
 
 # Grounds of the Equal Credit Opportunity Act (15 U.S.C. 1691, Regulation B) and of Article 21 of the EU's Charter
-# of Fundamental Rights. A word stands for itself, a beginning for every word that starts with it.
+# of Fundamental Rights. Words match whole words, prefixes match every word that starts with them.
 PROTECTED_WORDS = {
     "age", "born", "caste", "colour", "color", "dob", "faith", "genes", "language", "national", "nationality", "race",
     "sex", "skin", "spouse", "tribe", "welfare",
 }  # fmt: skip
-PROTECTED_BEGINNINGS = (
+PROTECTED_PREFIXES = (
     "birth", "citizen", "disab", "divorc", "ethnic", "foreign", "gender", "genetic", "handicap", "immigra", "indigen",
     "marital", "marri", "maternit", "migra", "minorit", "politic", "pregnan", "racial", "relig", "sexual",
 )  # fmt: skip
 PROTECTED_PHRASES = ("civil status", "family status", "mother tongue", "public assistance", "trade union")
-# The age or colour of a thing is no characteristic of a person.
+# The age or colour of a thing is not a characteristic of a person.
 THINGS = {
     "account", "building", "business", "car", "company", "credit", "debt", "file", "firm", "history", "house", "loan",
     "vehicle",
@@ -29,7 +29,7 @@ IDENTIFYING = {
 
 
 def words(name: str) -> list[str]:
-    """The words of a column's name, in small letters.
+    """The words of a column's name, in lower case.
 
     >>> words("applicantAge"), words("Date of_birth (ISO)")
     (['applicant', 'age'], ['date', 'of', 'birth', 'iso'])
@@ -39,7 +39,7 @@ def words(name: str) -> list[str]:
 
 
 def protected(name: str) -> str | None:
-    """The part of the name that sounds like a protected characteristic, or None.
+    """The part of the name that suggests a protected characteristic, or None.
 
     >>> protected("Marital status"), protected("mileage"), protected("account_age")
     ('marital', None, None)
@@ -49,13 +49,13 @@ def protected(name: str) -> str | None:
     for word in found:
         if word in PROTECTED_WORDS and not (of_a_thing and word in OF_PERSONS_AND_THINGS):
             return word
-        if word.startswith(PROTECTED_BEGINNINGS):
+        if word.startswith(PROTECTED_PREFIXES):
             return word
     return next((phrase for phrase in PROTECTED_PHRASES if f" {phrase} " in f" {' '.join(found)} "), None)
 
 
 def identifies(name: str) -> bool:
-    """Whether the name ends like that of an identifier.
+    """Whether the last word of the name suggests an identifier.
 
     >>> identifies("loan_id"), identifies("number_of_loans")
     (True, False)
@@ -64,7 +64,7 @@ def identifies(name: str) -> bool:
 
 
 def resembles(name: str, target: str) -> bool:
-    """Whether the name holds the words of the target's, side by side.
+    """Whether the name contains the words of the target's name, in sequence.
 
     >>> resembles("Default (date)", "default"), resembles("loan_history", "loan_risk")
     (True, False)

@@ -1,7 +1,7 @@
-"""What one column of a table holds, from every cell of it: values, range, gaps, and how it goes with the outcome.
+"""Summarises one column of a table: values, range, empty cells, and its relation to the outcome.
 
-Owns counting. Leaves what to make of the column to `train.drafting.proposal`. A column is looked at alone, each
-distinct value once, and only a short vocabulary is kept: beside the table, one column's counts are in memory at a time.
+Owns counting. Leaves the choice of a feature to `train.drafting.proposal`. Columns are processed one by one, each
+distinct value once, and only a short vocabulary is kept: beside the table, memory holds the counts of one column.
 """
 
 import re
@@ -13,10 +13,10 @@ from typing import Any
 
 from train.check import NUMBER
 
-MAX_CATEGORIES = 100  # different texts; more is free text, or needs grouping first
+MAX_CATEGORIES = 100  # distinct texts; more is free text, or needs grouping first
 MAX_LENGTH = 200  # characters of one category; more is free text
-LEAST_EACH = 5  # rows with and without the event; with fewer, chance alone tells them apart (10 rows: 1 in 126)
-ROWS_A_VALUE = 5  # a column with fewer rows to a value tells the outcome as any identifier does
+MIN_ROWS_PER_CLASS = 5  # with and without the event; with fewer, chance alone can separate them (10 rows: 1 in 126)
+MIN_ROWS_PER_VALUE = 5  # a column with fewer rows per value determines the outcome as any identifier does
 
 _CODE = re.compile(r"\s*[+-]?0\d+\s*")  # 007: a number would lose its zeros
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*")
@@ -37,39 +37,39 @@ class Survey:
     Attributes:
         rows: rows of the table.
         empty: rows without a value.
-        distinct: different values, the empty one not among them; numbers by value, `1` and `1.0` being one.
-        commonest: rows of the commonest value, the empty one included.
-        kind: numeric where every value is a number, and there are at least two.
-        vocabulary: the values as text in rising order; empty when they are too many or too long.
-        lowest: of a numeric column; infinite values included.
+        distinct: distinct values without the empty one; numbers count by value, so `1` and `1.0` are one.
+        most_common_rows: rows with the most common value, which may be the empty one.
+        kind: numeric if every value is a number, and there are at least two.
+        vocabulary: the values as text in ascending order; empty if they are too many or too long.
+        lowest: of a numeric column, including infinite values.
         highest: likewise.
         whole: every number is whole.
-        spelled_whole: and has neither point nor exponent.
-        strays: the commonest texts of a column that otherwise holds numbers.
-        betrays: how the column tells the outcome without fail, or empty.
+        spelled_whole: every number is whole and has neither a decimal point nor an exponent.
+        non_numeric: the most common texts of a column that otherwise holds numbers.
+        leak: how the column gives the outcome away in every row, or empty.
     """
 
     name: str
     rows: int
     empty: int
     distinct: int
-    commonest: int
+    most_common_rows: int
     kind: str  # numeric | code | date | text
     vocabulary: tuple[str, ...]
     lowest: float
     highest: float
     whole: bool
     spelled_whole: bool
-    strays: tuple[str, ...]
-    betrays: str
+    non_numeric: tuple[str, ...]
+    leak: str
 
 
 def survey(name: str, cells: Sequence[Any], happened: Sequence[bool]) -> Survey:
-    """Look at a column, as `train.tables.reader` reads it, beside whether the event happened in each row."""
+    """Summarise a column as read by `train.tables.reader`; `happened` is whether the event happened in each row."""
     counts = Counter(cells)
     events = Counter(compress(cells, happened))
-    commonest = max(counts.values(), default=0)
-    betrays = _betrays(counts, events, len(cells), sum(events.values()))
+    most_common_rows = max(counts.values(), default=0)
+    leak = _find_leak(counts, events, len(cells), sum(events.values()))
     empty = counts.pop("", 0)
     numbers = {cell: float(cell) for cell in counts if not isinstance(cell, str) or NUMBER.fullmatch(cell)}
     numeric = len(numbers) == len(counts)
@@ -81,24 +81,24 @@ def survey(name: str, cells: Sequence[Any], happened: Sequence[bool]) -> Survey:
         kind = "code"
     elif numeric and len(values) > 1:
         kind = "numeric"
-        betrays = betrays or _separates(numbers, counts, events)
+        leak = leak or _find_split(numbers, counts, events)
     listed = len(counts) <= MAX_CATEGORIES and all(len(str(cell)) <= MAX_LENGTH for cell in counts)
     ordered = sorted(counts, key=numbers.__getitem__) if numeric else sorted(counts, key=_alphabetical)
-    stray = [cell for cell, _ in counts.most_common() if cell not in numbers] if values else []
+    texts = [cell for cell, _ in counts.most_common() if cell not in numbers] if values else []
     return Survey(
         name=name,
         rows=len(cells),
         empty=empty,
         distinct=len(values) if numeric else len(counts),
-        commonest=commonest,
+        most_common_rows=most_common_rows,
         kind=kind,
         vocabulary=tuple(str(cell) for cell in ordered) if listed else (),
         lowest=min(values, default=0.0),
         highest=max(values, default=0.0),
         whole=numeric and all(value.is_integer() for value in values),
         spelled_whole=numeric and all(_WHOLE.fullmatch(str(cell)) for cell in counts),
-        strays=tuple(stray[:3]) if sum(counts[cell] for cell in stray) < sum(counts.values()) / 2 else (),
-        betrays=betrays,
+        non_numeric=tuple(texts[:3]) if sum(counts[cell] for cell in texts) < sum(counts.values()) / 2 else (),
+        leak=leak,
     )
 
 
@@ -106,23 +106,23 @@ def _alphabetical(text: str) -> tuple[str, str]:
     return text.casefold(), text
 
 
-def _betrays(counts: Counter[Any], events: Counter[Any], rows: int, happened: int) -> str:
-    """How the values, or their absence, go with the outcome in every row."""
-    if min(happened, rows - happened) < LEAST_EACH:
+def _find_leak(counts: Counter[Any], events: Counter[Any], rows: int, happened: int) -> str:
+    """How the values, or their absence, determine the outcome in every row."""
+    if min(happened, rows - happened) < MIN_ROWS_PER_CLASS:
         return ""
     if 0 < counts[""] < rows and events[""] in (0, counts[""]) and happened - events[""] in (0, rows - counts[""]):
         return "is empty exactly where the event " + ("happened" if events[""] else "did not happen")
-    if len(counts) * ROWS_A_VALUE <= rows and all(events[cell] in (0, times) for cell, times in counts.items()):
-        return "has values that go with one outcome each, in every row"
+    if len(counts) * MIN_ROWS_PER_VALUE <= rows and all(events[cell] in (0, times) for cell, times in counts.items()):
+        return "has values that each occur with one outcome only"
     return ""
 
 
-def _separates(numbers: dict[Any, float], counts: Counter[Any], events: Counter[Any]) -> str:
-    """Whether one cut through the numbers parts the outcomes."""
+def _find_split(numbers: dict[Any, float], counts: Counter[Any], events: Counter[Any]) -> str:
+    """How a single threshold separates the outcomes, or empty."""
     happened = [value for cell, value in numbers.items() if events[cell]]
     other = [value for cell, value in numbers.items() if events[cell] < counts[cell]]
     times = sum(events[cell] for cell in numbers)
-    if min(times, sum(counts.values()) - times) < LEAST_EACH:
+    if min(times, sum(counts.values()) - times) < MIN_ROWS_PER_CLASS:
         return ""
     if min(happened) > max(other):
         return f"is above {max(other):g} exactly where the event happened"

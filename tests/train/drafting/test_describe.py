@@ -187,7 +187,7 @@ TYPES = {
     "a few in a row": (lambda row: row % 5 + 1, "integer", "not widened"),
     "two numbers": (lambda row: row % 2, "categorical", 'categories: ["0", "1"]'),
     "two fractions": (lambda row: row % 2 / 2, "number", "data 0 to 0.5"),
-    "zeros in front": (lambda row: f"{row % 7:03}", "categorical", "would lose the zeros"),
+    "zeros in front": (lambda row: f"{row % 7:03}", "categorical", "would lose the leading zeros"),
     "words": (lambda row: ["yes", "no", "?"][row % 3 % 2], "categorical", 'categories: ["no", "yes"]'),
     "a word for nothing": (lambda row: "ab?"[row // 2 % 3], "categorical", "does '?' mean missing?"),
     "gaps": (lambda row: ["", 5, 70][row // 2 % 3], "categorical", "20 of 60 cells are empty"),
@@ -206,19 +206,19 @@ def test_a_column_gets_the_type_of_its_values(described, cells, kind, said):
 
 
 LEFT_OUT = {
-    "row number": (lambda row: row, "column", "no two are alike"),
-    "big row number": (lambda row: 7_000_000 + row, "column", "no two are alike"),
+    "row number": (lambda row: row, "column", "all distinct"),
+    "big row number": (lambda row: 7_000_000 + row, "column", "all distinct"),
     "identifier by name": (lambda row: row * row * 977, "Customer ID", "an identifier by its name"),
     "names": (lambda row: f"Ms {row}", "column", "every value differs: an identifier, a name or free text"),
     "nearly unique": (lambda row: f"Ms {min(row, 56)}", "column", "57 values in 60 rows: an identifier"),
     "constant": (lambda row: "x", "column", "the same value in every row"),
     "constant number": (lambda row: ["1", "1.0"][row % 2], "column", "the same value in every row"),
     "empty": (lambda row: "", "column", "empty in every row"),
-    "dates": (lambda row: f"2024-01-{row % 28 + 1:02}", "column", "dates; put a duration"),
-    "months": (lambda row: ["Dec-2015", "Jan-2016"][row // 3 % 2], "column", "dates; put a duration"),
-    "compact dates": (lambda row: 20240101 + row % 28, "column", "dates; put a duration"),
-    "German dates": (lambda row: f"{row % 28 + 1}.1.2024", "column", "dates; put a duration"),
-    "nearly a number": (lambda row: row % 50 if row else "N/A", "column", "numbers but for 'N/A'"),
+    "dates": (lambda row: f"2024-01-{row % 28 + 1:02}", "column", "dates; replace them by a duration"),
+    "months": (lambda row: ["Dec-2015", "Jan-2016"][row // 3 % 2], "column", "dates; replace them by a duration"),
+    "compact dates": (lambda row: 20240101 + row % 28, "column", "dates; replace them by a duration"),
+    "German dates": (lambda row: f"{row % 28 + 1}.1.2024", "column", "dates; replace them by a duration"),
+    "nearly a number": (lambda row: row % 50 if row else "N/A", "column", "numbers except 'N/A'"),
     "infinite": (lambda row: ["1e400", "2", "3"][row // 2 % 3], "column", "beyond 3.4e+38"),
     "long": (lambda row: str(row // 2 % 3) + "x" * 200, "column", "over 200 characters"),
     "one to one with the target": (lambda row: "ab"[row % 3 == 0], "column", "LOOKS LIKE A LEAK: it has values"),
@@ -227,8 +227,8 @@ LEFT_OUT = {
     "cut from above": (lambda row: -row if row % 3 else row + 1, "column", "LEAK: it is above -1 exactly"),
     "filled after the event": (lambda row: "" if row % 3 else row % 4, "column", "LEAK: it is empty exactly where"),
     "named like the target": (lambda row: "ab"[row // 2 % 2], "Outcome (old)", "resembles the target's"),
-    "id of the service": (lambda row: "ab"[row // 2 % 2], "application_id", "that the service uses"),
-    "answer of the service": (lambda row: row % 50, "probability", "that the service uses"),
+    "id of the service": (lambda row: "ab"[row // 2 % 2], "application_id", "reserved by the service"),
+    "answer of the service": (lambda row: row % 50, "probability", "reserved by the service"),
     "no name": (lambda row: "ab"[row // 2 % 2], "", "has no name"),
     "a name that JSON escapes": (lambda row: "ab"[row // 2 % 2], 'the "rate"', "a quotation mark"),
 }
@@ -262,7 +262,7 @@ PROTECTED += ("religion", "Marital Status", "disability", "pregnant", "date of b
 def test_a_column_that_sounds_protected_is_kept_from_the_model_and_audited(described, name):
     feature, text = described(lambda row: "abc"[row // 2 % 3], name)
     assert feature.protected
-    assert "review: for " in text
+    assert "review: because of " in text
     assert f"  - column: {name}\n    groups:\n      a: [a]\n" in text
 
 
@@ -333,7 +333,7 @@ def test_a_target_of_many_values_is_cut_short(refused):
         (b"", "is empty; it needs a header line and rows"),
         (b"kept,outcome\n", "has a header and no rows"),
         (b"kept,result\na,late\n", "column 'outcome' is missing; the table has kept, result"),
-        (b"kept,kept,outcome\na,b,late\n", "column 'kept' stands 2 times; keep one"),
+        (b"kept,kept,outcome\na,b,late\n", "column 'kept' appears 2 times; keep one"),
         (b"kept,outcome\na,late\na\n", "line 3: 1 cells where the header has 2"),
         (b"kept,outcome\na,late\nb,\n", "line 3, column 'outcome': the outcome is missing"),
         (b"kept,outcome\n\xff,late\n", "line 2 is not UTF-8; save the table as UTF-8"),
@@ -351,10 +351,10 @@ def test_a_table_that_cannot_be_described_is_told_as_in_training(refused, conten
 def test_a_table_with_nothing_to_learn_from_is_told_with_the_reason_of_each_column(refused):
     columns = {"sex": [f"{row // 2 % 2}" for row in range(60)], "id": range(60), "outcome": outcomes(60)}
     first, *others = refused(columns)
-    assert first == "no column is left for the model to learn from"
+    assert first == "no column is left as an input of the model"
     assert others == [
         "column 'id' is left out: an identifier by its name, and every value differs",
-        "column 'sex' sounds protected by its name",
+        "column 'sex' looks protected by its name",
     ]
 
 
