@@ -1,1 +1,1 @@
-"""Measurements, each with its command; nothing here is a test."""
+"""Measurements, each with its command; none of them is a test."""

@@ -1,6 +1,6 @@
 """Applicants drawn from a dataset file's vocabularies and ranges, for the requests of a measurement.
 
-All differ, and none has an `application_id`, so nothing that answers them can be kept from one request to the next.
+They all differ, and none has an `application_id`, so no server can reuse a response.
 """
 
 import random
@@ -10,17 +10,17 @@ import msgspec
 
 from configs.dataset import Dataset, Feature
 
-APPLICANTS = 509  # a prime, so that batches of any size never see the same applicants in the same places
+APPLICANTS = 509  # a prime, so that batches of any size do not repeat
 
 
 def draw(dataset: Dataset, applicants: int = APPLICANTS, seed: int = 0) -> list[dict[str, Any]]:
-    """So many applicants, the same for the same seed; every feature is given, the protected ones too."""
+    """Draw `applicants` applicants, the same for the same seed, with every feature including protected ones."""
     drawn = random.Random(seed)
     return [{feature.name: _value(feature, drawn) for feature in dataset.features} for _ in range(applicants)]
 
 
 def bodies(applicants: list[dict[str, Any]], rows: int) -> list[bytes]:
-    """A body of `POST /predict` for each applicant, who is followed by the next `rows` - 1.
+    """One body of `POST /predict` per applicant, who is followed by the next `rows` - 1.
 
     >>> bodies([{"age": 30}, {"age": 40}], 1)[1]
     b'{"applicants":[{"age":40}]}'
@@ -32,7 +32,7 @@ def bodies(applicants: list[dict[str, Any]], rows: int) -> list[bytes]:
 def _value(feature: Feature, drawn: random.Random) -> str | int | float:
     if feature.type == "categorical":
         return drawn.choice(feature.categories)
-    # What has no bounds is drawn from a hundred beside the bound it has, or from zero.
+    # A missing bound is taken at a distance of 100 from the other one, or from zero.
     lowest = feature.minimum if feature.minimum is not None else min(0.0, feature.highest - 100)
     highest = feature.maximum if feature.maximum is not None else lowest + 100
     if feature.type == "integer":

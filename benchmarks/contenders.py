@@ -1,4 +1,4 @@
-"""Who is measured: the service, started as `make serve` does it, and its references, each as its documentation advises.
+"""The servers compared: the service, started as by `make serve`, and references set up as their documentation advises.
 
 Owns names, commands and settings. Leaves the processes to `benchmarks.server`.
 """
@@ -26,7 +26,7 @@ MOSEC = "mosec + msgspec"
 ASGI = "bare ASGI + msgspec"
 CONSTANT = "bare ASGI, a constant"
 MLSERVER = "MLServer, gRPC"
-HTTP = (BENTOML, FASTAPI, MOSEC, ASGI, CONSTANT)  # the references that answer `POST /predict`
+HTTP = (BENTOML, FASTAPI, MOSEC, ASGI, CONSTANT)  # the references with `POST /predict`
 
 PYTHON = ROOT / ".venv-bench/benchmarks/bin/python"
 MLSERVER_COMMAND = ROOT / ".venv-bench/mlserver/bin/mlserver"
@@ -35,7 +35,7 @@ SETTLE_S = 120
 
 
 def start(artifact: Artifact, home: Path) -> Iterator[Server]:
-    """Start them one by one, each with a folder of its own below `home`; none is ready yet."""
+    """Start the servers one by one, each with its own folder in `home`, without waiting until they are ready."""
     if not PYTHON.exists() or not MLSERVER_COMMAND.exists():
         sys.exit("the references are not installed; run: make bench-serving")
     yield service(OURS, artifact, home / "service")
@@ -49,7 +49,7 @@ def start(artifact: Artifact, home: Path) -> Iterator[Server]:
 
 
 def find(tag: str | None) -> Artifact:
-    """The artifact of `tag` in the BentoML store, or of the champion."""
+    """The artifact of `tag` in the BentoML store, by default the champion."""
     name, _, version = (tag or read_service().model).partition(":")
     if version == ALIAS:
         version = champion(Path(bentoml.models.get(name).path).parent) or ""
@@ -58,7 +58,7 @@ def find(tag: str | None) -> Artifact:
 
 
 def service(name: str, artifact: Artifact, home: Path, workers: int = 1) -> Server:
-    """The service as `make serve` starts it, with records, metrics and store in a folder of its own."""
+    """The service as started by `make serve`, with records, metrics and store in its own folder."""
     (home / "bentoml").mkdir(parents=True)
     (home / "bentoml/models").symlink_to(artifact.folder.parents[1])
     port, grpc_port = free_port(), free_port()
@@ -74,14 +74,14 @@ def service(name: str, artifact: Artifact, home: Path, workers: int = 1) -> Serv
 
 
 def asgi(name: str, module: str, artifact: Artifact, home: Path) -> Server:
-    """A reference that uvicorn runs."""
+    """A reference run by uvicorn."""
     port = free_port()
     command = [str(PYTHON), "-m", "uvicorn", f"benchmarks.references.{module}:app", "--port", str(port), *UVICORN]
     return Server(name, command, port, home, {ARTIFACT: str(artifact.folder)})
 
 
 def plain_bentoml(artifact: Artifact, home: Path) -> Server:
-    """BentoML as it comes."""
+    """BentoML with its defaults."""
     port = free_port()
     target = "benchmarks.references.bentoml_pydantic:Reference"
     command = [str(PYTHON), "-m", "bentoml", "serve", target, "--host", HOST, "--port", str(port)]
@@ -90,7 +90,7 @@ def plain_bentoml(artifact: Artifact, home: Path) -> Server:
 
 
 def mosec(artifact: Artifact, home: Path) -> Server:
-    """mosec, with one worker behind its Rust front."""
+    """mosec, with one worker behind its Rust front end."""
     port = free_port()
     command = [str(PYTHON), "-m", "benchmarks.references.mosec_msgspec", "--address", HOST, "--port", str(port)]
     command += ["--path", str(home / "sockets"), "--log-level", "warning"]
@@ -98,7 +98,7 @@ def mosec(artifact: Artifact, home: Path) -> Server:
 
 
 def mlserver(artifact: Artifact, home: Path) -> Server:
-    """MLServer with the settings that its documentation advises for a model of microseconds."""
+    """MLServer with the settings that its documentation advises for a model that takes microseconds."""
     home.mkdir(parents=True, exist_ok=True)
     ports = {"http_port": free_port(), "grpc_port": free_port()}
     settings = {"debug": False, "host": HOST, **ports, "metrics_endpoint": None, "parallel_workers": 0}
@@ -117,7 +117,7 @@ def mlserver(artifact: Artifact, home: Path) -> Server:
 
 
 def settle(server: Server) -> None:
-    """Wait until the service has profiled all that it has logged, so that its work is not counted against another."""
+    """Wait until the service has profiled all logged rows, so that this work does not slow the next server down."""
     deadline_s = time.monotonic() + SETTLE_S
     while True:
         with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:

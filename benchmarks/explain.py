@@ -1,8 +1,8 @@
-"""How close, how steady and how quick explanations are: `python -m benchmarks.explain [tag] [url]`.
+"""Accuracy, stability and latency of explanations: `python -m benchmarks.explain [tag] [url]`.
 
-Close: against Shapley values by their definition, over every coalition of features. Steady: against other orders of the
-features, and other draws of the reference. Quick: alone, and with a `url` over HTTP from one connection, and what
-scoring notices of it.
+Accuracy: compared with Shapley values by definition, over every coalition of features. Stability: compared with other
+orders of the features, and other draws of the reference. Latency: in the process; with a `url`, also over one HTTP
+connection, and of scoring meanwhile.
 """
 
 import json
@@ -34,7 +34,7 @@ CHUNK_ROWS = 1024
 
 
 def exact(scorer: Scorer, reference: Background, applicant: Struct) -> NDArray[np.float64]:
-    """Shapley values `[features]` over every coalition of the features in which applicant and reference differ."""
+    """Shapley values `[features]` over all coalitions of the features in which applicant and reference differ."""
     feed = scorer.schema.feed([applicant])
     table = {name: [one[name] for one in reference.applicants] for name in feed}
     start = scorer.schema.feed_columns(table)
@@ -66,7 +66,7 @@ def contributions(explainer: Explainer, applicants: list[Struct]) -> NDArray[np.
 
 
 def compared(title: str, found: list[NDArray[np.float64]], expected: NDArray[np.float64]) -> str:
-    """A row of the table: how far `found` lies from `expected`, both `[applicants, features]`."""
+    """A row of the table: the distance of `found` from `expected`, both `[applicants, features]`."""
     best = np.argsort(-expected, axis=1)[:, :MAX_REASONS]
     others = [np.argsort(-one, axis=1)[:, :MAX_REASONS] for one in found]
     away = np.abs(np.stack(found) - expected)
@@ -88,7 +88,7 @@ def timed(call: Callable[[Any], object], inputs: list[Any]) -> str:
 
 
 def over_http(url: str, applicants: list[dict[str, Any]]) -> None:
-    """Time the route, and scoring while it is busy."""
+    """Time the route, and scoring while it is idle and busy."""
 
     def post(route: str) -> Callable[[dict[str, Any]], object]:
         def ask(applicant: dict[str, Any]) -> object:
@@ -99,7 +99,7 @@ def over_http(url: str, applicants: list[dict[str, Any]]) -> None:
         return ask
 
     print(f"- over HTTP: {timed(post('explain'), applicants)}")
-    print(f"- `/predict` meanwhile idle: {timed(post('predict'), applicants)}")
+    print(f"- `/predict` while no one explains: {timed(post('predict'), applicants)}")
     done = threading.Event()
 
     def keep_busy() -> None:
@@ -108,13 +108,13 @@ def over_http(url: str, applicants: list[dict[str, Any]]) -> None:
 
     busy = threading.Thread(target=keep_busy)
     busy.start()
-    print(f"- `/predict` while one caller explains without pause: {timed(post('predict'), applicants)}")
+    print(f"- `/predict` while one caller explains continuously: {timed(post('predict'), applicants)}")
     done.set()
     busy.join()
 
 
 def main() -> None:
-    """Measure the model in the store, and the service at `url` if there is one."""
+    """Measure the model in the store, and the service at `url` if given."""
     name, _, version = (sys.argv[1] if len(sys.argv) > 1 else read_service().model).partition(":")
     artifact = champion_of_store(name) if version == ALIAS else stored(name, version)
     if artifact is None:
@@ -132,7 +132,7 @@ def main() -> None:
 
     own = explainer(artifact.background)
     print(f"{artifact.tag}\n")
-    measures = "mean difference, log-odds | largest | of the top four the same | the first | all in order"
+    measures = "mean difference, log-odds | largest | same top four | same first | same order"
     print(f"| against | {measures} |\n|---|---|---|---|---|---|")
     definition = np.array([exact(scorer, artifact.background, row) for row in rows[:EXACT]])
     print(compared(f"the definition, {EXACT} applicants", [contributions(own, rows[:EXACT])], definition), flush=True)

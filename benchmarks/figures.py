@@ -1,4 +1,4 @@
-"""All figures of a comparison, and what they must be: the table of bounds is stated here alone.
+"""All figures of a comparison, and their bounds, which are defined only here.
 
 Leaves measuring to `benchmarks.serving`, verdicts and layout to `benchmarks.verdict`.
 """
@@ -11,12 +11,12 @@ from benchmarks.rounds import Compared
 from benchmarks.verdict import Bound
 
 CONNECTIONS, ROWS, ROWS_CONNECTIONS = 64, 256, 8
-CORES = 3  # that two workers and the client want
-BUSY = 0.9  # share of a core from which the client may be the limit
+CORES = 3  # needed by two workers and the client
+BUSY = 0.9  # share of a core from which the client may be the bottleneck
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """How long to measure: rounds, seconds of counting each, and requests between the readings of memory."""
+    """How long to measure: rounds, seconds per round, and requests between the two readings of memory."""
 
     rounds: int
     seconds: float
@@ -24,7 +24,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Figures(Struct, frozen=True, kw_only=True):
-    """All that was measured."""
+    """Everything measured."""
 
     model: str
     cores: int
@@ -33,16 +33,16 @@ class Figures(Struct, frozen=True, kw_only=True):
     one: dict[str, Compared]
     table: Compared
     workers: dict[str, Compared]
-    rpc: dict[str, Compared]  # empty when the service does not answer gRPC
+    rpc: dict[str, Compared]  # empty if the service does not serve gRPC
     memory: Memory
 
     def limited(self) -> list[str]:
-        """The servers whose requests a second may be the client's."""
+        """The servers for which the client may be the bottleneck."""
         groups = (self.many, self.one, self.workers, self.rpc)
         return sorted({name for group in groups for name, compared in group.items() if compared.busy > BUSY})
 
     def bounds(self) -> list[Bound]:
-        """What the service must show."""
+        """The bounds that the service must meet."""
         ours, alone = self.many[OURS], self.one[OURS]
         at = f"requests/s, {CONNECTIONS} connections, against"
         short = "" if self.cores >= CORES else f"client and two workers share {self.cores} cores"
@@ -62,14 +62,14 @@ class Figures(Struct, frozen=True, kw_only=True):
             ),
             Bound(what="p99, 1 connection", value=alone.p99_ms, least=1.5, at_most=True, unit=" ms"),
             Bound(
-                what=f"rows/s, {ROWS} rows a request, {ROWS_CONNECTIONS} connections",
+                what=f"rows/s, {ROWS} rows per request, {ROWS_CONNECTIONS} connections",
                 value=self.table.per_second * ROWS,
                 least=100_000,
                 aim=250_000,
                 unit="",
             ),
             Bound(
-                what=f"gRPC, one row a call, {CONNECTIONS} on the way, calls/s against {MLSERVER}",
+                what=f"gRPC, one row per call, {CONNECTIONS} in flight, calls/s against {MLSERVER}",
                 value=self.rpc[MLSERVER].ratio if self.rpc else None,
                 least=1.5,
                 aim=3,

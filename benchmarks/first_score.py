@@ -1,7 +1,7 @@
-"""Time from a fresh clone to the first score, and of a second start: `python3 benchmarks/first_score.py [port]`.
+"""Time from a fresh clone to the first score, and for a second start: `python3 benchmarks/first_score.py [port]`.
 
 Clones HEAD into a temporary folder and runs `make serve` there with an empty pip cache and an empty BENTOML_HOME;
-needs nothing but the standard library. Everything is removed at the end.
+needs only the standard library. It removes everything at the end.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ LIMIT_S = 1200
 
 
 def score(url: str) -> None:
-    """Ask for the model's example and have it scored."""
+    """Score the example of `GET /model`."""
     with urllib.request.urlopen(f"{url}/model", timeout=10) as answer:
         body = json.dumps({"applicants": [json.load(answer)["example"]]}).encode()
     with urllib.request.urlopen(urllib.request.Request(f"{url}/predict", body), timeout=10) as answer:
@@ -28,7 +28,7 @@ def score(url: str) -> None:
 
 
 def time_start(clone: Path, environment: dict[str, str], port: int) -> float:
-    """Seconds from `make serve` to the first score; the service is stopped again."""
+    """Seconds from `make serve` to the first score; stops the service."""
     started = time.perf_counter()
     log = clone.parent / "serve.log"
     with log.open("ab") as output:
@@ -51,7 +51,7 @@ def time_start(clone: Path, environment: dict[str, str], port: int) -> float:
 
 
 def main() -> None:
-    """Cold, again, and with pip's cache warm."""
+    """Time a cold start, a second start, and a cold start with pip's cache."""
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 3999
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

@@ -1,4 +1,4 @@
-"""A process that makes load: owns the conversation with `benchmarks.load` or `benchmarks.grpc_load`."""
+"""A load-generating process: owns the communication with `benchmarks.load` or `benchmarks.grpc_load`."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from benchmarks.measurement import Load, Measured
 
 
 class Generator:
-    """`python -m <module>`, kept running; use it as a context.
+    """Runs `python -m <module>`; use it as a context manager.
 
     Args:
         module: `benchmarks.load` or `benchmarks.grpc_load`.
@@ -26,10 +26,10 @@ class Generator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=30)  # it ends with its input
+        self._process.communicate(timeout=30)  # it exits at the end of its input
 
     def measure(self, name: str, load: Load) -> Measured:
-        """Put a load on the server `name`; exits when it does not bear it, as half a table would mislead."""
+        """Put a load on the server `name`; exits on an error, because an incomplete table would mislead."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(msgspec.json.encode(load) + b"\n")

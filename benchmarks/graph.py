@@ -1,6 +1,6 @@
 """Latency of `model.onnx` in ONNX Runtime, one thread: `python -m benchmarks.graph [tag]`.
 
-Raw strings and numbers in, probability out; the table's own rows, repeated. Median and 99th percentile.
+From raw strings and numbers to the probability, on the rows of the table, repeated. Median and 99th percentile.
 """
 
 import sys
@@ -24,7 +24,7 @@ def main() -> None:
     artifact = Artifact(Path(bentoml.models.get(tag).path), retrain="make train")
     schema, scorer = artifact.schema, artifact.scorer()
     feed = schema.feed_columns(check(schema.dataset, 1).columns)
-    print(f"{artifact.tag}\n\n| rows | median, us | p99, us | median a row, us |\n|---|---|---|---|")
+    print(f"{artifact.tag}\n\n| rows | median, us | p99, us | median per row, us |\n|---|---|---|---|")
     for rows in ROWS:
         batch = {name: np.resize(column, (rows, 1)) for name, column in feed.items()}
         taken_us = []

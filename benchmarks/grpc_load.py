@@ -1,10 +1,10 @@
-"""The load over gRPC: `ModelInfer` calls of the Open Inference Protocol, so many on the way at once.
+"""Load over gRPC: `ModelInfer` calls of the Open Inference Protocol, a fixed number in flight.
 
-    python -m benchmarks.grpc_load    one JSON object a line in (`Load`), one a line out (`Measured`)
+    python -m benchmarks.grpc_load    one JSON object per line in (`Load`), one per line out (`Measured`)
 
-The messages are those of an unmodified `tritonclient`, one tensor a feature with raw contents, made before the clock
-runs and sent as they are; of an answer only the length is looked at. Each channel is a connection of its own.
-`grpc.aio` needs some 90 us of a core a call, so it is no limit below 10,000 calls/s; `busy` tells when it comes near.
+The messages equal those of an unmodified `tritonclient`, one tensor per feature with raw contents. They are made before
+the clock starts; of a response only the length is checked. Each channel is a separate connection. `grpc.aio` takes some
+90 us of a core per call, so it is no bottleneck below 10,000 calls/s; `busy` shows when it comes close.
 """
 
 import asyncio
@@ -54,13 +54,13 @@ def probability(answer: bytes) -> float:
 
 
 def ask(port: int, sent: bytes) -> float:
-    """The probability that a server answers to one message; raises `grpc.RpcError`."""
+    """The probability that a server returns for one message; raises `grpc.RpcError`."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         return probability(channel.unary_unary(CALL)(sent, timeout=10))
 
 
 async def caller(call: Any, ready: Sequence[bytes], first: int, window: Window) -> None:
-    """One call after the other until the window closes."""
+    """Make one call after another until the window closes."""
     following, now_s = first, 0.0
     while now_s < window.end_s:
         following = (following + 1) % len(ready)
@@ -68,14 +68,14 @@ async def caller(call: Any, ready: Sequence[bytes], first: int, window: Window) 
         answer = await call(ready[following])
         now_s = time.perf_counter()
         if not answer:
-            raise ConnectionError("an empty answer")
+            raise ConnectionError("an empty response")
         if window.begin_s <= now_s < window.end_s:
             window.taken_s.append(now_s - sent_s)
 
 
 async def run(load: Load, ready: Sequence[bytes]) -> Measured:
-    """Put one load on a server; `load.connections` are the calls on the way at once."""
-    # Without a pool of its own, channels to one address share a connection.
+    """Put one load on a server; `load.connections` is the number of calls in flight."""
+    # Without a pool of their own, channels to the same address share a connection.
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [
         grpc.aio.insecure_channel(f"127.0.0.1:{load.port}", options) for _ in range(min(CHANNELS, load.connections))
@@ -96,7 +96,7 @@ async def run(load: Load, ready: Sequence[bytes]) -> Measured:
                 )
             )
     except (grpc.RpcError, OSError) as error:  # TimeoutError is an OSError
-        return Measured(error=str(error) or f"no answer for {PATIENCE_S} s")
+        return Measured(error=str(error) or f"no response for {PATIENCE_S} s")
     finally:
         for channel in channels:
             await channel.close()
@@ -104,7 +104,7 @@ async def run(load: Load, ready: Sequence[bytes]) -> Measured:
 
 
 def main() -> None:
-    """Answer each line with its measurement."""
+    """Write one measurement per line of input."""
     gc.disable()
     made: dict[tuple[str, str], list[bytes]] = {}
     for line in sys.stdin.buffer:

@@ -1,10 +1,10 @@
-"""The load: keep-alive connections to one HTTP server, each with one request on the way.
+"""Load over HTTP: keep-alive connections to one server, each with one request in flight.
 
-    python -m benchmarks.load    one JSON object a line in (`Load`), one a line out (`Measured`)
+    python -m benchmarks.load    one JSON object per line in (`Load`), one per line out (`Measured`)
 
-A process of its own, so that the client's work is not the measuring program's, and one that stays, so that it starts
-once. An `asyncio.Protocol` on uvloop, which parses no more of an answer than status and length: 10 us a request,
-so that it is not the limit of any server in Python; against the constant it gives what `wrk` does.
+A separate, long-lived process, so that the client's work is not the measuring program's, and starts only once. An
+`asyncio.Protocol` on uvloop parses only the status and length of a response: 10 us per request, so that it is not the
+bottleneck for any server in Python; against the constant response it measures the same as `wrk`.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ END = b"\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):
-    """One connection: sends the next request as soon as an answer is whole."""
+    """One connection: sends the next request as soon as a response is complete."""
 
     def __init__(self, requests: Sequence[bytes], first: int, window: Window) -> None:
         self._requests = requests
@@ -38,12 +38,12 @@ class Connection(asyncio.Protocol):
         self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's only behaves like one
+        """Send the first request."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not a subclass
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Count the answer that this completes."""
+        """Count a completed response."""
         if self._held:
             data = self._held + data
         length = self._head.length(data)
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
             return
         now_s = time.perf_counter()
         if length == 0 or length < len(data):
-            self._end(f"not an answer with status 200 and a content-length: {data[:300]!r}")
+            self._end(f"not a response with status 200 and a content-length: {data[:300]!r}")
             return
         self._held = b""
         window = self._window
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
             self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Hung up on by the server: a fault, unless we are done."""
+        """The server closed the connection: an error, unless the load is over."""
         self._end(f"the server closed the connection ({exc}) after {self._held[:300]!r}")
 
     def _send(self) -> None:
@@ -81,13 +81,13 @@ class Connection(asyncio.Protocol):
 
 
 class Head:
-    """Where the length stands in the heads of one server's answers: learnt from the first, then looked up there."""
+    """The position of the length in one server's response heads: found in the first, then reused."""
 
     def __init__(self) -> None:
         self._at = self._until = self._body = 0
 
     def length(self, data: bytes) -> int:
-        """Bytes of the whole answer; -1 when the head is not whole yet, 0 when it is not an answer to count."""
+        """Bytes of the whole response; -1 while the head is incomplete, 0 if the response does not count."""
         if (
             self._body
             and data.startswith(OK)
@@ -107,7 +107,7 @@ class Head:
 
 
 def requests(path: str, bodies: Sequence[bytes]) -> list[bytes]:
-    """Each body as the bytes of a whole request."""
+    """Each body as the bytes of a complete request."""
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: "
     return [head.encode() + b"%d\r\n\r\n" % len(body) + body for body in bodies]
 
@@ -125,18 +125,18 @@ async def run(load: Load, ready: Sequence[bytes]) -> Measured:
             await loop.create_connection(connection, "127.0.0.1", load.port)
         await asyncio.wait_for(window.done, load.lead_s + load.seconds + PATIENCE_S)
     except (OSError, TimeoutError) as error:
-        return Measured(error=str(error) or f"no answer for {PATIENCE_S} s")
+        return Measured(error=str(error) or f"no response for {PATIENCE_S} s")
     return window.measured(time.process_time() - cpu_s, time.perf_counter() - started_s)
 
 
 def main() -> None:
-    """Answer each line with its measurement."""
-    gc.disable()  # nothing here makes cycles in number, and a collection would be counted as the server's time
+    """Write one measurement per line of input."""
+    gc.disable()  # there are few reference cycles, and a collection would count as the server's time
     made: dict[tuple[str, str], list[bytes]] = {}
     for line in sys.stdin.buffer:
         load = msgspec.json.decode(line, type=Load)
         if (load.path, load.bodies) not in made:
-            with open(load.bodies, "rb") as file:  # noqa: PTH123 - nothing but a name came
+            with open(load.bodies, "rb") as file:  # noqa: PTH123 - the name came as text
                 made[load.path, load.bodies] = requests(load.path, file.read().splitlines())
         measured = uvloop.run(run(load, made[load.path, load.bodies]))
         gc.collect()

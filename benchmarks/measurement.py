@@ -1,4 +1,4 @@
-"""What a generator of load is asked, and what it answers; and the time in which it counts.
+"""The input and output of a load generator, and the window in which it counts.
 
 Leaves the sending to `benchmarks.load` and `benchmarks.grpc_load`.
 """
@@ -9,16 +9,16 @@ from array import array
 import numpy as np
 from msgspec import Struct
 
-PATIENCE_S = 20  # seconds that the last answers may take
+PATIENCE_S = 20  # seconds to wait for the last responses
 
 
 class Load(Struct, frozen=True, kw_only=True):
-    """What to send where.
+    """What to send, and where.
 
     Attributes:
-        port: on the loopback.
-        bodies: files, each with one body a line; each connection sends them in turn from a place of its own.
-        connections: each has one request on the way.
+        port: on the loopback interface.
+        bodies: a file with one body per line; each connection sends them in turn, from a different start.
+        connections: each has one request in flight.
         lead_s: seconds of load before counting begins.
         seconds: seconds of counting.
     """
@@ -32,14 +32,14 @@ class Load(Struct, frozen=True, kw_only=True):
 
 
 class Measured(Struct, frozen=True, kw_only=True):
-    """What came back.
+    """The result.
 
     Attributes:
-        requests: answered with 200 while counting.
-        per_second: those a second.
-        p50_ms, p99_ms: from the request's write to the whole answer.
-        busy: share of a core that this client used; near 1 it was the limit, and not the server.
-        error: why the load was given up, or empty.
+        requests: responses with status 200 while counting.
+        per_second: requests per second.
+        p50_ms, p99_ms: from writing the request to the complete response.
+        busy: share of a core that this client used; near 1 the client was the bottleneck.
+        error: why the load was aborted, or empty.
     """
 
     requests: int = 0
@@ -51,11 +51,11 @@ class Measured(Struct, frozen=True, kw_only=True):
 
 
 class Window:
-    """The time in which answers are counted, and what they took.
+    """The window in which responses count, and their latencies.
 
     Args:
-        connections: how many report that they have ended.
-        begin_s, end_s: of counting, by `time.perf_counter`.
+        connections: how many call `leave` at their end.
+        begin_s, end_s: of the window, by `time.perf_counter`.
     """
 
     def __init__(self, connections: int, begin_s: float, end_s: float) -> None:
@@ -65,7 +65,7 @@ class Window:
         self._open = connections
 
     def leave(self, error: str = "") -> None:
-        """One connection has ended; with an error, the whole load has."""
+        """End one connection; an error ends the whole load."""
         self._open -= 1
         if self.done.done():
             return
@@ -75,9 +75,9 @@ class Window:
             self.done.set_result(None)
 
     def measured(self, cpu_s: float, wall_s: float) -> Measured:
-        """The figures, with the client's own share of a core."""
+        """The result, with the client's share of a core."""
         if not self.taken_s:
-            return Measured(error="no answer came while counting")
+            return Measured(error="no response arrived while counting")
         p50, p99 = np.percentile(self.taken_s, [50, 99]) * 1e3
         return Measured(
             requests=len(self.taken_s),

@@ -1,6 +1,6 @@
 """Resident memory of a worker before and after many requests: `python -m benchmarks.memory [tag] --requests 1000000`.
 
-One row a request on 64 connections, on a service of its own. Exits with 1 when memory is beyond the bounds.
+One row per request on 64 connections to a separate service. Exits with 1 if memory exceeds a bound.
 """
 
 import argparse
@@ -20,13 +20,15 @@ from benchmarks.server import ROOT, Server
 from benchmarks.verdict import Bound, bounds_table
 
 CONNECTIONS = 64
-WARM_UP = 100_000  # requests; a worker grew from 161 to 215 MB in its first 65,000, and by nothing in the next 330,000
+WARM_UP = (
+    100_000  # requests; a worker grew from 161 to 215 MB in its first 65,000, and did not grow in the next 330,000
+)
 SLICE_S = 2.0
 MB = 1_000_000
 
 
 class Memory(Struct, frozen=True, kw_only=True):
-    """Megabytes of the largest worker, the requests between the two readings, and those before the first."""
+    """Megabytes of the largest worker at two readings, the requests between them, and those before the first."""
 
     before_mb: float
     after_mb: float
@@ -51,12 +53,12 @@ class Memory(Struct, frozen=True, kw_only=True):
 
 
 def resident_mb(server: Server) -> float:
-    """Of the worker that has most."""
+    """Resident memory of the largest worker."""
     return max(float(process.memory_info().rss) for process in server.workers()) / MB
 
 
 def measure(server: Server, generator: Generator, load: Load, requests: int) -> Memory:
-    """Warm up, read, send at least `requests`, read again; each time when the profiler is done."""
+    """Warm up, read, send at least `requests`, read again; before each reading the profiler catches up."""
     warm_up = min(WARM_UP, requests)
     send(server, generator, load, warm_up)
     before_mb = resident_mb(server)
@@ -65,7 +67,7 @@ def measure(server: Server, generator: Generator, load: Load, requests: int) -> 
 
 
 def send(server: Server, generator: Generator, load: Load, requests: int) -> int:
-    """Send at least `requests`, and wait until they are profiled; how many it were."""
+    """Send at least `requests`, wait until they are profiled, and return how many were sent."""
     sent = 0
     while sent < requests:
         sent += generator.measure(server.name, load).requests
@@ -74,12 +76,12 @@ def send(server: Server, generator: Generator, load: Load, requests: int) -> int
 
 
 def main() -> None:
-    """Measure a service of its own."""
+    """Measure a separate service."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tag", nargs="?")
     parser.add_argument("--requests", type=int, default=1_000_000)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the service is stopped then as well
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that SIGTERM stops the service too
     artifact = find(options.tag)
     with tempfile.TemporaryDirectory() as folder, Generator("benchmarks.load", ROOT) as generator:
         rows = bodies(draw(artifact.schema.dataset), 1)

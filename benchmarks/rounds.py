@@ -1,6 +1,6 @@
-"""Rounds in which the service and its references take turns, so that a noisy machine hurts all alike.
+"""Rounds in which the service and its references take turns, so that a noisy machine affects all alike.
 
-Owns order, ratios and medians. Leaves what one measurement is to its caller.
+Owns order, ratios and medians. Leaves the measurement itself to the caller.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,11 +12,11 @@ from benchmarks.measurement import Measured
 
 
 class Compared(Struct, frozen=True, kw_only=True):
-    """One server over all rounds: medians.
+    """The medians of one server over all rounds.
 
     Attributes:
         per_second, p50_ms, p99_ms, busy: as `Measured`.
-        ratio: of the service's requests a second, just before and after, to this server's.
+        ratio: of the service's requests per second, just before and after, to this server's.
     """
 
     per_second: float
@@ -29,7 +29,7 @@ class Compared(Struct, frozen=True, kw_only=True):
 def take_turns(
     ours: str, others: Sequence[str], measure: Callable[[str], Measured], rounds: int
 ) -> dict[str, Compared]:
-    """Measure ours, first, ours, second, … ours, so many times, and compare each with its neighbours in time.
+    """Measure ours, first, ours, second, … ours in each round, and compare each server with ours before and after it.
 
     >>> rates = {"ours": 20.0, "slow": 5.0}
     >>> compared = take_turns("ours", ["slow"], lambda name: Measured(per_second=rates[name]), rounds=1)

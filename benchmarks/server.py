@@ -1,6 +1,6 @@
-"""One server of a measurement: a group of processes on a free loopback port.
+"""One server of a measurement: its processes, on a free loopback port.
 
-Owns that it is started, ready, and gone at the end. Leaves which servers there are to `benchmarks.contenders`.
+Owns its start, readiness and end. Leaves the list of servers to `benchmarks.contenders`.
 """
 
 import contextlib
@@ -33,16 +33,16 @@ def free_port() -> int:
 
 
 class Server:
-    """A started server; use it as a context, which stops it.
+    """Starts a server; use it as a context manager, which stops it.
 
     Args:
-        name: what the tables call it.
+        name: its name in the tables.
         command: its program and arguments.
-        port: where it listens.
-        home: a folder of its own, for its records and its output.
-        variables: its environment, over ours.
-        ready: the path that answers 200 when it is.
-        grpc_port: where it listens for gRPC, if it does.
+        port: its HTTP port.
+        home: its own folder, for records and output.
+        variables: additions to its environment.
+        ready: the path that returns 200 when it is ready.
+        grpc_port: its gRPC port, if any.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Server:
         self.stop()
 
     def wait(self, body: bytes) -> None:
-        """Return when it is ready, or answers `body`; exits with what it printed when it does not."""
+        """Wait until it is ready, or responds to `body`; if it fails, exit with its output."""
         deadline_s = time.monotonic() + START_S
         while not self._answers(body):
             if self.process.poll() is not None or time.monotonic() > deadline_s:
@@ -85,7 +85,7 @@ class Server:
             time.sleep(0.1)
 
     def printed(self) -> str:
-        """The end of all that it has printed."""
+        """The last part of its output."""
         return self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
 
     def _answers(self, body: bytes) -> bool:
@@ -95,27 +95,27 @@ class Server:
         return False
 
     def predict(self, body: bytes) -> list[float]:
-        """The probabilities that it answers to one request."""
+        """The probabilities that it returns for one request."""
         request = urllib.request.Request(self.url + PREDICT, body, JSON)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return [prediction["probability"] for prediction in json.load(answer)]
         except urllib.error.HTTPError as error:
-            sys.exit(f"{self.name} answered {error.code}: {error.read()[:500]!r}\n{self.printed()}")
+            sys.exit(f"{self.name} returned {error.code}: {error.read()[:500]!r}\n{self.printed()}")
 
     def workers(self) -> list[psutil.Process]:
-        """BentoML's worker processes: those that answer requests, without its arbiter and the profiler."""
+        """BentoML's worker processes: those that serve requests, without its arbiter and the profiler."""
         below = psutil.Process(self.process.pid).children(recursive=True)
         return [
             process for process in below if any("bentoml" in part and "worker" in part for part in process.cmdline())
         ]
 
     def stop(self) -> None:
-        """SIGTERM, wait, and kill by id what is left of it: BentoML's workers are in process groups of their own."""
+        """Send SIGTERM, wait, and kill remaining processes by id: BentoML's workers have their own process groups."""
         below = []
         with contextlib.suppress(psutil.NoSuchProcess):
             below = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.terminate()  # does nothing to one that has gone
+        self.process.terminate()  # does nothing if it has exited
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_S)
         self.process.kill()

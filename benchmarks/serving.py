@@ -1,9 +1,9 @@
-"""The service beside its references, in one run: `python -m benchmarks.serving [tag] [--quick]`.
+"""Compares the service with its references in one run: `python -m benchmarks.serving [tag] [--quick]`.
 
-Starts the service as `make serve` does, validation, decision log and profiling on, and each reference of
-`benchmarks/references/`; compares their answers to the same applicants; then puts load on one at a time, in turns.
-Prints two tables in Markdown, writes var/benchmarks/serving.json, and exits with 1 when a bound is missed. Client and
-servers share the machine, so take the ratios and not the absolutes.
+Starts the service as `make serve` does, with validation, decision log and profiling, and each reference in
+`benchmarks/references/`; compares their responses for the same applicants; then puts load on one at a time, in turns.
+Prints two tables in Markdown, writes var/benchmarks/serving.json, and exits with 1 if a bound is missed. Client and
+servers share the machine, so the ratios count and not the absolute numbers.
 """
 
 import argparse
@@ -29,17 +29,17 @@ from benchmarks.server import PREDICT, ROOT
 from benchmarks.verdict import bounds_table, servers_table
 from models.artifact import Artifact
 
-SAME = 1e-6  # the most by which two servers' probabilities may differ
-COMPARED = 16  # applicants whose answers are compared
-LEAD_S = 0.4  # of a reference: connections are made and its buffers have grown
-OUR_LEAD_S = 1.5  # of the service: the profiler, which looks every second, is at work while we count
+SAME = 1e-6  # largest difference allowed between two servers' probabilities
+COMPARED = 16  # applicants whose probabilities are compared
+LEAD_S = 0.4  # for a reference: connects, and lets its buffers grow
+OUR_LEAD_S = 1.5  # for the service: includes the profiler, which runs every second
 
 
 FULL, QUICK = Plan(rounds=3, seconds=1.5, requests=100_000), Plan(rounds=1, seconds=0.7, requests=10_000)
 
 
 class Comparison:
-    """All servers, started and agreeing, and the two generators."""
+    """All servers, started and compared, and the two load generators."""
 
     def __init__(self, artifact: Artifact, home: Path, plan: Plan, stack: ExitStack) -> None:
         self.artifact, self.plan = artifact, plan
@@ -58,7 +58,7 @@ class Comparison:
         self._rpc = stack.enter_context(Generator("benchmarks.grpc_load", ROOT))
 
     def _agree(self, applicants: list[dict[str, object]]) -> bool:
-        """Hold every server's probabilities against the service's; whether the service answers gRPC."""
+        """Compare every server's probabilities with the service's; return whether the service serves gRPC."""
         sent = bodies(applicants, 1)
         truth = [self.servers[OURS].predict(body)[0] for body in sent]
         answers = {
@@ -70,15 +70,15 @@ class Comparison:
             name = f"{OURS}, gRPC"
             answers[name] = [grpc_load.ask(self.servers[OURS].grpc_port, message) for message in messages]
         except grpc.RpcError as error:
-            print(f"the service does not answer gRPC: {error.code().name}", file=sys.stderr)
+            print(f"the service does not serve gRPC: {error.code().name}", file=sys.stderr)
         for name, probabilities in answers.items():
             worst = max(abs(one - other) for one, other in zip(truth, probabilities, strict=True))
             if worst > SAME:
-                sys.exit(f"{name} answers another probability than {OURS}: {worst:g} apart")
+                sys.exit(f"{name} and {OURS} return different probabilities: {worst:g} apart")
         return f"{OURS}, gRPC" in answers
 
     def measure(self, name: str, connections: int, rows: int = 1, rpc: bool = False) -> Measured:
-        """One server under one load, alone: what the profiler has left to do is done before another is measured."""
+        """Measure one server under one load; afterwards wait until its profiler has caught up."""
         server = self.servers[name]
         ours = name in (OURS, TWO)
         load = Load(
@@ -95,13 +95,13 @@ class Comparison:
         return measured
 
     def turns(self, others: tuple[str, ...], connections: int, rows: int = 1, rpc: bool = False) -> dict[str, Compared]:
-        """The service and `others`, in turns."""
-        print(f"{rows} rows a request, {connections} connections: {', '.join((OURS, *others))}", file=sys.stderr)
+        """Measure the service and `others` in turns."""
+        print(f"{rows} rows per request, {connections} connections: {', '.join((OURS, *others))}", file=sys.stderr)
         measure = partial(self.measure, connections=connections, rows=rows, rpc=rpc)
         return take_turns(OURS, others, measure, self.plan.rounds)
 
     def remember(self) -> memory.Memory:
-        """Memory of the service's worker."""
+        """Measure the memory of the service's worker."""
         print(f"{self.plan.requests:,} requests for memory", file=sys.stderr)
         server = self.servers[OURS]
         load = Load(
@@ -111,7 +111,7 @@ class Comparison:
 
 
 def compare(artifact: Artifact, plan: Plan) -> Figures:
-    """Start everything, measure everything, stop everything."""
+    """Start, measure and stop all servers."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         comparison = Comparison(artifact, Path(folder), plan, stack)
         return Figures(
@@ -128,13 +128,13 @@ def compare(artifact: Artifact, plan: Plan) -> Figures:
 
 
 def main() -> None:
-    """Compare, print, write, judge."""
+    """Run the comparison, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tag", nargs="?", help="of the model in the BentoML store; without it, the champion")
-    parser.add_argument("--quick", action="store_true", help="one short round, to see that everything works")
+    parser.add_argument("tag", nargs="?", help="of the model in the BentoML store (default: the champion)")
+    parser.add_argument("--quick", action="store_true", help="one short round, to check that everything works")
     parser.add_argument("--output", type=Path, default=Path("var/benchmarks/serving.json"))
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are stopped then as well
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that SIGTERM stops the servers too
     figures = compare(find(options.tag), QUICK if options.quick else FULL)
     bounds = figures.bounds()
     options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ def main() -> None:
     print(servers_table(figures.one, figures.many, CONNECTIONS), end="\n\n")
     print(bounds_table(bounds))
     for name in figures.limited():
-        print(f"\nThe client was near its own limit with {name}, which can do more than it says here.")
+        print(f"\nThe client was near its limit with {name}, which may be faster than shown here.")
     sys.exit(any(bound.verdict == "MISSED" for bound in bounds))
 
 

@@ -1,8 +1,8 @@
-"""Training on tables of many rows, time and memory: `python -m benchmarks.size --rows 10000 100000 1000000`.
+"""Time and memory of training on large tables: `python -m benchmarks.size --rows 10000 100000 1000000`.
 
-Makes each table from a seed, twenty columns of every kind with an outcome drawn from a known logistic model, and runs
-`python -m train` on it with production's network for a few epochs. The stages go to standard error as they come, the
-table in Markdown to standard output. Everything is in a temporary folder and removed at the end.
+Generates each table from a seed, with twenty columns of all types and an outcome drawn from a known logistic model, and
+runs `python -m train` on it with the production network for a few epochs. Progress goes to standard error, the table in
+Markdown to standard output. Everything is in a temporary folder, which is removed at the end.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def dataset(table: Path) -> Dataset:
 
 
 def generate(made: Dataset, rows: int, seed: int) -> Iterator[dict[str, list[Any]]]:
-    """Columns of up to `BATCH_ROWS` rows, `None` where missing, until there are `rows`."""
+    """Columns of up to `BATCH_ROWS` rows at a time, `None` where missing, for `rows` in total."""
     fixed = np.random.default_rng(seed)
     effects = [fixed.normal(0, 0.5, len(feature.categories) or 1) for feature in made.features]
     for start in range(0, rows, BATCH_ROWS):
@@ -81,7 +81,7 @@ def generate(made: Dataset, rows: int, seed: int) -> Iterator[dict[str, list[Any
 
 
 def write(made: Dataset, rows: int, seed: int) -> None:
-    """Write the table of `made`, batch by batch, as its suffix says."""
+    """Write the table of `made`, batch by batch, in the format of its suffix."""
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
@@ -102,14 +102,14 @@ def write(made: Dataset, rows: int, seed: int) -> None:
 
 
 def run(home: Path, rows: int, options: argparse.Namespace) -> str:
-    """Make a table of `rows`, train on it in a process of its own, and give its line of the result."""
+    """Make a table of `rows`, train on it in a separate process, and return its line of the result."""
     made = dataset(home / f"table.{options.format}")
     write(made, rows, options.seed)
     config = read_model(options.model)
     config = replace(config, training=replace(config.training, epochs=options.epochs))
     (home / "dataset.yaml").write_bytes(msgspec.yaml.encode(made))
     (home / "model.yaml").write_bytes(msgspec.yaml.encode(config))
-    # A few epochs need not beat anything; what is measured is the way, not the model.
+    # After a few epochs the model need not pass the gates; only time and memory matter.
     gates = replace(
         read_gates(),
         baseline=str(ROOT / read_gates().baseline),
@@ -132,7 +132,9 @@ def run(home: Path, rows: int, options: argparse.Namespace) -> str:
     for line in process.stderr:
         print(f"{time.perf_counter() - started_s:8.1f} s  {line}", end="", file=sys.stderr, flush=True)
     tag = process.stdout.read().strip()
-    _, status, used = os.wait4(process.pid, 0)  # what this one child used; getrusage would give the largest of all
+    _, status, used = os.wait4(
+        process.pid, 0
+    )  # the usage of this child alone; getrusage gives the maximum over all children
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"training on {rows:,} rows ended with {process.returncode}")
@@ -160,7 +162,7 @@ def main() -> None:
             lines.append(run(Path(home), rows, options))
     print(f"{options.format}, {options.epochs} epochs\n")
     print(
-        "| rows | table, MB | seconds | seconds a 1,000 rows | peak memory, GB | ROC AUC |\n|---|---|---|---|---|---|"
+        "| rows | table, MB | seconds | seconds per 1,000 rows | peak memory, GB | ROC AUC |\n|---|---|---|---|---|---|"
     )
     print("\n".join(lines))
 

@@ -1,4 +1,4 @@
-"""A figure beside its bound: the verdict, and the tables in Markdown.
+"""The verdict on a figure and its bound, and the tables in Markdown.
 
 Leaves the bounds to `benchmarks.figures`.
 """
@@ -18,11 +18,11 @@ class Bound(Struct, frozen=True, kw_only=True):
 
     Attributes:
         what: is measured.
-        value: that was; None when there was nothing to measure, which is a miss.
-        least: the value from which it passes; with `at_most`, up to which.
-        aim: the value hoped for, or None.
-        unit: behind each value.
-        unjudged: why this machine cannot tell, or empty.
+        value: measured; None if there was nothing to measure, which counts as missed.
+        least: the smallest value that passes, or the largest with `at_most`.
+        aim: the desired value, or None.
+        unit: printed after each value.
+        unjudged: why this machine cannot decide, or empty.
     """
 
     what: str
@@ -55,14 +55,14 @@ class Bound(Struct, frozen=True, kw_only=True):
     def line(self) -> str:
         """As a line of the table."""
         least = f"{'at most ' if self.at_most else ''}{shown(self.least)}{self.unit}"
-        value = "no answer" if self.value is None else f"{shown(self.value)}{self.unit}"
+        value = "no response" if self.value is None else f"{shown(self.value)}{self.unit}"
         aim = "" if self.aim is None else f"{shown(self.aim)}{self.unit}"
         note = f": {self.unjudged}" if self.unjudged else ""
         return f"| {self.what} | {value} | {least} | {aim} | {self.verdict}{note} |"
 
 
 def shown(value: float) -> str:
-    """Three digits, and no fraction from a hundred upwards.
+    """Three significant digits; no decimals from 100.
 
     >>> shown(0.3), shown(12.345), shown(250000)
     ('0.3', '12.3', '250,000')
@@ -77,7 +77,7 @@ def bounds_table(bounds: Sequence[Bound]) -> str:
 
 
 def servers_table(one: Mapping[str, Compared], many: Mapping[str, Compared], connections: int) -> str:
-    """Requests a second and latencies of each server."""
+    """Requests per second and latencies of each server."""
     columns = ["server"]
     for count in (f"{connections} connections", "1 connection"):
         columns += [f"requests/s, {count}", "p50, ms", "p99, ms"]

@@ -1,6 +1,6 @@
-"""What the service is compared with: other ways to serve the same model, each as its own documentation advises.
+"""References: other ways to serve the same model, each set up as its documentation advises.
 
-Each runs in an environment of its own (requirements/benchmarks.in, requirements/mlserver.in), and is told the folder of
-the artifact. Each decodes and validates the same fields, runs the same `model.onnx` on one thread, and answers with id,
-probability, decision and model; where not all of that is done, its file says so. None logs or profiles anything.
+They run in separate environments (requirements/benchmarks.in, requirements/mlserver.in), and get the artifact's folder
+in a variable. Each decodes and validates the same fields, runs the same `model.onnx` on one thread, and returns id,
+probability, decision and model; a file says so if it does less. None logs or profiles anything.
 """

@@ -1,4 +1,4 @@
-"""Bare ASGI that reads the body and answers a constant: the ceiling of HTTP in Python, where nothing is done."""
+"""Bare ASGI that reads the body and returns a constant: the upper limit for HTTP in Python."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Bare ASGI, msgspec and ONNX Runtime: each request is decoded, scored alone and encoded; no framework at all.
+"""Bare ASGI, msgspec and ONNX Runtime: each request is decoded, scored alone and encoded, without a framework.
 
-Run by uvicorn on uvloop and httptools, without access log. The garbage collector leaves the imports alone.
+Run by uvicorn on uvloop and httptools, without access log. Imported objects are exempt from garbage collection.
 """
 
 import gc

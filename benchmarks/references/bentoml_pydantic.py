@@ -1,4 +1,4 @@
-"""BentoML as its documentation shows it: a batchable endpoint on pydantic rows, with bounds for batch and wait."""
+"""BentoML as its documentation shows it: a batchable endpoint on pydantic rows, with limits on batch and latency."""
 
 from typing import Any
 

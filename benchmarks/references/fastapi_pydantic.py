@@ -1,7 +1,7 @@
 """FastAPI, pydantic and ONNX Runtime, each request scored alone.
 
-Run by uvicorn on uvloop and httptools, without access log. As FastAPI's documentation advises: an `async def`, since
-nothing in it blocks, and a return type, so that pydantic's Rust core writes the answer.
+Run by uvicorn on uvloop and httptools, without access log. As FastAPI's documentation advises: an `async def`, because
+nothing in it blocks, and a return type, so that pydantic's Rust core serialises the response.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ class Envelope(pydantic.BaseModel):
 
 
 class Prediction(pydantic.BaseModel):
-    """One element of the answer."""
+    """One element of the response."""
 
     application_id: str
     probability: float

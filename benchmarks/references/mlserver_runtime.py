@@ -1,8 +1,8 @@
-"""MLServer's gRPC: a runtime class of its own around the same graph, by the names of the graph's inputs.
+"""MLServer's gRPC: a custom runtime around the same graph, with tensors named after the graph's inputs.
 
-Nothing is validated beyond the datatypes. The settings that its documentation advises for speed are in
-`benchmarks/contenders.py`: no debug, no metrics, and no processes beside the server, as this model takes microseconds.
-Its adaptive batching (64 requests, 0.5 ms; 16, 1 ms) and typed instead of raw contents made no clear difference.
+It validates only datatypes. `benchmarks/contenders.py` has the settings that its documentation advises for speed: no
+debug, no metrics, and no worker processes, because this model takes microseconds. Adaptive batching (64 requests,
+0.5 ms; 16, 1 ms) and typed instead of raw contents made no clear difference.
 """
 
 import uuid
@@ -17,7 +17,7 @@ from mlserver.types import InferenceRequest, InferenceResponse
 
 
 class Runtime(MLModel):  # type: ignore[misc]  # MLServer ships no types
-    """The artifact's `model.onnx`; the parameter `threshold` decides."""
+    """Serves the artifact's `model.onnx`; the parameter `threshold` sets the decision."""
 
     async def load(self) -> bool:
         """Open the graph."""
@@ -36,7 +36,7 @@ class Runtime(MLModel):  # type: ignore[misc]  # MLServer ships no types
             kind = self._types.get(tensor.name)
             if kind == "tensor(string)":
                 feed[tensor.name] = np.array(StringCodec.decode_input(tensor), object).reshape(-1, 1)
-            elif kind is not None:  # a protected feature is no input of the graph
+            elif kind is not None:  # a protected feature is not an input of the graph
                 feed[tensor.name] = NumpyCodec.decode_input(tensor).astype(np.float32).reshape(-1, 1)
         probabilities = self._session.run(["probability"], feed)[0]
         declined = probabilities >= self._threshold

@@ -1,6 +1,6 @@
-"""The model as a reference serves it: the artifact's graph, fed from the raw record, and nothing of ours around it.
+"""The model in a reference: the artifact's graph, fed with raw records, without the project's own serving code.
 
-Owns the call of ONNX Runtime and the answer. Leaves decoding and validation to each reference.
+Owns the call of ONNX Runtime and the response. Leaves decoding and validation to each reference.
 """
 
 import os
@@ -17,7 +17,7 @@ import onnxruntime
 from benchmarks.references.rows import ARTIFACT, field
 from configs.dataset import Dataset
 
-MISSING_TEXT = ""  # a categorical value that is not there, at the graph's input
+MISSING_TEXT = ""  # a missing categorical value at the graph's input
 
 
 class Model:
@@ -32,7 +32,7 @@ class Model:
         path = str(folder / "model.onnx")
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         inputs = [(index, feature) for index, feature in enumerate(self.dataset.features) if not feature.protected]
-        # The feature that is asked for twice gives a tuple where there is but one input.
+        # The first feature is fetched twice, so that the result is a tuple even for a single input.
         self._values = attrgetter(*(field(index) for index, _ in [*inputs, inputs[0]]))
         self._inputs = [
             (feature.name, object if feature.type == "categorical" else np.float32, feature.nullable)
@@ -58,7 +58,7 @@ class Model:
         return result
 
     def predict(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """What is answered for each row, with an id made up where none was given."""
+        """The response for each row, with a generated id where the request has none."""
         return [
             {
                 "application_id": row.application_id or str(uuid.uuid4()),

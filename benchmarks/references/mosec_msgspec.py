@@ -1,8 +1,8 @@
-"""mosec with msgspec: its Rust front gathers batches, one Python process validates, scores and encodes them.
+"""mosec with msgspec: its Rust front end forms batches, one Python process validates, scores and encodes them.
 
 `python -m benchmarks.references.mosec_msgspec --address 127.0.0.1 --port 8000`. Batches of 64 and the shortest wait
-that mosec takes, 1 ms: batches of 32 or 128 and waits of 2 or 5 ms were not clearly faster at 64 connections, and each
-millisecond of waiting is added to a lone request.
+that mosec accepts, 1 ms: batches of 32 or 128 and waits of 2 or 5 ms were not clearly faster at 64 connections, and a
+single request waits the full time.
 """
 
 from typing import Any
@@ -39,12 +39,12 @@ class Predict(mosec.Worker):  # type: ignore[misc]  # mosec ships no types
             raise mosec.ValidationError(error) from error
 
     def forward(self, data: list[Any]) -> list[Any]:
-        """The answers to a batch of requests, scored together."""
+        """The responses to a batch of requests, scored together."""
         answers = iter(self._model.predict([row for rows in data for row in rows]))
         return [[next(answers) for _ in rows] for rows in data]
 
     def serialize(self, data: Any) -> bytes:
-        """The body of one answer."""
+        """The body of one response."""
         return self._encoder.encode(data)
 
 

@@ -1,7 +1,7 @@
-"""One applicant as each validating library writes it, made from the dataset file.
+"""The type of an applicant for each validation library, derived from the dataset file.
 
-Both types check the same: every value's type, vocabulary and range, no unknown field. A protected or nullable feature
-may be absent. Attributes are called by `field`, as a column's own name need not be one.
+Both types validate the same: the type, vocabulary and range of every value, and no unknown fields. Protected and
+nullable features are optional. `field` names the attributes, because a column's name need not be an identifier.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ import pydantic
 
 from configs.dataset import RESERVED, Dataset, Feature
 
-ARTIFACT = "BENCHMARK_ARTIFACT"  # the variable in which a reference finds the folder of the artifact
+ARTIFACT = "BENCHMARK_ARTIFACT"  # the variable with the artifact's folder
 MAX_ID_LENGTH = 64
 
 
@@ -61,7 +61,7 @@ def _optional(feature: Feature) -> bool:
 
 
 def _kind(feature: Feature, bounds: Any) -> Any:
-    """The type of one field; `bounds` is what the library says a range with."""
+    """The type of one field; `bounds` is the library's way to state a range."""
     kind: Any
     if feature.type == "categorical":
         kind = Literal[feature.categories]
