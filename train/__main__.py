@@ -83,7 +83,7 @@ def change(options: argparse.Namespace) -> int:
     from train import registry
 
     workspace = _workspace(options)
-    name, approvers, by = workspace.dataset.name, workspace.gates.approvers, options.by or registry.somebody()
+    name, approvers, by = workspace.dataset.name, workspace.gates.approvers, options.by or registry.current_user()
     if options.command == "promote":
         event = registry.promote(name, options.version, by, options.why, approvers)
     else:

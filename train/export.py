@@ -31,7 +31,7 @@ def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes,
         network: the fitted network.
         table: rows to compare on, a sample of them where there are many; generated edge cases are added.
     """
-    model, coded = (graph.SerializeToString(deterministic=True) for graph in build_graphs(schema, network))
+    model, encoded = (graph.SerializeToString(deterministic=True) for graph in build_graphs(schema, network))
     rows = len(table.target)
     sample = np.linspace(0, rows - 1, min(rows, COMPARED_ROWS)).astype(np.int64)
     feed = schema.feed_columns(table.rows(sample).columns)
@@ -40,14 +40,14 @@ def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes,
     worst = parity(schema, network, Scorer(model, schema), both)
     if worst > TOLERANCE:
         raise PipelineError(f"ONNX Runtime and PyTorch differ by {worst:.1e}; at most {TOLERANCE:.0e} is allowed")
-    if not same_bits(schema, model, coded, both):
+    if not same_bits(schema, model, encoded, both):
         raise PipelineError("the graph and its network alone give different probabilities")
-    return model, coded, worst
+    return model, encoded, worst
 
 
-def same_bits(schema: Schema, model: bytes, coded: bytes, feed: dict[str, Column]) -> bool:
+def same_bits(schema: Schema, model: bytes, encoded: bytes, feed: dict[str, Column]) -> bool:
     """Whether the network alone gives every row of `feed` the same bits as the whole graph."""
-    raw, alone = Scorer(model, schema), EncodedScorer(coded, schema)
+    raw, alone = Scorer(model, schema), EncodedScorer(encoded, schema)
     for start in range(0, len(next(iter(feed.values()))), CHUNK_ROWS):
         part = {name: column[start : start + CHUNK_ROWS] for name, column in feed.items()}
         codes, numbers = Encoder(schema).columns(part)

@@ -20,11 +20,11 @@ from configs.model import ModelConfig, Training
 from models.encoding import Encoder, category_to_code
 from models.schema import Schema
 from train.errors import PipelineError
-from train.network.credit_network import CreditNetwork, lay_out
+from train.network.credit_network import CreditNetwork, learn_encoding
 from train.network.inputs import Inputs
 from train.tables.table import Table
 
-WEAK = 1e6  # inverse strength of the ridge that keeps the calibration finite when the logits separate the classes
+RIDGE_C = 1e6  # inverse strength of the ridge that keeps the calibration finite when the logits separate the classes
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _fit(
 ) -> Fitted:
     training, members = config.training, config.network.members
     codes, numbers = Encoder(schema).columns(table.arrays)
-    layout = lay_out(
+    layout = learn_encoding(
         codes,
         numbers,
         sizes=[len(category_to_code(feature)) for feature in schema.categorical],
@@ -80,16 +80,16 @@ def _fit(
     inputs = Inputs(network, codes, numbers)
     target = torch.from_numpy(table.target).float()
     held_out = held_out_rows(table.target, members, training.folds, rng)  # M B
-    epochs = _descend(network, inputs, target, held_out, training, rng, report)
-    honest = np.concatenate([honest_logits(logits, held_out[:, part]) for part, logits in inputs.logits()])
-    if not np.isfinite(honest).all():
+    epochs = _train_loop(network, inputs, target, held_out, training, rng, report)
+    logits = np.concatenate([held_out_logits(each, held_out[:, part]) for part, each in inputs.logits()])
+    if not np.isfinite(logits).all():
         raise PipelineError("the weights grew beyond all bounds in the last epoch; lower training.learning_rate")
-    slope, intercept = calibrate(honest, table.target[held_out.any(axis=0)])
+    slope, intercept = calibrate(logits, table.target[held_out.any(axis=0)])
     network.calibration.copy_(torch.tensor([slope, intercept]))
     return Fitted(network, epochs)
 
 
-def _descend(
+def _train_loop(
     network: CreditNetwork,
     inputs: Inputs,
     target: torch.Tensor,
@@ -163,7 +163,7 @@ def held_out_rows(target: NDArray[np.int64], members: int, folds: int, rng: np.r
     return held_out
 
 
-def honest_logits(logits: NDArray[np.float64], held_out: NDArray[np.bool_]) -> NDArray[np.float64]:
+def held_out_logits(logits: NDArray[np.float64], held_out: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Mean logit of each row that some member held out, over just those members; `[rows held out]`."""
     counts = held_out.sum(axis=0)
     mean: NDArray[np.float64] = np.where(held_out, logits, 0.0).sum(axis=0)[counts > 0] / counts[counts > 0]
@@ -180,7 +180,7 @@ def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[f
     [2.0, 1.0]
     """
     scale = float(logits.std()) or 1.0  # the solver's steps suit inputs near one; an overfitted network's are not
-    model = LogisticRegression(C=WEAK, tol=1e-8, max_iter=1000).fit(logits[:, None] / scale, target)
+    model = LogisticRegression(C=RIDGE_C, tol=1e-8, max_iter=1000).fit(logits[:, None] / scale, target)
     slope, intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
     if not (math.isfinite(slope) and math.isfinite(intercept)):
         raise PipelineError("the calibration did not converge; the held-out logits are degenerate")

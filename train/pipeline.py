@@ -21,7 +21,7 @@ from train.console import Console
 from train.errors import PipelineError
 from train.evaluate import Results, evaluate
 from train.evaluation import figures
-from train.evaluation.evidence import Evidence, Importance, gather, permutation_importance
+from train.evaluation.evidence import Evidence, Importance, gather_evidence, permutation_importance
 from train.export import TOLERANCE, export, onnx_probabilities
 from train.fit import Epoch, fit
 from train.network import weights
@@ -80,9 +80,9 @@ def export_stage(workspace: Workspace, console: Console) -> None:
     """The network → `model.onnx` and `encoded.onnx`, verified against it."""
     console.print("exporting to ONNX and comparing it with PyTorch")
     network = weights.load(workspace.path("network.npz"), workspace.config.network)
-    model, coded, worst = export(workspace.schema, network, workspace.table)
+    model, encoded, worst = export(workspace.schema, network, workspace.table)
     workspace.write("model.onnx", model)
-    workspace.write("encoded.onnx", coded)
+    workspace.write("encoded.onnx", encoded)
     workspace.write_json("parity.json", {"largest_difference": worst, "allowed": TOLERANCE})
 
 
@@ -95,7 +95,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold)
     importance = permutation_importance(workspace.schema, scorer, test)
     with console.progress("comparing", gates.folds * gates.repeats) as advance:
-        evidence = gather(
+        evidence = gather_evidence(
             dataset, workspace.config, workspace.baseline, gates, training, importance, lambda: advance("folds")
         )
     workspace.write_json("evidence.json", evidence)

@@ -89,7 +89,7 @@ def promote_first(name: str, version: str, evidence: str) -> bool:
 
 def promote(name: str, version: str, by: str, why: str, approvers: Sequence[str]) -> Event:
     """Make a published version the champion."""
-    allow(by, approvers)
+    check_approver(by, approvers)
     with reachable():
         connect()
         version = resolve(name, version)
@@ -103,7 +103,7 @@ def promote(name: str, version: str, by: str, why: str, approvers: Sequence[str]
 
 def rollback(name: str, by: str, why: str, approvers: Sequence[str]) -> Event:
     """Make the champion before the present one the champion again."""
-    allow(by, approvers)
+    check_approver(by, approvers)
     with reachable():
         connect()
         before = champion_of(history(name))
@@ -128,14 +128,14 @@ def history(name: str) -> list[Event]:
         return [msgspec.json.decode(found[key], type=Event) for key in sorted(found) if key.startswith(HISTORY)]
 
 
-def allow(by: str, approvers: Sequence[str]) -> None:
+def check_approver(by: str, approvers: Sequence[str]) -> None:
     """Refuse who is not among the approvers, where there are some."""
     if approvers and by not in approvers:
         named = ", ".join(approvers)
         raise PipelineError(f"{by or 'nobody'} may not decide this; --by must be one of: {named} (configs/gates.yaml)")
 
 
-def somebody() -> str:
+def current_user() -> str:
     """Who runs this, where no one is named."""
     try:
         return getpass.getuser()

@@ -12,7 +12,7 @@ from models.schema import Schema
 from tests.models.tables import hand_made
 from train.check import check
 from train.errors import PipelineError
-from train.fit import calibrate, fit, held_out_rows, honest_logits, rate
+from train.fit import calibrate, fit, held_out_logits, held_out_rows, rate
 from train.network import inputs
 from train.tables.table import Table
 
@@ -119,10 +119,10 @@ def test_what_a_member_holds_out_does_not_move_its_weights(schema_and_table):
         assert not torch.equal(one[1], other[1])
 
 
-def test_a_rows_honest_logit_comes_from_the_members_that_did_not_see_it():
+def test_a_rows_held_out_logit_comes_from_the_members_that_did_not_see_it():
     logits = np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])
     held_out = np.array([[True, False, False], [True, True, False]])
-    assert honest_logits(logits, held_out).tolist() == [5.5, 20.0]
+    assert held_out_logits(logits, held_out).tolist() == [5.5, 20.0]
 
 
 def test_early_stopping_gives_the_weights_of_the_best_epoch(schema_and_table):

@@ -10,7 +10,7 @@ from configs.source import ConfigError
 from tests.conftest import GERMAN_CREDIT
 from train.errors import PipelineError
 from train.evaluation.cross_validation import Estimate
-from train.evaluation.evidence import Evidence, resampled
+from train.evaluation.evidence import Evidence, bootstrap_estimates
 from train.evaluation.fairness import Fairness
 from train.gate import GateError, apply_waivers, at_least, at_most, exact, judge
 
@@ -101,7 +101,7 @@ def test_resampled_figures_hold_what_is_true_of_a_calibrated_score():
     probability = rng.uniform(0.02, 0.9, size=2000)
     target = (rng.random(2000) < probability).astype(np.int64)
     gates = msgspec.structs.replace(GATES, bootstrap=200)
-    found = resampled(target, probability, DATASET, gates)
+    found = bootstrap_estimates(target, probability, DATASET, gates)
     assert found["calibration_slope"].low < 1 < found["calibration_slope"].high
     assert found["saving"].low > 0
     assert found["roc_auc"].low < found["roc_auc"].value < found["roc_auc"].high

@@ -28,9 +28,7 @@ from train.tables.table import Table
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
 SHUFFLES = 10  # of each column, for its importance
-MOST_ROWS = (
-    20_000  # that folds and importance look at: their intervals are narrow by then, and folds cost ten trainings
-)
+MAX_ROWS = 20_000  # that folds and importance look at: their intervals are narrow by then, and folds cost ten trainings
 
 
 class Importance(Struct, frozen=True):
@@ -69,7 +67,7 @@ class Evidence(Struct, frozen=True):
     importance: list[Importance]
 
 
-def gather(
+def gather_evidence(
     dataset: Dataset,
     config: ModelConfig,
     baseline: ModelConfig,
@@ -97,7 +95,7 @@ def gather(
         },
         gain_over_baseline=gain(found, MODEL, BASELINE, gates),
         cost_of_protection=gain(found, PROTECTED, MODEL, gates),
-        **resampled(training.target, held_out, dataset, gates),
+        **bootstrap_estimates(training.target, held_out, dataset, gates),
         fairness=[
             fairness(
                 audit,
@@ -115,9 +113,9 @@ def gather(
 
 
 def sample(table: Table) -> Table:
-    """The rows that are looked at: all, or `MOST_ROWS` that are spread evenly."""
+    """The rows that are looked at: all, or `MAX_ROWS` that are spread evenly."""
     rows = len(table.target)
-    return table if rows <= MOST_ROWS else table.rows(np.linspace(0, rows - 1, MOST_ROWS).astype(np.int64))
+    return table if rows <= MAX_ROWS else table.rows(np.linspace(0, rows - 1, MAX_ROWS).astype(np.int64))
 
 
 def gain(found: dict[str, Folds], one: str, other: str, gates: Gates) -> Estimate | None:
@@ -128,7 +126,7 @@ def gain(found: dict[str, Folds], one: str, other: str, gates: Gates) -> Estimat
     return interval(difference, gates.folds, gates.confidence)[0]
 
 
-def resampled(
+def bootstrap_estimates(
     target: NDArray[np.int64], probability: NDArray[np.float64], dataset: Dataset, gates: Gates
 ) -> dict[str, Estimate]:
     """ROC AUC, calibration slope and saving, with percentile intervals over resampled rows."""

@@ -45,7 +45,7 @@ class Layout:
     groups: NDArray[np.int64]
 
 
-def lay_out(
+def learn_encoding(
     codes: NDArray[np.int64],
     numbers: NDArray[np.float32],
     sizes: list[int],

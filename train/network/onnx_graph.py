@@ -24,19 +24,19 @@ OPSET, ML_OPSET, IR_VERSION = 20, 4, 10  # pinned on both halves, so that they c
 
 def build_graphs(schema: Schema, network: CreditNetwork) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     """Front and network joined, and the network alone; the same schema and weights give the same bytes."""
-    coded = _export(network, len(schema.categorical), len(schema.numeric))
+    encoded = _export(network, len(schema.categorical), len(schema.numeric))
     prefix = _free_prefix([feature.name for feature in schema.inputs])
-    core = onnx.compose.add_prefix(coded, prefix, rename_outputs=False)
+    core = onnx.compose.add_prefix(encoded, prefix, rename_outputs=False)
     used = {value.name.removeprefix(prefix) for value in core.graph.input}
     front = _front(schema, used, prefix)
     raw = onnx.compose.merge_models(
         front, core, io_map=[(value.name, value.name.replace("raw_", "", 1)) for value in front.graph.output]
     )
-    for model in (raw, coded):
+    for model in (raw, encoded):
         _strip(model)
         _name_shapes(model)
         onnx.checker.check_model(model, full_check=True)
-    return raw, coded
+    return raw, encoded
 
 
 def build_graph(schema: Schema, network: CreditNetwork) -> onnx.ModelProto:

@@ -18,7 +18,7 @@ from models.schema import Schema, column
 from models.scorer import EncodedScorer, Scorer
 from tests.models.tables import ROOT
 from train.check import check
-from train.network.credit_network import ACTIVATIONS, CreditNetwork, lay_out
+from train.network.credit_network import ACTIVATIONS, CreditNetwork, learn_encoding
 from train.network.onnx_graph import _front, build_graph, build_graphs
 
 PRODUCTION = read_model(ROOT / "configs/models/001_production.yaml")
@@ -30,7 +30,7 @@ def make_network(schema, feed, encoding=PRODUCTION.encoding, shape=PRODUCTION.ne
     codes, numbers = Encoder(schema).columns(feed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        layout = lay_out(
+        layout = learn_encoding(
             codes,
             numbers,
             sizes=[len(category_to_code(feature)) for feature in schema.categorical],
