@@ -1,4 +1,4 @@
-"""Stage export: the fitted network as one ONNX graph, proven equal to PyTorch before anyone may use it."""
+"""Stage export: converts the fitted network to one ONNX graph, and verifies it against PyTorch."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -16,20 +16,20 @@ from train.network.credit_network import CreditNetwork
 from train.network.onnx_graph import build_graphs
 from train.tables.table import Table
 
-TOLERANCE = 1e-6  # largest difference of a probability between PyTorch and ONNX Runtime
+TOLERANCE = 1e-6  # largest difference allowed between the probabilities of PyTorch and ONNX Runtime
 EDGE_ROWS = 200  # generated rows with unknown categories, missing values and extremes
 BATCHES = (1, 2, 1000)
-COMPARED_ROWS = 20_000  # of the table, evenly spread; a million take 58 GB in one piece and find nothing more
-CHUNK_ROWS = 1024  # rows scored at a time: the first layer is a double a row and unit of every member
+COMPARED_ROWS = 20_000  # of the table, evenly spread; a million at once take 58 GB and show nothing more
+CHUNK_ROWS = 1024  # rows scored at a time: the first layer takes a double per row, unit and member
 
 
 def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes, bytes, float]:
-    """The bytes of `model.onnx` and `encoded.onnx`, and the largest difference from the network; raises when too large.
+    """The bytes of `model.onnx` and `encoded.onnx`, and the largest difference from PyTorch; raises if it is too large.
 
     Args:
         schema: the compiled dataset.
         network: the fitted network.
-        table: rows to compare on, a sample of them where there are many; generated edge cases are added.
+        table: rows for the comparison, sampled if there are many; generated edge cases are added.
     """
     model, encoded = (graph.SerializeToString(deterministic=True) for graph in build_graphs(schema, network))
     rows = len(table.target)
@@ -41,12 +41,12 @@ def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes,
     if worst > TOLERANCE:
         raise PipelineError(f"ONNX Runtime and PyTorch differ by {worst:.1e}; at most {TOLERANCE:.0e} is allowed")
     if not same_bits(schema, model, encoded, both):
-        raise PipelineError("the graph and its network alone give different probabilities")
+        raise PipelineError("model.onnx and encoded.onnx give different probabilities")
     return model, encoded, worst
 
 
 def same_bits(schema: Schema, model: bytes, encoded: bytes, feed: dict[str, Column]) -> bool:
-    """Whether the network alone gives every row of `feed` the same bits as the whole graph."""
+    """Whether the network alone and the whole graph give the same bits for every row of `feed`."""
     raw, alone = Scorer(model, schema), EncodedScorer(encoded, schema)
     for start in range(0, len(next(iter(feed.values()))), CHUNK_ROWS):
         part = {name: column[start : start + CHUNK_ROWS] for name, column in feed.items()}
@@ -59,7 +59,7 @@ def same_bits(schema: Schema, model: bytes, encoded: bytes, feed: dict[str, Colu
 
 
 def parity(schema: Schema, network: CreditNetwork, scorer: Scorer, feed: dict[str, Column]) -> float:
-    """The largest difference over `feed` in several batch sizes and orders; infinite where a decision differs."""
+    """The largest difference over `feed`, in several batch sizes and orders; infinite if a decision differs."""
     expected = torch_probabilities(schema, network, feed)
     rows = len(expected)
     worst = 0.0
@@ -89,7 +89,7 @@ def torch_probabilities(
 
 
 def onnx_probabilities(scorer: Scorer, feed: dict[str, Column]) -> NDArray[np.float32]:
-    """Probabilities by the graph, `[batch]`; in chunks, since ONNX Runtime keeps the memory of its largest batch."""
+    """Probabilities by the graph, `[batch]`; in chunks, because ONNX Runtime keeps the memory of its largest batch."""
     rows = len(next(iter(feed.values())))
     parts = [scorer.probabilities({name: column[part] for name, column in feed.items()}) for part in _chunks(rows)]
     return np.concatenate(parts)
@@ -100,7 +100,7 @@ def _chunks(rows: int) -> list[slice]:
 
 
 def edge_cases(schema: Schema, feed: dict[str, Column], rng: np.random.Generator) -> dict[str, Column]:
-    """Rows that the table does not have: unknown categories, missing values, the ends of each range and beyond."""
+    """Rows that the table lacks: unknown categories, missing values, and the limits of each range."""
     cases: dict[str, Column] = {}
     for feature in schema.inputs:
         pool: list[object]

@@ -1,8 +1,8 @@
-"""Stage fit: encode, train all members at once, calibrate on what they did not see.
+"""Stage fit: encodes the rows, trains all members at once, and calibrates on held-out rows.
 
-Each member leaves one fold of the training rows out. The logits that a row gets from the members that did not
-see it are its honest ones, at no extra training: early stopping looks at their loss, and the two scalars of
-the calibration (Platt, 1999) are fitted to them. The test part is never seen here.
+Each member holds out one fold of the training rows. A row's held-out logit is the mean over the members that did not
+see it, at no extra training: early stopping uses the loss on these logits, and the two scalars of the calibration
+(Platt, 1999) are fitted to them. The test part is not used here.
 """
 
 import math
@@ -24,12 +24,12 @@ from train.network.credit_network import CreditNetwork, learn_encoding
 from train.network.inputs import Inputs
 from train.tables.table import Table
 
-RIDGE_C = 1e6  # inverse strength of the ridge that keeps the calibration finite when the logits separate the classes
+RIDGE_C = 1e6  # inverse strength of a ridge that keeps the calibration finite if the logits separate the classes
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Curves of one epoch: mean binary cross-entropy (nats) and accuracy at one half."""
+    """The learning curves at one epoch: mean binary cross-entropy (nats) and accuracy at one half."""
 
     number: int
     training_loss: float
@@ -40,7 +40,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network with its curves."""
+    """A trained network with its learning curves."""
 
     network: CreditNetwork
     epochs: list[Epoch]
@@ -55,7 +55,7 @@ def fit(schema: Schema, table: Table, config: ModelConfig, report: Callable[[Epo
         config: the model file.
         report: called after each epoch.
     """
-    torch.set_num_threads(1)  # sums in one order, whatever the number of cores; the networks are small
+    torch.set_num_threads(1)  # the order of sums must not depend on the number of cores; the networks are small
     rng = np.random.default_rng(config.training.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.training.seed)
@@ -75,7 +75,7 @@ def _fit(
         encoding=config.encoding,
     )
     if not layout.groups.size:
-        raise PipelineError("every column holds one value only, so there is nothing to learn from")
+        raise PipelineError("every column has a single value, so there is nothing to learn from")
     network = CreditNetwork(layout, config.network, float(table.target.mean()))
     inputs = Inputs(network, codes, numbers)
     target = torch.from_numpy(table.target).float()
@@ -83,7 +83,7 @@ def _fit(
     epochs = _train_loop(network, inputs, target, held_out, training, rng, report)
     logits = np.concatenate([held_out_logits(each, held_out[:, part]) for part, each in inputs.logits()])
     if not np.isfinite(logits).all():
-        raise PipelineError("the weights grew beyond all bounds in the last epoch; lower training.learning_rate")
+        raise PipelineError("the weights diverged in the last epoch; lower training.learning_rate")
     slope, intercept = calibrate(logits, table.target[held_out.any(axis=0)])
     network.calibration.copy_(torch.tensor([slope, intercept]))
     return Fitted(network, epochs)
@@ -98,7 +98,7 @@ def _train_loop(
     rng: np.random.Generator,
     report: Callable[[Epoch], None],
 ) -> list[Epoch]:
-    """The training loop; leaves the network at its last epoch, or at its best where early stopping is on."""
+    """The training loop; leaves the network at its last epoch, or at its best one with early stopping."""
     count = int((~held_out).sum(axis=1).min())  # members step together, so all see equally many rows
     rows = torch.from_numpy(np.stack([rng.permutation(np.flatnonzero(~out))[:count] for out in held_out]))  # M count
     optimizer = torch.optim.AdamW(
@@ -151,7 +151,7 @@ def rate(step: int, steps: int, training: Training) -> float:
 
 
 def held_out_rows(target: NDArray[np.int64], members: int, folds: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """`[members, rows]`, true where the member must not see the row: one stratified fold each, fresh every `folds`."""
+    """`[members, rows]`, true where a member holds the row out: a stratified fold each, drawn again every `folds`."""
     held_out = np.zeros((members, len(target)), dtype=np.bool_)
     for first in range(0, members, folds):
         fold = np.empty(len(target), dtype=np.int64)
@@ -164,7 +164,7 @@ def held_out_rows(target: NDArray[np.int64], members: int, folds: int, rng: np.r
 
 
 def held_out_logits(logits: NDArray[np.float64], held_out: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean logit of each row that some member held out, over just those members; `[rows held out]`."""
+    """Mean logit of each row over the members that held it out, `[rows held out]`."""
     counts = held_out.sum(axis=0)
     mean: NDArray[np.float64] = np.where(held_out, logits, 0.0).sum(axis=0)[counts > 0] / counts[counts > 0]
     return mean
@@ -179,7 +179,7 @@ def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[f
     >>> [round(value, 1) for value in calibrate(logits, happened)]
     [2.0, 1.0]
     """
-    scale = float(logits.std()) or 1.0  # the solver's steps suit inputs near one; an overfitted network's are not
+    scale = float(logits.std()) or 1.0  # the solver expects inputs near one; those of an overfitted network are not
     model = LogisticRegression(C=RIDGE_C, tol=1e-8, max_iter=1000).fit(logits[:, None] / scale, target)
     slope, intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
     if not (math.isfinite(slope) and math.isfinite(intercept)):
@@ -188,11 +188,9 @@ def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[f
 
 
 def _epoch(number: int, inputs: Inputs, target: NDArray[np.float32], held_out: NDArray[np.bool_]) -> Epoch:
-    sums = np.zeros((2, 2))  # loss and accuracy of what was trained on, and of what was held out
+    sums = np.zeros((2, 2))  # loss and accuracy on training rows, then on held-out rows
     for part, logits in inputs.logits():
-        with np.errstate(
-            invalid="ignore"
-        ):  # weights that have grown beyond all bounds are told of after the last epoch
+        with np.errstate(invalid="ignore"):  # diverged weights raise an error after the last epoch
             loss = np.logaddexp(0, logits) - target[part] * logits  # M b
         right = (logits > 0) == (target[part] > 0)
         for side, chosen in enumerate((~held_out[:, part], held_out[:, part])):

@@ -1,10 +1,10 @@
-"""The registry: which versions there are, which of them is the champion, and who made it so, when and why.
+"""The registry: which versions exist, which one is the champion, and who promoted it, when and why.
 
-Owns MLflow's registered model of a dataset, its aliases and its history, and keeps the champion of the BentoML store,
-which the service follows, the same. Stages are gone from MLflow; `challenger` and `champion` are aliases.
+Owns MLflow's registered model of a dataset, its aliases and its history, and keeps the champion in the BentoML store,
+which the service follows, in sync. MLflow no longer has stages; `challenger` and `champion` are aliases.
 
-History is a stack: a promotion puts a version on top, a rollback takes the top off. Each event is a tag of the
-registered model, `history.<time>`, so that MLflow's page shows it and no event overwrites another.
+History is a stack: a promotion pushes a version, a rollback pops one. Each event is a tag of the registered model,
+`history.<time>`, so that MLflow's UI shows it and no event overwrites another.
 """
 
 import getpass
@@ -32,16 +32,16 @@ class Event(Struct, frozen=True):
     """One change of the champion."""
 
     action: Literal["first", "promote", "rollback"]
-    version: str  # the champion from then on
-    instead_of: str  # the one before; empty for the first
+    version: str  # the new champion
+    instead_of: str  # the previous one; empty for the first
     by: str
     why: str
     at: str  # ISO 8601, UTC, to the microsecond
-    evidence: str  # the gates' verdicts and the run
+    evidence: str  # the run and the verdicts of its gates
 
 
 def champion_of(events: Sequence[Event]) -> list[str]:
-    """The stack of champions, the present one last.
+    """The stack of champions, the current one last.
 
     >>> event = lambda action, version: Event(action, version, "", "", "", "", "")
     >>> champion_of([event("first", "a"), event("promote", "b"), event("promote", "c"), event("rollback", "b")])
@@ -57,7 +57,7 @@ def champion_of(events: Sequence[Event]) -> list[str]:
 
 
 def register(name: str, version: str, run_id: str, model_uri: str) -> str:
-    """Make `<name>:<version>` a version of the registered model, and the challenger; returns MLflow's number."""
+    """Register `<name>:<version>` and make it the challenger; returns MLflow's version number."""
     client = mlflow.MlflowClient()
     try:
         client.create_registered_model(name)
@@ -71,7 +71,7 @@ def register(name: str, version: str, run_id: str, model_uri: str) -> str:
             model_uri,
             run_id=run_id,
             tags={"bentoml": f"{name}:{version}", "version": version},
-            model_id=model_uri.removeprefix("models:/"),  # a server refuses the address without it
+            model_id=model_uri.removeprefix("models:/"),  # a server rejects the URI without it
         )
         number = str(made.version)
     client.set_registered_model_alias(name, CHALLENGER, number)
@@ -79,7 +79,7 @@ def register(name: str, version: str, run_id: str, model_uri: str) -> str:
 
 
 def promote_first(name: str, version: str, evidence: str) -> bool:
-    """Make the first version of all the champion; False when there is one already."""
+    """Make the first version the champion; returns False if there is a champion already."""
     with reachable():
         if champion_of(history(name)):
             return False
@@ -95,20 +95,20 @@ def promote(name: str, version: str, by: str, why: str, approvers: Sequence[str]
         version = resolve(name, version)
         before = champion_of(history(name))
         if before and before[-1] == version:
-            raise PipelineError(f"{name}:{version} is the champion already")
+            raise PipelineError(f"{name}:{version} is already the champion")
         event = Event("promote", version, before[-1] if before else "", by, why, _now(), evidence_of(name, version))
         _change(name, event)
     return event
 
 
 def rollback(name: str, by: str, why: str, approvers: Sequence[str]) -> Event:
-    """Make the champion before the present one the champion again."""
+    """Make the previous champion the champion again."""
     check_approver(by, approvers)
     with reachable():
         connect()
         before = champion_of(history(name))
         if len(before) < 2:
-            raise PipelineError(f"{name} has had no champion before the present one; there is nothing to go back to")
+            raise PipelineError(f"{name} has no previous champion to roll back to")
         resolve(name, before[-2])
         event = Event("rollback", before[-2], before[-1], by, why, _now(), evidence_of(name, before[-2]))
         _change(name, event)
@@ -116,7 +116,7 @@ def rollback(name: str, by: str, why: str, approvers: Sequence[str]) -> Event:
 
 
 def history(name: str) -> list[Event]:
-    """Every change of the champion, the oldest first."""
+    """Every change of the champion, oldest first."""
     with reachable():
         connect()
         try:
@@ -129,14 +129,14 @@ def history(name: str) -> list[Event]:
 
 
 def check_approver(by: str, approvers: Sequence[str]) -> None:
-    """Refuse who is not among the approvers, where there are some."""
+    """Raise if there are approvers and `by` is not one of them."""
     if approvers and by not in approvers:
         named = ", ".join(approvers)
-        raise PipelineError(f"{by or 'nobody'} may not decide this; --by must be one of: {named} (configs/gates.yaml)")
+        raise PipelineError(f"{by or 'nobody'} is not an approver; --by must be one of: {named} (configs/gates.yaml)")
 
 
 def current_user() -> str:
-    """Who runs this, where no one is named."""
+    """The user who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -144,12 +144,12 @@ def current_user() -> str:
 
 
 def resolve(name: str, version: str) -> str:
-    """The one version in the BentoML store and in the registry that `version`, or the beginning of one, means."""
+    """The version, in both the BentoML store and the registry, that starts with `version`."""
     wanted = version.removeprefix(f"{name}:")
     known = sorted(path.name for path in versions_folder(name).iterdir() if path.is_dir())
     found = [candidate for candidate in known if candidate.startswith(wanted)] if wanted else []
     if len(found) != 1:
-        problem = "is not in the BentoML store" if not found else "may be any of " + ", ".join(found)
+        problem = "is not in the BentoML store" if not found else "is ambiguous: " + ", ".join(found)
         raise PipelineError(f"{name}:{wanted} {problem}; it has {', '.join(known)}")
     if _number(name, found[0]) is None:
         raise PipelineError(f"{name}:{found[0]} is not in the registry at {mlflow.get_tracking_uri()}; train it again")
@@ -157,7 +157,7 @@ def resolve(name: str, version: str) -> str:
 
 
 def versions_folder(name: str) -> Path:
-    """Where the BentoML store keeps the versions of a model."""
+    """The folder with the versions of a model in the BentoML store."""
     folder = store.versions_folder(name)
     if folder is None:
         raise PipelineError(f"the BentoML store has no model {name}; run: make train")
@@ -165,7 +165,7 @@ def versions_folder(name: str) -> Path:
 
 
 def evidence_of(name: str, version: str) -> str:
-    """The gates' verdicts on a version, and its run."""
+    """The run of a version and the verdicts of its gates."""
     client = mlflow.MlflowClient()
     number = _number(name, version)
     run_id = client.get_model_version(name, str(number)).run_id
@@ -178,7 +178,7 @@ def _number(name: str, version: str) -> str | None:
 
 
 def _change(name: str, event: Event) -> None:
-    """Registry first, then the store: a service that starts in between still finds a champion that was one."""
+    """Record a change in the registry first, then in the store: meanwhile services still find the previous champion."""
     client = mlflow.MlflowClient()
     client.set_registered_model_tag(name, HISTORY + event.at, msgspec.json.encode(event).decode())
     number = str(_number(name, event.version))

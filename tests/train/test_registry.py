@@ -96,7 +96,7 @@ def test_promotions_and_rollbacks_are_told_in_order_and_followed(registry, comma
 
     code, _, said = command("rollback", "--why", "once more")
     assert code == 1
-    assert "nothing to go back to" in said
+    assert "has no previous champion to roll back to" in said
 
 
 @pytest.mark.parametrize(

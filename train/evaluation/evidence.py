@@ -1,7 +1,7 @@
-"""What gates and model card are judged by: figures with intervals, all from rows that the judged model had not seen.
+"""The evidence for gates and model card: figures with intervals, all from rows that the model has not seen.
 
-Owns which figures there are. Leaves bounds to `train.gate`. The final test part gives the metrics of the one model that
-is published; everything that compares or has an interval comes from folds of the training part.
+Owns the figures. Leaves the bounds to `train.gate`. The test part gives the metrics of the published model; comparisons
+and intervals come from folds of the training part.
 """
 
 from collections.abc import Callable
@@ -27,12 +27,12 @@ from train.tables.table import Table
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
-SHUFFLES = 10  # of each column, for its importance
-MAX_ROWS = 20_000  # that folds and importance look at: their intervals are narrow by then, and folds cost ten trainings
+SHUFFLES = 10  # per column, for its importance
+MAX_ROWS = 20_000  # for folds and importance: enough for narrow intervals, and the folds take ten trainings
 
 
 class Importance(Struct, frozen=True):
-    """How much ROC AUC falls when a column is shuffled among the test rows (Breiman, 2001): mean and deviation."""
+    """The loss of ROC AUC when a column of the test rows is shuffled (Breiman, 2001): mean and standard deviation."""
 
     feature: str
     mean: float
@@ -40,17 +40,17 @@ class Importance(Struct, frozen=True):
 
 
 class Evidence(Struct, frozen=True):
-    """Everything that was found out about a model.
+    """The evidence about one model.
 
     Attributes:
-        folds: folds a repeat.
-        fold_roc_auc: of this model on each fold, for pairing with others.
+        folds: folds per repeat.
+        fold_roc_auc: of this model on each fold, for paired comparisons.
         candidates: by name, each metric of `SHOWN` over the folds, with its interval.
-        gain_over_baseline: in ROC AUC, paired; null where the model is the baseline.
-        cost_of_protection: ROC AUC gained by letting the model see the protected columns, paired; null without any.
+        gain_over_baseline: in ROC AUC, paired; null if the model is the baseline.
+        cost_of_protection: gain in ROC AUC with the protected columns as inputs, paired; null if there are none.
         roc_auc: of the held-out probabilities.
         calibration_slope: of the held-out probabilities (Cox, 1958).
-        saving: cost an applicant, against the cheaper of declining and approving everyone.
+        saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
         fairness: by audit, of the held-out decisions.
         importance: of each column of the model, the most important first.
     """
@@ -76,7 +76,7 @@ def gather_evidence(
     importance: list[Importance],
     report: Callable[[], None] = lambda: None,
 ) -> Evidence:
-    """Compare `config` with the baseline on folds of `training`, and judge what they held out."""
+    """Compare `config` with the baseline on folds of `training`, and evaluate the held-out rows."""
     training = sample(training)
     schema = Schema(dataset)
     candidates = {MODEL: (schema, partial(network, config))}
@@ -113,13 +113,13 @@ def gather_evidence(
 
 
 def sample(table: Table) -> Table:
-    """The rows that are looked at: all, or `MAX_ROWS` that are spread evenly."""
+    """All rows, or `MAX_ROWS` of them, evenly spread."""
     rows = len(table.target)
     return table if rows <= MAX_ROWS else table.rows(np.linspace(0, rows - 1, MAX_ROWS).astype(np.int64))
 
 
 def gain(found: dict[str, Folds], one: str, other: str, gates: Gates) -> Estimate | None:
-    """How much more ROC AUC `one` has than `other`, paired over the folds; None where one was not compared."""
+    """The gain in ROC AUC of `one` over `other`, paired over the folds; None if either was not compared."""
     if one not in found or other not in found:
         return None
     difference = found[one].values("roc_auc") - found[other].values("roc_auc")
@@ -150,7 +150,7 @@ def bootstrap_estimates(
 
 
 def saving(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs) -> float:
-    """Cost an applicant saved against the cheaper of declining and approving everyone.
+    """Cost per applicant saved over declining or approving everyone, whichever is cheaper.
 
     >>> saving(np.array([1, 0, 0]), np.array([True, False, False]), Costs(missed_event=5, false_alarm=1)).__round__(4)
     0.6667
@@ -160,7 +160,7 @@ def saving(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs)
 
 
 def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list[Importance]:
-    """The fall in ROC AUC when one column at a time is shuffled, the largest first."""
+    """The loss of ROC AUC when one column at a time is shuffled, the largest first."""
     rng = np.random.default_rng(0)
     table = sample(table)
     feed = schema.feed_columns(table.columns)

@@ -1,1 +1,1 @@
-"""The network in PyTorch, and its way into one ONNX graph."""
+"""The network in PyTorch, and its conversion to one ONNX graph."""

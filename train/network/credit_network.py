@@ -1,8 +1,8 @@
 """The network in PyTorch: encodings, members and calibration in one module.
 
-All members are trained and run at once: their weights are stacked, so a layer of all of them is one batched
-product. Shapes trail the lines that make them: B batch, M members, F encoded columns, H units.
-Leaves fitting to `train.fit` and the front that reads text to `train.network.onnx_graph`.
+All members are trained and run at once: their weights are stacked, so one layer of all members is one batched product.
+Comments give the shapes: B batch, M members, F encoded columns, H units. Leaves fitting to `train.fit`, and the part of
+the graph that reads text to `train.network.onnx_graph`.
 """
 
 import math
@@ -22,17 +22,17 @@ ACTIVATIONS = {"relu": torch.relu, "silu": functional.silu, "tanh": torch.tanh}
 
 @dataclass(frozen=True)
 class Layout:
-    """The constants of the encoding, all learnt from the training part.
+    """The constants of the encoding, learned from the training part.
 
     Attributes:
-        indicators: `(column, code)` of each 0/1 input that a category gives; code 0 is an unknown category.
-        levels: `(column, value)` of each 0/1 input that a value of a whole-number column gives.
+        indicators: `(column, code)` of each 0/1 input for a category; code 0 is an unknown category.
+        levels: `(column, value)` of each 0/1 input for a value of a whole-number column.
         missing: numeric columns with a 0/1 input for a missing value.
-        linear: numeric columns that enter as numbers.
-        mean: mean of each of `linear`, also what a missing value is replaced by.
+        linear: numeric columns used as numbers.
+        mean: mean of each of `linear`, which also replaces a missing value.
         scale: standard deviation of each of `linear`.
-        pieces: `(place in linear, lower end, width)` of each piece of a piecewise-linear encoding.
-        groups: `[F]`, the raw column that each encoded column comes from.
+        pieces: `(position in linear, lower edge, width)` of each piece of a piecewise-linear encoding.
+        groups: `[F]`, the raw column of each encoded column.
     """
 
     indicators: list[tuple[int, int]]
@@ -54,7 +54,7 @@ def learn_encoding(
 ) -> Layout:
     """Learn the encoding from the training part.
 
-    What the training part does not show gets no input: its weights would keep the random values that they start from.
+    A value that the training part lacks gets no input: its weights would keep their random initial values.
 
     Args:
         codes: `[B, categorical]`, 0 for unknown.
@@ -96,7 +96,7 @@ def learn_encoding(
 
 
 def _edges(values: NDArray[np.float64], bins: int) -> list[float]:
-    """Rising edges at quantiles, each a value of the table: `bins + 1`, or fewer where many are the same.
+    """Ascending edges at quantiles, each a value of the table: `bins + 1`, or fewer if values repeat.
 
     >>> _edges(np.array([6.0, 12.0, 12.0, 12.0, 24.0]), 4)
     [6.0, 12.0, 24.0]
@@ -111,7 +111,7 @@ class CreditNetwork(nn.Module):
     Args:
         layout: the constants of the encoding.
         network: the shape of the members.
-        base_rate: the event's share of the training part, where the output layer starts.
+        base_rate: share of the event in the training part, the initial output.
     """
 
     indicator_columns: Tensor
@@ -132,8 +132,8 @@ class CreditNetwork(nn.Module):
         super().__init__()
         self.shape = network
         self.columns = int(layout.groups.max()) + 1
-        # The encoding is in doubles even while the weights are not: large values that lie close together have edges
-        # that single precision cannot tell apart.
+        # The encoding is in doubles even while the weights are not: single precision cannot separate the edges of
+        # large values that are close together.
         whole, real = torch.int64, torch.float64
         self.register_buffer("indicator_columns", torch.tensor([c for c, _ in layout.indicators], dtype=whole))
         self.register_buffer("indicator_codes", torch.tensor([code for _, code in layout.indicators], dtype=whole))
@@ -150,7 +150,7 @@ class CreditNetwork(nn.Module):
         self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
         members = network.members
         sizes = [len(layout.groups), *network.layers]
-        # A row has about one input a column that is not zero, so that is the fan-in of the first layer.
+        # A row has about one nonzero input per column, so that is the fan-in of the first layer.
         fan_in = [self.columns, *network.layers[:-1]]
         self.weights = nn.ParameterList(
             nn.Parameter(torch.randn(members, size, units) * math.sqrt(2 / fan))
@@ -181,7 +181,7 @@ class CreditNetwork(nn.Module):
         return torch.cat(parts, dim=1).to(self.out_weight.dtype)
 
     def member_logits(self, encoded: Tensor) -> Tensor:
-        """`[M, B, F]`, rows of its own for each member, to the uncalibrated logits of each, `[M, B]`."""
+        """From `[M, B, F]`, separate rows for each member, to the uncalibrated logits `[M, B]`."""
         hidden = encoded
         if self.training and self.shape.column_dropout:
             kept = torch.ones(*encoded.shape[:2], self.columns, dtype=encoded.dtype)

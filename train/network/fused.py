@@ -1,7 +1,7 @@
-"""The network as it is served: the same function of codes and numbers, in fewer and larger steps.
+"""The network for serving: the same function of codes and numbers, in fewer and larger steps.
 
-Owns that rewriting; `train.export` proves the result equal to the network. All members see one encoding, so the first
-layer of all is one product and so is the last; the mean over members and the calibration are part of that.
+Owns this transformation; `train.export` verifies that the result equals the network. All members share the encoding, so
+their first layers become one product; the last one also includes the mean over members and the calibration.
 Shapes as in `train.network.credit_network`: B batch, M members, F encoded columns, H units.
 """
 
@@ -17,7 +17,7 @@ class FusedNetwork(nn.Module):
     """A fitted network in double precision, for export.
 
     Args:
-        network: stays as it is.
+        network: is copied, not changed.
     """
 
     def __init__(self, network: CreditNetwork) -> None:
@@ -25,7 +25,7 @@ class FusedNetwork(nn.Module):
         self.network = deepcopy(network).double().eval()
         self.activation = ACTIVATIONS[network.shape.activation]
         slope, intercept = self.network.calibration
-        share = slope / network.shape.members  # of each member in the calibrated logit
+        share = slope / network.shape.members  # of each member's logit in the calibrated logit
         weights, biases = list(self.network.weights), list(self.network.biases)
         out_weight = self.network.out_weight * share  # M H 1
         if weights:
@@ -46,7 +46,7 @@ class FusedNetwork(nn.Module):
                 hidden = self.activation(hidden)
             if weight.dim() == 2:  # the first or the last layer
                 hidden = torch.addmm(bias, hidden, weight)
-            else:  # one between them, of each member for itself
+            else:  # a layer in between, separate for each member
                 apart = torch.stack(hidden.chunk(len(weight), dim=1))  # M B H
                 hidden = torch.cat((torch.matmul(apart, weight) + bias).unbind(), dim=1)
         return torch.sigmoid(hidden).squeeze(1).to(torch.float32)

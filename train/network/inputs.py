@@ -1,7 +1,7 @@
-"""The training rows as the members see them: encoded once where that fits, and otherwise batch by batch.
+"""The encoded training rows: encoded once if that fits in memory, and otherwise batch by batch.
 
-With 90 encoded columns the whole takes 0.4 MB for 1,000 rows and 0.4 GB for a million. Either way gives the same bits;
-what is encoded once takes three quarters of the time.
+With 90 encoded columns, 1,000 rows take 0.4 MB, and a million 0.4 GB. Both ways give the same bits; encoding once takes
+three quarters of the time.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from train.network.credit_network import CreditNetwork
 
-KEPT_BYTES = 1 << 28  # a quarter of a GB beside the 0.6 GB that PyTorch and MLflow take by themselves
-CHUNK_ROWS = 1024  # rows that are scored together: 1 MB for each step of the encoding
+KEPT_BYTES = 1 << 28  # a quarter of a GB, beside the 0.6 GB of PyTorch and MLflow themselves
+CHUNK_ROWS = 1024  # rows scored together: 1 MB for each step of the encoding
 
 
 class Inputs:
     """Encoded rows for all members of a network.
 
     Args:
-        network: encodes; its weights may change, its layout may not.
+        network: encodes the rows; its weights may change, but not its layout.
         codes: `[rows, categorical]`, 0 for unknown.
         numbers: `[rows, numeric]`, NaN for missing.
     """
@@ -38,14 +38,14 @@ class Inputs:
             self._encoded = encoded
 
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
-        """Rows `[M, b]`, each member's own, as `[M, b, F]`."""
+        """Rows `[M, b]`, separate for each member, as `[M, b, F]`."""
         if self._encoded is not None:
             return self._encoded[rows]
         encoded = self._encode(rows.flatten())
         return encoded.reshape(*rows.shape, encoded.shape[1])
 
     def logits(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Uncalibrated logits of each member, `[M, b]`, for one slice of the rows after the other."""
+        """Uncalibrated logits of each member, `[M, b]`, for consecutive slices of the rows."""
         self._network.eval()
         for part in self._parts():
             encoded = self._encode(part) if self._encoded is None else self._encoded[part]

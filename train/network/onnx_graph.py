@@ -1,9 +1,9 @@
-"""The one graph: from the raw record to the calibrated probability, as ONNX.
+"""The ONNX graph: from the raw record to the calibrated probability.
 
-A front of LabelEncoders turns text into codes; the network behind it is exported from PyTorch. Behind the
-front everything is double precision. The kernels for one row and for many add up in different orders, so
-single precision gives a row another last bit in another batch; in doubles that difference is far below the
-float32 of the answer, which therefore does not depend on who else is in the batch.
+LabelEncoders at the front turn text into codes; the network behind them is exported from PyTorch. Behind the front
+everything is double precision. The kernels for one row and for many sum in different orders, so in single precision the
+last bit of a row would depend on its batch; in doubles that difference is far below the precision of the float32
+output, which therefore does not depend on the other rows of the batch.
 """
 
 import io
@@ -19,11 +19,11 @@ from models.schema import Schema
 from train.network.credit_network import CreditNetwork
 from train.network.fused import FusedNetwork
 
-OPSET, ML_OPSET, IR_VERSION = 20, 4, 10  # pinned on both halves, so that they can be joined
+OPSET, ML_OPSET, IR_VERSION = 20, 4, 10  # pinned for both halves, so that they can be joined
 
 
 def build_graphs(schema: Schema, network: CreditNetwork) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """Front and network joined, and the network alone; the same schema and weights give the same bytes."""
+    """The whole graph, and the network alone; the same schema and weights give the same bytes."""
     encoded = _export(network, len(schema.categorical), len(schema.numeric))
     prefix = _free_prefix([feature.name for feature in schema.inputs])
     core = onnx.compose.add_prefix(encoded, prefix, rename_outputs=False)
@@ -40,12 +40,12 @@ def build_graphs(schema: Schema, network: CreditNetwork) -> tuple[onnx.ModelProt
 
 
 def build_graph(schema: Schema, network: CreditNetwork) -> onnx.ModelProto:
-    """Front and network joined."""
+    """The whole graph."""
     return build_graphs(schema, network)[0]
 
 
 def _free_prefix(names: list[str]) -> str:
-    """A prefix for everything inside the graph that no feature's name begins with.
+    """A prefix for all names inside the graph; no feature's name starts with it.
 
     >>> _free_prefix(["age", "network.weights"])
     '_network.'
@@ -57,7 +57,7 @@ def _free_prefix(names: list[str]) -> str:
 
 
 def _front(schema: Schema, used: set[str], prefix: str) -> onnx.ModelProto:
-    """Raw columns to `raw_codes` and `raw_numbers`, as far as the network uses them."""
+    """The front: from raw columns to `raw_codes` and `raw_numbers`, as far as the network uses them."""
     inputs, nodes, outputs = [], [], []
     for feature in schema.inputs:
         kind = TensorProto.STRING if feature.type == "categorical" else TensorProto.FLOAT
@@ -89,12 +89,12 @@ def _front(schema: Schema, used: set[str], prefix: str) -> onnx.ModelProto:
 
 
 def _export(network: CreditNetwork, categorical: int, numeric: int) -> onnx.ModelProto:
-    """The network in double precision, as ONNX with the inputs that it uses."""
-    rows = 2  # a batch of one would be taken for a constant
+    """The network in double precision as ONNX, with only the inputs that it uses."""
+    rows = 2  # the exporter would take a batch of one for a constant
     example = (torch.zeros(rows, categorical, dtype=torch.int64), torch.zeros(rows, numeric, dtype=torch.float32))
-    written: Any = io.BytesIO()  # the stub of the exporter forgets files
-    # The exporter by tracing takes 1 s, the newer one 17 s for as many nodes. It is deprecated, but PyTorch is pinned,
-    # and `train.export` compares every graph with PyTorch before anyone may use it.
+    written: Any = io.BytesIO()  # the exporter's type stub does not allow files
+    # The tracing exporter takes 1 s, the newer one 17 s for as many nodes. It is deprecated, but PyTorch is pinned, and
+    # `train.export` verifies every graph against PyTorch.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -113,12 +113,12 @@ def _export(network: CreditNetwork, categorical: int, numeric: int) -> onnx.Mode
     model.ir_version = IR_VERSION
     read = {name for node in model.graph.node for name in node.input}
     for value in [value for value in model.graph.input if value.name not in read]:
-        model.graph.input.remove(value)  # a table without text, or without numbers
+        model.graph.input.remove(value)  # if the table has no text, or no numbers
     return model
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Drop what the exporter writes beside the computation: paths and stack traces of this machine."""
+    """Remove everything but the computation: the exporter adds paths and stack traces of this machine."""
     model.producer_name, model.producer_version, model.doc_string = "credit-scorer", "", ""
     del model.metadata_props[:]
     model.graph.name, model.graph.doc_string = "credit_scorer", ""
@@ -132,7 +132,7 @@ def _strip(model: onnx.ModelProto) -> None:
 
 
 def _name_shapes(model: onnx.ModelProto) -> None:
-    """Call the first axis of every input and output `batch`."""
+    """Name the first axis of every input and output `batch`."""
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].Clear()
         value.type.tensor_type.shape.dim[0].dim_param = "batch"

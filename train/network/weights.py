@@ -1,4 +1,4 @@
-"""A fitted network in a file: arrays by name, without pickle, the same bytes for the same weights."""
+"""Saves a fitted network as named arrays, without pickle; the same weights give the same bytes."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def save(network: CreditNetwork, path: Path) -> None:
 
 
 def load(path: Path, shape: Network) -> CreditNetwork:
-    """Read a network of that shape back, ready to score."""
+    """Read a network of this shape, ready for scoring."""
     with np.load(path, allow_pickle=False) as file:
         state = {name: file[name] for name in file.files}
     layout = Layout(

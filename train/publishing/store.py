@@ -1,4 +1,4 @@
-"""The BentoML store as training sees it: what is there, what is champion, and putting a version in, whole or not."""
+"""The BentoML store for training: finds artifacts and the champion, and adds a version completely or not at all."""
 
 import tempfile
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from train.errors import PipelineError
 
 
 def stored(name: str, version: str) -> Artifact | None:
-    """The artifact of that tag in the store, if there is one and it is whole."""
+    """The artifact `<name>:<version>` in the store, if it exists and is intact."""
     try:
         return Artifact(Path(bentoml.models.get(f"{name}:{version}").path), retrain="make train")
     except (NotFound, ArtifactError):
@@ -25,7 +25,7 @@ def stored(name: str, version: str) -> Artifact | None:
 
 
 def versions_folder(name: str) -> Path | None:
-    """Where the store keeps the versions of a model; None when it has none."""
+    """The folder with the versions of a model; None if there are none."""
     try:
         return Path(bentoml.models.get(f"{name}:latest").path).parent
     except NotFound:
@@ -33,7 +33,7 @@ def versions_folder(name: str) -> Path | None:
 
 
 def champion_of_store(name: str) -> Artifact | None:
-    """The champion's artifact, if there is one and it is whole."""
+    """The champion's artifact, if it exists and is intact."""
     versions = versions_folder(name)
     version = champion(versions) if versions else None
     return stored(name, version) if version else None
@@ -50,10 +50,10 @@ def put(
 
     Args:
         dataset: the dataset file.
-        version: from content.
+        version: derived from content.
         files: every file of the artifact but its manifest, by name.
         labels: labels of the BentoML model.
-        about: the rest of the manifest.
+        about: the other fields of the manifest.
     """
     manifest = Manifest(
         format=artifact.FORMAT,
@@ -68,7 +68,7 @@ def put(
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        Artifact(Path(folder), retrain="make train")  # what cannot be loaded is not published
+        Artifact(Path(folder), retrain="make train")  # publish only what can be loaded
     tag = f"{dataset.name}:{version}"
     metadata = {key: value for key, value in msgspec.to_builtins(manifest).items() if key not in ("sha256", "example")}
     try:
@@ -83,7 +83,7 @@ def put(
 
 
 def _discard(tag: str) -> None:
-    """Remove a damaged model of the same tag, so that it can be made again."""
+    """Remove a damaged model of the same tag, so that it can be replaced."""
     try:
         bentoml.models.delete(tag)
     except NotFound:
