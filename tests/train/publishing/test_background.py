@@ -4,12 +4,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tests.models.test_graph import make_network
 
 from models.background import Background, log_odds, probability_of, weights
 from models.schema import Schema
 from models.scorer import Scorer
 from tests.models.tables import german_credit, hand_made
+from tests.train.network.test_onnx_graph import make_network
 from train.check import check
 from train.network.onnx_graph import build_graph
 from train.publishing.background import APPLICANTS, background
