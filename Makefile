@@ -82,7 +82,7 @@ test: environment  ## run the whole test suite
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: torture
-torture: model  ## the faults of tests/torture at full length, and a million requests for memory, some 20 minutes
+torture: model  ## faults at full length, training on emulated processors, a million requests for memory: some 40 minutes
 	$(BIN)/pytest tests/torture --torture
 	$(BIN)/python -m benchmarks.memory "$$($(TRAIN) tag $(INPUTS))" --requests 1000000
 

@@ -1,7 +1,6 @@
 """Stage export: converts the fitted network to one ONNX graph, and verifies it against PyTorch."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -77,9 +76,9 @@ def parity(schema: Schema, network: CreditNetwork, scorer: Scorer, feed: dict[st
 def torch_probabilities(
     schema: Schema, network: CreditNetwork, columns: Mapping[str, NDArray[Any]]
 ) -> NDArray[np.float32]:
-    """Probabilities by PyTorch, in doubles as in the graph; `[batch]`."""
+    """Probabilities by PyTorch, `[batch]`."""
     codes, numbers = Encoder(schema).columns(columns)
-    network = deepcopy(network).double().eval()
+    network.eval()
     with torch.no_grad():
         parts = [
             network(torch.from_numpy(codes[part]), torch.from_numpy(numbers[part])).numpy()

@@ -22,8 +22,10 @@ from models.schema import Schema
 from train.errors import PipelineError
 from train.network.credit_network import CreditNetwork, learn_encoding
 from train.network.inputs import Inputs
+from train.rounding import to_bits, to_step
 from train.tables.table import Table
 
+MIN_GAIN = 1e-9  # nats: losses closer than that are equal, and would be ordered differently on another processor
 RIDGE_C = 1e6  # inverse strength of a ridge that keeps the calibration finite if the logits separate the classes
 
 
@@ -47,7 +49,7 @@ class Fitted:
 
 
 def fit(schema: Schema, table: Table, config: ModelConfig, report: Callable[[Epoch], None] = lambda _: None) -> Fitted:
-    """Train on `table`; the same table and config give the same weights on the same kind of processor.
+    """Train on `table`; the same table and config give the same weights, on any x86-64 processor.
 
     Args:
         schema: the compiled dataset.
@@ -78,14 +80,17 @@ def _fit(
         raise PipelineError("every column has a single value, so there is nothing to learn from")
     network = CreditNetwork(layout, config.network, float(table.target.mean()))
     inputs = Inputs(network, codes, numbers)
-    target = torch.from_numpy(table.target).float()
+    target = torch.from_numpy(table.target).double()
     held_out = held_out_rows(table.target, members, training.folds, rng)  # M B
     epochs = _train_loop(network, inputs, target, held_out, training, rng, report)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.from_numpy(to_step(parameter.numpy())))
     logits = np.concatenate([held_out_logits(each, held_out[:, part]) for part, each in inputs.logits()])
     if not np.isfinite(logits).all():
         raise PipelineError("the weights diverged in the last epoch; lower training.learning_rate")
     slope, intercept = calibrate(logits, table.target[held_out.any(axis=0)])
-    network.calibration.copy_(torch.tensor([slope, intercept]))
+    network.calibration.copy_(torch.tensor([to_bits(slope), float(to_step(np.array(intercept)))]))
     return Fitted(network, epochs)
 
 
@@ -130,7 +135,7 @@ def _train_loop(
         report(epochs[-1])
         if not training.patience:
             continue
-        if epochs[-1].validation_loss < best[0]:
+        if epochs[-1].validation_loss < best[0] - MIN_GAIN:
             best, waited = (epochs[-1].validation_loss, deepcopy(network.state_dict())), 0
         elif (waited := waited + 1) >= training.patience:
             break
@@ -187,7 +192,7 @@ def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[f
     return slope, intercept
 
 
-def _epoch(number: int, inputs: Inputs, target: NDArray[np.float32], held_out: NDArray[np.bool_]) -> Epoch:
+def _epoch(number: int, inputs: Inputs, target: NDArray[np.float64], held_out: NDArray[np.bool_]) -> Epoch:
     sums = np.zeros((2, 2))  # loss and accuracy on training rows, then on held-out rows
     for part, logits in inputs.logits():
         with np.errstate(invalid="ignore"):  # diverged weights raise an error after the last epoch

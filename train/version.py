@@ -22,7 +22,8 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines",
-    "train": "check console errors evaluate export fit gate pipeline publish registry split tracking version workspace",
+    "train": "check console errors evaluate export fit gate pipeline publish registry rounding split tracking "
+    "version workspace",
     "train/checks": "expectations exploration html quality report",
     "train/evaluation": "candidates cross_validation evidence fairness figures",
     "train/network": "credit_network fused inputs onnx_graph weights",

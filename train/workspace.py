@@ -21,6 +21,7 @@ from configs.gates import Gates, read_gates
 from configs.model import ModelConfig, read_model
 from models.schema import Schema
 from train.errors import PipelineError
+from train.rounding import all_to_digits
 from train.tables.table import Table, read_parquet, write_parquet
 from train.version import model_version
 
@@ -104,8 +105,8 @@ class Workspace:
             ) from error
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write a value of a type that msgspec supports."""
-        self.write(name, msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+        """Write a value of a type that msgspec supports, its floats with the digits that every processor agrees on."""
+        self.write(name, msgspec.json.format(msgspec.json.encode(all_to_digits(value))) + b"\n")
 
     def read_json(self, name: str, kind: type[T]) -> T:
         """Read a value that `write_json` wrote."""

@@ -1,4 +1,4 @@
-"""What trains in seconds: a small model, and gates that let it pass."""
+"""What trains in seconds: a small model, gates that let it pass, and the kernels of an old processor."""
 
 SMALL = """\
 split: {test: 0.2, seed: 0}
@@ -24,3 +24,10 @@ most_roc_auc: {default: 1}
 approvers: []
 waivers: []
 """
+OLDEST_KERNELS = {  # the variables that PyTorch, the libraries that it calls, and NumPy take their kernels from
+    "ATEN_CPU_CAPABILITY": "default",
+    "MKL_CBWR": "COMPATIBLE",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
+}

@@ -1,19 +1,27 @@
 """Fitting: the same weights for the same table, nothing seen that was to be held out, and honest calibration."""
 
+import json
 import math
+import subprocess
+import sys
 
 import msgspec
 import numpy as np
 import pytest
 import torch
 
+from configs.dataset import read_dataset
 from configs.model import Encoding, ModelConfig, Network, Training
 from models.schema import Schema
-from tests.models.tables import hand_made
+from tests.conftest import environment
+from tests.models.tables import hand_made, write_hand_made
+from tests.train.small import OLDEST_KERNELS
 from train.check import check
 from train.errors import PipelineError
 from train.fit import calibrate, fit, held_out_logits, held_out_rows, rate
 from train.network import inputs
+from train.network.onnx_graph import build_graphs
+from train.network.weights import save
 from train.tables.table import Table
 
 
@@ -73,6 +81,36 @@ def test_rows_scored_in_chunks_give_the_curves_and_calibration_of_rows_scored_to
         if name != "calibration":
             assert torch.equal(value, weights(chunked)[name])
     assert torch.allclose(together.network.calibration, chunked.network.calibration, rtol=1e-3)
+
+
+def make(folder):
+    """Fit the table made by hand that lies in `folder`; the bytes of the weights and of both graphs, in hexadecimal."""
+    dataset = read_dataset(folder / "hand_made.yaml")
+    dataset = msgspec.structs.replace(
+        dataset, source=msgspec.structs.replace(dataset.source, path=str(folder / dataset.source.path))
+    )
+    schema = Schema(dataset)
+    network = fit(schema, check(dataset, 20), config(patience=1)).network
+    save(network, folder / "network.npz")
+    graphs = [graph.SerializeToString(deterministic=True) for graph in build_graphs(schema, network)]
+    return [content.hex() for content in ((folder / "network.npz").read_bytes(), *graphs)]
+
+
+def test_other_kernels_give_the_same_bytes(tmp_path):
+    write_hand_made(tmp_path)
+    command = "import json, pathlib; from tests.train.test_fit import make; print(json.dumps(make(pathlib.Path())))"
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        cwd=tmp_path,
+        env=environment(tmp_path) | OLDEST_KERNELS,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name, here, there in zip(
+        ("network.npz", "model.onnx", "encoded.onnx"), make(tmp_path), json.loads(done.stdout), strict=True
+    ):
+        assert here == there, name
 
 
 def test_fitting_leaves_the_generator_of_others_alone(schema_and_table):
@@ -137,12 +175,12 @@ def test_early_stopping_gives_the_weights_of_the_best_epoch(schema_and_table):
 
 def test_a_loss_that_is_no_number_stops_with_a_remedy(schema_and_table):
     with pytest.raises(PipelineError, match=r"lower training\.learning_rate"):
-        fit(*schema_and_table, config(learning_rate=1e30))
+        fit(*schema_and_table, config(learning_rate=1e300))
 
 
 def test_weights_that_blow_up_in_the_very_last_step_stop_with_a_remedy(schema_and_table):
     with pytest.raises(PipelineError, match=r"lower training\.learning_rate"):
-        fit(*schema_and_table, config(learning_rate=1e25, epochs=1, batch_size=10_000, warmup=0.0))
+        fit(*schema_and_table, config(learning_rate=1e200, epochs=1, batch_size=10_000, warmup=0.0))
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.5, -1.0), (3.0, 2.0)])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from configs.dataset import Dataset, Feature
 from models.schema import Values
 from monitoring.drift.statistics import HALF_A_ROW, bin_edges, psi, psi_by_chance
+from train.rounding import mean_and_deviation
 from train.tables.table import Table
 
 Z_95 = 1.959964  # standard deviations that hold 95% of a normal distribution
@@ -181,4 +182,5 @@ def summarize(numbers: NDArray[np.float64]) -> dict[str, float]:
         return {}
     names = ("least", "lower quartile", "median", "upper quartile", "largest")
     quartiles = dict(zip(names, np.quantile(numbers, [0, 0.25, 0.5, 0.75, 1]).tolist(), strict=True))
-    return quartiles | {"mean": float(numbers.mean()), "standard deviation": float(numbers.std())}
+    mean, deviation = mean_and_deviation(numbers)
+    return quartiles | {"mean": mean, "standard deviation": deviation}

@@ -23,6 +23,7 @@ from train.evaluation.cross_validation import Estimate, Folds, cross_validate, f
 from train.evaluation.fairness import Fairness, fairness
 from train.export import onnx_probabilities
 from train.fit import calibrate
+from train.rounding import to_digits
 from train.tables.table import Table
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
@@ -171,5 +172,5 @@ def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list
             whole - roc_auc_score(table.target, onnx_probabilities(scorer, feed | {feature.name: shuffled}))
             for shuffled in (rng.permutation(feed[feature.name]) for _ in range(SHUFFLES))
         ]
-        found.append(Importance(feature.name, float(np.mean(falls)), float(np.std(falls))))
+        found.append(Importance(feature.name, to_digits(float(np.mean(falls))), to_digits(float(np.std(falls)))))
     return sorted(found, key=lambda importance: -importance.mean)

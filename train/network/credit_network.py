@@ -3,6 +3,9 @@
 All members are trained and run at once: their weights are stacked, so one layer of all members is one batched product.
 Comments give the shapes: B batch, M members, F encoded columns, H units. Leaves fitting to `train.fit`, and the part of
 the graph that reads text to `train.network.onnx_graph`.
+
+Everything is in doubles and random numbers come from scalar code, so that processors differ by some 1e-16, which
+`train.rounding` removes: docs/decisions/0013-the-same-bytes-on-every-processor.md.
 """
 
 import math
@@ -16,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.model import Encoding, Network
+from train.rounding import mean_and_deviation
 
 ACTIVATIONS = {"relu": torch.relu, "silu": functional.silu, "tanh": torch.tanh}
 
@@ -77,8 +81,7 @@ def learn_encoding(
             linear.append(column)
     missing = np.flatnonzero(np.isnan(numbers).any(axis=0)).tolist()
     known = [numbers[~np.isnan(numbers[:, column]), column].astype(np.float64) for column in linear]
-    mean = np.array([values.mean() for values in known])
-    scale = np.array([values.std() for values in known])
+    mean, scale = np.array([mean_and_deviation(values) for values in known]).reshape(-1, 2).T
     pieces = [
         (place, lower, upper - lower)
         for place, values in enumerate(known if encoding.numbers == "piecewise_linear" else [])
@@ -132,8 +135,6 @@ class CreditNetwork(nn.Module):
         super().__init__()
         self.shape = network
         self.columns = int(layout.groups.max()) + 1
-        # The encoding is in doubles even while the weights are not: single precision cannot separate the edges of
-        # large values that are close together.
         whole, real = torch.int64, torch.float64
         self.register_buffer("indicator_columns", torch.tensor([c for c, _ in layout.indicators], dtype=whole))
         self.register_buffer("indicator_codes", torch.tensor([code for _, code in layout.indicators], dtype=whole))
@@ -147,19 +148,20 @@ class CreditNetwork(nn.Module):
         self.register_buffer("piece_lower", torch.tensor([lower for _, lower, _ in layout.pieces], dtype=real))
         self.register_buffer("piece_width", torch.tensor([width for _, _, width in layout.pieces], dtype=real))
         self.register_buffer("groups", torch.tensor(layout.groups))
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0], dtype=real))
         members = network.members
         sizes = [len(layout.groups), *network.layers]
         # A row has about one nonzero input per column, so that is the fan-in of the first layer.
         fan_in = [self.columns, *network.layers[:-1]]
         self.weights = nn.ParameterList(
-            nn.Parameter(torch.randn(members, size, units) * math.sqrt(2 / fan))
+            nn.Parameter(torch.randn(members, size, units, dtype=real) * math.sqrt(2 / fan))
             for size, units, fan in zip(sizes[:-1], sizes[1:], fan_in, strict=False)
         )
-        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(members, 1, units)) for units in sizes[1:])
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(members, 1, units, dtype=real)) for units in sizes[1:])
         spread = 0.3 / math.sqrt(sizes[-1]) if network.layers else 0.0
-        self.out_weight = nn.Parameter(torch.randn(members, sizes[-1], 1) * spread)
-        self.out_bias = nn.Parameter(torch.full((members, 1, 1), math.log(base_rate / (1 - base_rate))))
+        self.out_weight = nn.Parameter(torch.randn(members, sizes[-1], 1, dtype=real) * spread)
+        start = math.log(base_rate / (1 - base_rate))
+        self.out_bias = nn.Parameter(torch.full((members, 1, 1), start, dtype=real))
 
     def encode(self, codes: Tensor, numbers: Tensor) -> Tensor:
         """Codes `[B, categorical]` int64 and numbers `[B, numeric]` to `[B, F]`; an unknown category gives zeros."""
@@ -178,18 +180,19 @@ class CreditNetwork(nn.Module):
             if len(self.piece_columns):
                 position = (linear[:, self.piece_columns] - self.piece_lower) / self.piece_width
                 parts.append(position.clamp(0.0, 1.0))
-        return torch.cat(parts, dim=1).to(self.out_weight.dtype)
+        return torch.cat(parts, dim=1)
 
     def member_logits(self, encoded: Tensor) -> Tensor:
         """From `[M, B, F]`, separate rows for each member, to the uncalibrated logits `[M, B]`."""
         hidden = encoded
         if self.training and self.shape.column_dropout:
             kept = torch.ones(*encoded.shape[:2], self.columns, dtype=encoded.dtype)
-            hidden = hidden * functional.dropout(kept, self.shape.column_dropout)[:, :, self.groups]
+            hidden = hidden * _dropout(kept, self.shape.column_dropout)[:, :, self.groups]
         activation = ACTIVATIONS[self.shape.activation]
         for weight, bias in zip(self.weights, self.biases, strict=True):
             hidden = activation(torch.baddbmm(bias, hidden, weight))  # M B H
-            hidden = functional.dropout(hidden, self.shape.dropout, self.training)
+            if self.training and self.shape.dropout:
+                hidden = _dropout(hidden, self.shape.dropout)
         return torch.baddbmm(self.out_bias, hidden, self.out_weight)[:, :, 0]
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
@@ -197,3 +200,12 @@ class CreditNetwork(nn.Module):
         encoded = self.encode(codes, numbers).expand(self.shape.members, -1, -1)
         logits = self.member_logits(encoded).mean(dim=0)
         return torch.sigmoid(self.calibration[0] * logits + self.calibration[1]).to(torch.float32)
+
+
+def _dropout(values: Tensor, share: float) -> Tensor:
+    """`values` with a `share` of them set to zero and the others raised to make up for it; same shape.
+
+    As `functional.dropout` does, which takes its random numbers from MKL on Intel's processors, and elsewhere not.
+    """
+    kept = torch.rand(values.shape) >= share
+    return values * kept.to(values.dtype).div_(1 - share)

@@ -14,7 +14,10 @@ from train.network.credit_network import ACTIVATIONS, CreditNetwork
 
 
 class FusedNetwork(nn.Module):
-    """A fitted network in double precision, for export.
+    """A fitted network, for export.
+
+    Weights are multiples of one step (`train.rounding`), so a sum of them is exact in any order, and is taken before
+    anything is multiplied.
 
     Args:
         network: is copied, not changed.
@@ -22,18 +25,18 @@ class FusedNetwork(nn.Module):
 
     def __init__(self, network: CreditNetwork) -> None:
         super().__init__()
-        self.network = deepcopy(network).double().eval()
+        self.network = deepcopy(network).eval()
         self.activation = ACTIVATIONS[network.shape.activation]
         slope, intercept = self.network.calibration
         share = slope / network.shape.members  # of each member's logit in the calibrated logit
         weights, biases = list(self.network.weights), list(self.network.biases)
-        out_weight = self.network.out_weight * share  # M H 1
+        out_weight = self.network.out_weight  # M H 1
         if weights:
             weights[0] = weights[0].transpose(0, 1).flatten(1)  # F M*H
             biases[0] = biases[0].flatten()
-            weights.append(out_weight.flatten(0, 1))  # M*H 1
+            weights.append(out_weight.flatten(0, 1) * share)  # M*H 1
         else:
-            weights.append(out_weight.sum(dim=0))  # F 1
+            weights.append(out_weight.sum(dim=0) * share)  # F 1
         biases.append(self.network.out_bias.sum(dim=0)[0] * share + intercept)
         self.weights = nn.ParameterList(nn.Parameter(weight.detach().contiguous()) for weight in weights)
         self.biases = nn.ParameterList(nn.Parameter(bias.detach()) for bias in biases)
