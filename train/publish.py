@@ -34,6 +34,7 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     if failed:
         raise gate.GateError(failed)
     files = artifact_files(workspace, verdicts)
+    store.refuse_another(dataset.name, version, files)  # before the registry knows of it
     workspace.write("model_card.md", files[artifact.CARD])
     workspace.write("model_card.html", files[artifact.CARD_PAGE])
     example = typical_applicant(workspace.schema, workspace.parts[0])
@@ -41,7 +42,7 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     with tracking.run(workspace) as run_id:
         mlflow.set_tag("gates", evidence)
         address = tracking.log_model(files[artifact.MODEL], workspace.schema, example)
-        number = registry.register(dataset.name, version, run_id, address)
+        number = registry.register(dataset.name, version, run_id, address, artifact.sha256(files[artifact.MODEL]))
         mlflow.set_tags({"bentoml": workspace.tag, "registered": f"{dataset.name} {number}"})
         metrics = workspace.read_json("metrics.json", Results).test
         published = store.put(

@@ -18,13 +18,15 @@ import msgspec
 from mlflow.exceptions import MlflowException
 from msgspec import Struct
 
+from models import artifact
 from models.champion import ALIAS as CHAMPION
 from models.champion import set_champion
 from train.errors import PipelineError
 from train.publishing import store
-from train.tracking import connect, reachable
+from train.tracking import connect, reachable, without_password
 
 CHALLENGER = "challenger"
+DIGEST = "model_sha256"  # tag of a version: of its model.onnx
 HISTORY = "history."
 
 
@@ -56,8 +58,16 @@ def champion_of(events: Sequence[Event]) -> list[str]:
     return stack
 
 
-def register(name: str, version: str, run_id: str, model_uri: str) -> str:
-    """Register `<name>:<version>` and make it the challenger; returns MLflow's version number."""
+def register(name: str, version: str, run_id: str, model_uri: str, digest: str) -> str:
+    """Register `<name>:<version>` and make it the challenger; returns MLflow's version number.
+
+    Args:
+        name: of the dataset.
+        version: derived from content.
+        run_id: of the run that made it.
+        model_uri: MLflow's address of the graph.
+        digest: SHA-256 of `model.onnx`; a registered version with another one is refused.
+    """
     client = mlflow.MlflowClient()
     try:
         client.create_registered_model(name)
@@ -65,12 +75,14 @@ def register(name: str, version: str, run_id: str, model_uri: str) -> str:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     number = _number(name, version)
-    if number is None:
+    if number is not None:
+        _refuse_another(name, version, number, digest)
+    else:
         made = client.create_model_version(
             name,
             model_uri,
             run_id=run_id,
-            tags={"bentoml": f"{name}:{version}", "version": version},
+            tags={"bentoml": f"{name}:{version}", "version": version, DIGEST: digest},
             model_id=model_uri.removeprefix("models:/"),  # a server rejects the URI without it
         )
         number = str(made.version)
@@ -151,8 +163,12 @@ def resolve(name: str, version: str) -> str:
     if len(found) != 1:
         problem = "is not in the BentoML store" if not found else "is ambiguous: " + ", ".join(found)
         raise PipelineError(f"{name}:{wanted} {problem}; it has {', '.join(known)}")
-    if _number(name, found[0]) is None:
+    number = _number(name, found[0])
+    if number is None:
         raise PipelineError(f"{name}:{found[0]} is not in the registry at {mlflow.get_tracking_uri()}; train it again")
+    kept = store.stored(name, found[0])
+    if kept is not None:
+        _refuse_another(name, found[0], number, kept.manifest.sha256[artifact.MODEL])
     return found[0]
 
 
@@ -170,6 +186,17 @@ def evidence_of(name: str, version: str) -> str:
     number = _number(name, version)
     run_id = client.get_model_version(name, str(number)).run_id
     return f"run {run_id}: gates {client.get_run(str(run_id)).data.tags.get('gates', 'unknown')}"
+
+
+def _refuse_another(name: str, version: str, number: str, digest: str) -> None:
+    known = mlflow.MlflowClient().get_model_version(name, number).tags.get(DIGEST, digest)
+    if known != digest:
+        uri = without_password(mlflow.get_tracking_uri())
+        raise PipelineError(
+            f"the registry at {uri} has another {name}:{version}, as version {number}: {artifact.MODEL} differs, "
+            f"SHA-256 {known[:16]}… there and {digest[:16]}… here. {store.TWO_MODELS}; keep it, or delete that version "
+            "in MLflow and publish again"
+        )
 
 
 def _number(name: str, version: str) -> str | None:

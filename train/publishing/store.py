@@ -1,4 +1,7 @@
-"""The BentoML store for training: finds artifacts and the champion, and adds a version completely or not at all."""
+"""The BentoML store for training: finds artifacts and the champion, and adds a version completely or not at all.
+
+A version that is in the store is never replaced by other bytes.
+"""
 
 import tempfile
 from datetime import UTC, datetime
@@ -14,6 +17,14 @@ from models import artifact
 from models.artifact import Artifact, ArtifactError, Manifest
 from models.champion import champion
 from train.errors import PipelineError
+
+# What answers are made of. The inputs that give a version give these bytes too (docs/decisions/0013), unlike the card,
+# which has the commit on it.
+ANSWERS = (artifact.MODEL, artifact.ENCODED, artifact.DATASET, artifact.BACKGROUND)
+TWO_MODELS = (
+    "Inputs, code and versions of libraries are the same, so one was trained on another kind of processor, or with "
+    "another build of a library"
+)
 
 
 def stored(name: str, version: str) -> Artifact | None:
@@ -39,6 +50,19 @@ def champion_of_store(name: str) -> Artifact | None:
     return stored(name, version) if version else None
 
 
+def refuse_another(name: str, version: str, files: dict[str, bytes]) -> None:
+    """Raise where the store holds that version with another graph, or anything else that answers are made of."""
+    found = stored(name, version)
+    if found is None:
+        return
+    differ = [file for file in ANSWERS if found.manifest.sha256[file] != artifact.sha256(files[file])]
+    if differ:
+        raise PipelineError(
+            f"the BentoML store has another {name}:{version}: {' and '.join(differ)} differ. {TWO_MODELS}; keep it, or "
+            f"remove it and publish again: bentoml models delete {name}:{version}"
+        )
+
+
 def put(
     dataset: Dataset,
     version: str,
@@ -55,6 +79,7 @@ def put(
         labels: labels of the BentoML model.
         about: the other fields of the manifest.
     """
+    refuse_another(dataset.name, version, files)
     manifest = Manifest(
         format=artifact.FORMAT,
         name=dataset.name,
