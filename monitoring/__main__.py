@@ -5,9 +5,7 @@ Owns: arguments, output, exit codes. Leaves to others: everything they stand for
 """
 
 import argparse
-import functools
 import json
-import logging
 import os
 import sys
 from pathlib import Path
@@ -15,17 +13,13 @@ from pathlib import Path
 import msgspec
 
 from configs.monitoring import Monitoring, read_monitoring
-from configs.service import read_service
 from configs.source import ConfigError
-from monitoring.json_logging import log_as_json
-from monitoring.profiles.stopping import block_signals
 from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import VARIABLE, KeyMissing
 from monitoring.records.erasure_journal import journal_path
 from monitoring.records.log_keys import LogKeys, log_keys_from
-from monitoring.records.segments import archives
-from monitoring.records.upkeep import alone, look_after
+from monitoring.records.upkeep import alone
 from monitoring.status import Status, count, survey
 
 # The profiler is imported where it is used: with it comes whylogs, and `status` would take 2 s instead of 0.2.
@@ -85,35 +79,12 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
     return 0 if done else 1
 
 
-def profile(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
+def profile(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
     """Follow the log until told to stop."""
-    block_signals()
-    from monitoring.profiles import profiler
+    from monitoring.profiles import process
 
-    # Like BentoML's lines, among which these stand.
-    logging.basicConfig(
-        format="%(asctime)s [%(levelname)s] [profiler] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO
-    )
-    if read_service().log_format == "json":
-        log_as_json()
-    logging.getLogger("whylogs").setLevel(logging.WARNING)  # it tells of every column that it reads
-    if options.child:
-        step_behind()
-    directory, leash = Path(settings.directory), sys.stdin if options.child else None
-    upkeep = functools.partial(look_after, directory, settings.retention_days, keys)
-    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, leash, keys, upkeep)
+    process.follow(settings, keys, parent_pipe=None)
     return 0
-
-
-def step_behind() -> None:
-    """Leave the cores to the service: this process runs when they have nothing else to do, and catches up then.
-
-    With `nice` alone it shared a core with the worker for milliseconds at a time, which was the service's p99.
-    """
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.nice(19)
 
 
 def compact(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
@@ -174,17 +145,6 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
     return 1 if done.later else 0
 
 
-def find(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
-    """Print the newest archived decision on the id that standard input gives as JSON; null when there is none."""
-    from monitoring.records import archive
-
-    application_id = msgspec.json.decode(sys.stdin.buffer.read(), type=str)
-    found = [archive.find(path, application_id, keys) for path in archives(Path(settings.directory))]
-    newest = max((one for one in found if one is not None), key=lambda one: one[0], default=None)
-    sys.stdout.buffer.write(msgspec.json.encode(newest))
-    return 0
-
-
 def _warn_of_damage(now: Status) -> None:
     if now.served > now.logged:
         print(f"the log is damaged: {now.served - now.logged} served rows cannot be read back", file=sys.stderr)
@@ -210,10 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=60.0, metavar="S", help="seconds to profile for (default: 60)"
     )
     command.set_defaults(command=erase)
-    command = commands.add_parser("find", help="the newest archived decision on the id, in JSON, of standard input")
-    command.set_defaults(command=find)
     command = commands.add_parser("profile", help="follow the log until SIGTERM")
-    command.add_argument("--child", action="store_true", help="until standard input ends, whatever signals come")
     command.set_defaults(command=profile)
     return parser
 

@@ -105,11 +105,11 @@ def run(
     window_s: int,
     frame_rows: int,
     interval_s: float,
-    leash: IO[str] | None,
+    parent_pipe: IO[str] | None,
     keys: LogKeys = NO_KEYS,
     upkeep: Callable[[], None] | None = None,
 ) -> None:
-    """Follow the log until SIGTERM or SIGINT, or until `leash` ends (stopping); then finish what is pending.
+    """Follow the log until SIGTERM or SIGINT, or until `parent_pipe` ends (stopping); then finish what is pending.
 
     While another process has the lock, wait for it to leave. The stop signals must have been blocked. `upkeep` is done
     at first and then every hour, by the one with the lock.
@@ -118,7 +118,7 @@ def run(
     next_upkeep_s = 0.0
     with ProfilerLock(checkpoint.profiles_directory(directory)) as lock:
         wait_s = 0.0
-        while not stopped(wait_s, leash):
+        while not stopped(wait_s, parent_pipe):
             try:
                 if not lock.held:
                     profiler = Profiler(directory, window_s, frame_rows, keys) if lock.acquire() else None

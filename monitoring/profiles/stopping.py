@@ -22,13 +22,13 @@ def block_signals() -> set[signal.Signals]:
     return {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)}
 
 
-def stopped(wait_s: float, leash: IO[str] | None) -> bool:
+def stopped(wait_s: float, parent_pipe: IO[str] | None) -> bool:
     """Sleep for `wait_s` seconds, or less when it is time to finish; tell whether it is.
 
     Args:
         wait_s: seconds.
-        leash: the reading end of a pipe that nobody writes to, whose end is the sign; None to heed signals instead.
+        parent_pipe: the read end of a pipe that nobody writes to; its end means stop. None to stop on a signal.
     """
-    if leash is None:
+    if parent_pipe is None:
         return signal.sigtimedwait(STOP_SIGNALS, wait_s) is not None
-    return bool(select.select([leash], [], [], wait_s)[0])
+    return bool(select.select([parent_pipe], [], [], wait_s)[0])

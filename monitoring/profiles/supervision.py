@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class ProfilerProcess:
-    """`python -m monitoring profile`, kept running from `start` to `stop`, in this process's working directory."""
+    """The profiler's process, kept running from `start` to `stop`, in the working directory of this one."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -72,9 +72,9 @@ class ProfilerProcess:
             before = block_signals()  # the child inherits that: a `stop` while it starts, some 2 s, is not its end
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "monitoring", "profile", "--child"],
+                    [sys.executable, "-m", "monitoring.profiles.process"],
                     env={**os.environ, "PYTHONPATH": path},
-                    stdin=subprocess.PIPE,  # its leash (stopping)
+                    stdin=subprocess.PIPE,  # its `parent_pipe` (stopping)
                     start_new_session=True,  # Ctrl-C at the terminal is for the service, which then stops this one
                 )
             finally:

@@ -75,11 +75,11 @@ def find(
 
 
 def _ask_archives(directory: Path, application_id: str, give_up_s: float) -> Decided | None:
-    """Have `python -m monitoring find` look; the id goes in by its standard input, which nobody else sees."""
+    """Search the archives in a process of its own (archive_search)."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "monitoring", "find"],
+            [sys.executable, "-m", "monitoring.records.archive_search"],
             input=msgspec.json.encode(application_id),
             env={**os.environ, "PYTHONPATH": path, "SCORER_DIRECTORY": str(directory.absolute())},
             stdout=subprocess.PIPE,

@@ -143,6 +143,6 @@ def follow(tmp_path: Path) -> Callable[[], None]:
 
     def work() -> None:
         block_signals()
-        run(tmp_path, window_s=3600, frame_rows=64, interval_s=0.005, leash=None)
+        run(tmp_path, window_s=3600, frame_rows=64, interval_s=0.005, parent_pipe=None)
 
     return work

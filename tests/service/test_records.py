@@ -135,7 +135,7 @@ def processes(service):
     for process in main.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # it has just gone
             below.append((process, process.cmdline()))
-    profiler = [process for process, command in below if "monitoring" in command]
+    profiler = [process for process, command in below if "monitoring.profiles.process" in command]
     worker = [process for process, command in below if "_bentoml_impl.worker.service" in command]
     return {"worker": worker, "profiler": profiler, "all": [main, *(process for process, _ in below)]}
 

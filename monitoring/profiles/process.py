@@ -1,0 +1,74 @@
+"""The profiler as a process of its own, started by the service or with `python -m monitoring profile`.
+
+Owns: the set-up of the process: signals, logging, priority, settings. Leaves to others: the work (profiler), when to
+stop (stopping), starting and restarting the child (supervision), which runs `python -m monitoring.profiles.process`.
+
+Imports whylogs, which takes 2 s, only after the signals are blocked (stopping).
+"""
+
+import functools
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+from configs.monitoring import Monitoring, read_monitoring
+from configs.service import read_service
+from configs.source import ConfigError
+from monitoring.json_logging import log_as_json
+from monitoring.profiles.stopping import block_signals
+from monitoring.records.checkpoint import CheckpointError
+from monitoring.records.cipher import KeyMissing
+from monitoring.records.log_keys import LogKeys, log_keys_from
+from monitoring.records.upkeep import look_after
+
+
+def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> None:
+    """Follow the log until told to stop.
+
+    Args:
+        settings: where records lie, and how they are profiled.
+        keys: of the decision log.
+        parent_pipe: of a child process, whose end tells it to stop; None to stop on SIGTERM or SIGINT.
+    """
+    block_signals()
+    from monitoring.profiles import profiler
+
+    # The format of BentoML's lines, because both are printed to the same stream.
+    logging.basicConfig(
+        format="%(asctime)s [%(levelname)s] [profiler] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO
+    )
+    if read_service().log_format == "json":
+        log_as_json()
+    logging.getLogger("whylogs").setLevel(logging.WARNING)  # at INFO it reports every column that it reads
+    if parent_pipe:
+        run_when_idle()
+    directory = Path(settings.directory)
+    upkeep = functools.partial(look_after, directory, settings.retention_days, keys)
+    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, parent_pipe, keys, upkeep)
+
+
+def run_when_idle() -> None:
+    """Give the service priority: this process runs when the cores are idle, and catches up then.
+
+    With `nice` alone it took a core from the worker for milliseconds at a time, and that was the service's p99.
+    """
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
+
+
+def main() -> int:
+    """Run as the child of a service until standard input ends; returns the exit code."""
+    try:
+        follow(read_monitoring(), log_keys_from(os.environ), sys.stdin)
+    except (ConfigError, CheckpointError, KeyMissing, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
