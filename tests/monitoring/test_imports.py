@@ -67,8 +67,18 @@ print(sorted({"whylogs", "numpy", "pyarrow", "cryptography"} & sys.modules.keys(
 
 def test_the_commands_import_parquet_and_encryption_where_they_are_used_only():
     script = """
-import sys import monitoring.__main__, monitoring.profiles.profiler, monitoring.records.upkeep,
-monitoring.records.erasure, monitoring.records.compaction print(sorted({"pandas", "pyarrow", "cryptography"} &
-sys.modules.keys()))
+import sys
+import monitoring.__main__, monitoring.profiles.profiler, monitoring.records.upkeep
+import monitoring.records.erasure, monitoring.records.compaction
+print(sorted({"pandas", "pyarrow", "cryptography"} & sys.modules.keys()))
+"""
+    assert run_python(script) == "[]\n"
+
+
+def test_status_and_the_processes_of_the_service_start_without_whylogs():
+    script = """
+import sys
+import monitoring.__main__, monitoring.profiles.process, monitoring.records.archive_search
+print(sorted({"whylogs", "numpy", "pyarrow", "cryptography"} & sys.modules.keys()))
 """
     assert run_python(script) == "[]\n"
