@@ -3,6 +3,7 @@
 import ast
 import builtins
 import importlib.metadata
+import itertools
 import json
 import re
 import subprocess
@@ -22,16 +23,29 @@ from models.scorer import APPROVE, DECLINE
 from tests.conftest import GERMAN_CREDIT
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("configs", "models", "monitoring", "serving", "train", "loadtests")
-MAY_IMPORT = {
-    "configs": {"configs"},
-    "models": {"models", "configs"},
-    "monitoring": {"monitoring", "models", "configs"},
-    "serving": {"serving", "monitoring", "models", "configs"},
-    "service": {"serving", "monitoring", "models", "configs"},
-    "train": {"train", "monitoring", "models", "configs"},
-    "loadtests": {"loadtests", "models"},
+# Who imports whom, as DESIGN.md draws it; packages that are still to come are in the drawing too. A place uses what is
+# named here and whatever that uses; its own modules it always uses. A module belongs to the longest of these names that
+# its own name begins with, so `monitoring` stands for what is in none of the rooms: the command line.
+DRAWING = {
+    "configs": [],
+    "models": ["configs"],
+    "monitoring.json_logging": [],
+    "monitoring.records": ["models", "monitoring.json_logging"],
+    "monitoring.status": ["monitoring.records"],
+    "monitoring.profiles": ["monitoring.records"],
+    "monitoring.drift": ["monitoring.profiles"],
+    "monitoring.performance": ["monitoring.profiles"],
+    "monitoring.report": ["monitoring.drift", "monitoring.performance", "monitoring.status"],
+    "monitoring": ["monitoring.report"],
+    "serving": ["monitoring"],
+    "service": ["serving"],
+    "train": ["monitoring"],
+    "batch": ["monitoring"],
+    "deploy": ["configs"],
+    "lifecycle": ["train", "deploy"],
+    "loadtests": [],  # and models.schema alone
 }
+PACKAGES = sorted({place.split(".")[0] for place in DRAWING} - {"service"})
 TRAINING_ONLY = {"torch", "mlflow", "dvc", "sklearn", "pandas", "onnx", "matplotlib", "optuna", "scipy"}
 MODULES = [ROOT / "service.py", *(path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))]
 
@@ -58,12 +72,141 @@ def ours(path: Path) -> set[str]:
     return imports(path) & {name_of(module) for module in MODULES}
 
 
+def started(tree: ast.AST) -> set[str]:
+    """The modules that code starts in another process: `["-m", "a.b"]`, or a text like `python -m a.b`.
+
+    A text counts if it begins like a command; a message or a docstring that names a command starts nothing.
+    """
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.List | ast.Tuple):
+            for flag, module in itertools.pairwise(node.elts):
+                if isinstance(flag, ast.Constant) and flag.value == "-m":
+                    found.add(module.value if isinstance(module, ast.Constant) else f"? {ast.unparse(module)}")
+        elif isinstance(node, ast.JoinedStr):
+            parts = [str(part.value) if isinstance(part, ast.Constant) else "python" for part in node.values]
+            found |= set(COMMAND.findall("".join(parts)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= set(COMMAND.findall(node.value))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "run_module"):
+            found |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
+    return found
+
+
+COMMAND = re.compile(
+    r"\A\s*(?:(?:exec|nice|env|nohup|timeout|-\w+|\d+|\w+=\S*)\s+)*"  # what may stand before the interpreter
+    r"[\w./-]*python[\d.]*(?:\s+-[^m\s]\S*)*\s+-m\s+([\w.]+)"
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'subprocess.run([sys.executable, "-m", "a.b", "command"])',
+        'command = (sys.executable, "-W", "error", "-m", "a.b")',
+        'os.system("python -m a.b")',
+        'os.system("nice -n 5 .venv/bin/python3.11 -u -m a.b > log")',
+        'subprocess.run(f"{sys.executable} -m a.b {option}", shell=True)',
+        'importlib.import_module("a.b")',
+    ],
+)
+def test_a_started_module_is_found_however_it_is_started(code):
+    assert started(ast.parse(code)) == {"a.b"}
+
+
+def test_a_message_that_names_a_command_starts_nothing():
+    assert started(ast.parse('raise ValueError("run `python -m a.b`"); log("see python -m a.b")')) == set()
+
+
+def starts(path: Path) -> set[str]:
+    """The other modules of this project that a file starts in a process, a package as its `__main__`."""
+    modules = {name_of(module) for module in MODULES}
+    found = started(ast.parse(path.read_text(encoding="utf-8")))
+    assert not [name for name in found if name.startswith("?")], f"{path}: name the module after -m as a constant"
+    mains = {f"{name}.__main__" if f"{name}.__main__" in modules else name for name in found}
+    return mains & modules - {name_of(path)}  # a command line names itself in its help
+
+
+EMPTY = {name_of(path) for path in MODULES if len(ast.parse(path.read_text(encoding="utf-8")).body) == 1}
+
+
+def place_of(module: str) -> str:
+    """The place of a module in the drawing."""
+    return max((place for place in DRAWING if f"{module}.".startswith(f"{place}.")), key=len)
+
+
+def usable_from(place: str) -> set[str]:
+    """The places that `place` may use, itself included."""
+    return {place}.union(*(usable_from(other) for other in DRAWING[place]))
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_imports_only_what_the_drawing_lets_it(path):
-    package = name_of(path).split(".")[0]
-    assert {name.split(".")[0] for name in ours(path)} <= MAY_IMPORT[package]
-    if package == "loadtests":
-        assert {name for name in ours(path) if name.startswith("models.")} <= {"models.schema"}
+def test_a_module_uses_only_what_the_drawing_lets_it(path):
+    """`from monitoring import status` names `monitoring` too, which counts only if that package holds code."""
+    used = (ours(path) | starts(path)) - EMPTY
+    place = place_of(name_of(path))
+    if place == "loadtests":
+        used -= {"models.schema"}
+    assert {name for name in used if place_of(name) not in usable_from(place)} == set()
+
+
+def test_the_drawing_keeps_apart_what_must_not_meet():
+    assert not {"serving", "service"} & usable_from("train")
+    assert not {"serving", "service"} & usable_from("lifecycle")
+    assert "train" not in usable_from("service")
+    assert usable_from("deploy") == {"deploy", "configs"}
+    rooms = ["records", "profiles", "drift", "report"]
+    for number, room in enumerate(rooms):
+        above = {f"monitoring.{other}" for other in rooms[number + 1 :]} | {"monitoring"}
+        assert not above & usable_from(f"monitoring.{room}")
+
+
+def test_the_processes_that_our_code_starts_are_these_two():
+    """The arrows that are no imports; the exact list shows that the finder finds them."""
+    arrows = {name_of(path): starts(path) for path in MODULES}
+    assert {name: found for name, found in arrows.items() if found} == {
+        "monitoring.profiles.supervision": {"monitoring.profiles.process"},
+        "monitoring.records.lookup": {"monitoring.records.archive_search"},
+    }
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of modules that reach each other, by the algorithm of Tarjan (1972)."""
+    numbers: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found = []
+
+    def visit(module: str) -> None:
+        numbers[module] = lowest[module] = len(numbers)
+        stack.append(module)
+        for other in sorted(arrows[module]):
+            if other not in numbers:
+                visit(other)
+            if other in stack:
+                lowest[module] = min(lowest[module], lowest[other])
+        if lowest[module] == numbers[module]:
+            group = [stack.pop()]
+            while group[-1] != module:
+                group.append(stack.pop())
+            if len(group) > 1 or module in arrows[module]:
+                found.append(sorted(group))
+
+    for module in arrows:
+        if module not in numbers:
+            visit(module)
+    return found
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d"}}) == [["b", "c"], ["d"]]
+    assert circles({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()}) == []
+
+
+def test_modules_use_each_other_in_no_circle():
+    """Imports that are late or for types only count, and so does starting a process."""
+    arrows = {name_of(path): ours(path) | starts(path) for path in MODULES}
+    assert circles(arrows) == []
 
 
 def test_every_package_with_code_is_in_the_drawing():
@@ -205,6 +348,7 @@ def test_the_bento_carries_every_module_that_the_service_imports(seen):
         "configs/service.yaml",
         "configs/monitoring.yaml",
         "monitoring/__main__.py",
+        *(f"{name.replace('.', '/')}.py" for path in MODULES for name in starts(path)),
         "serving/v2/inference.binpb",
     ):
         assert included.match_file(read)
