@@ -12,7 +12,8 @@ from configs.dataset import Feature
 from models import artifact
 from models.artifact import Artifact
 from models.schema import Schema, optional
-from monitoring.profiles.profile import profile_columns, serialize
+from monitoring.profiles.profile import profile_columns
+from monitoring.profiles.whylogs_compat import serialize
 from train import gate, registry, tracking
 from train.errors import PipelineError
 from train.evaluate import Results

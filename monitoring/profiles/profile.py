@@ -8,7 +8,6 @@ whylogs already sorted by kind, past its own guessing, which would need pandas: 
 """
 
 import functools
-import io
 import operator
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -77,7 +76,7 @@ class Profile:
                 self._count(name, _NULL, null)
 
     def view(self) -> why.DatasetProfileView:
-        """Give what has been counted, for merging, reading or `serialize`."""
+        """Give what has been counted, for merging, reading or serializing."""
         kinds: dict[str, list[why.ColumnProfileView]] = {}
         for (name, _), column in self._columns.items():
             kinds.setdefault(name, []).append(column.view())
@@ -93,7 +92,7 @@ class Profile:
         key = (name, id(kind))
         if key not in self._columns:
             self._columns[key] = why.ColumnProfile(name, kind, cache_size=1)
-        self._columns[key]._process_extracted_column(values)  # noqa: SLF001 - what is public would need pandas
+        why.count_values(self._columns[key], values)
 
 
 def level(view: why.DatasetProfileView) -> why.DatasetProfileView:
@@ -127,49 +126,3 @@ def profile_columns(
     lists = {name: values.tolist() if isinstance(values, np.ndarray) else values for name, values in columns.items()}
     profile.add(lists)
     return profile.view()
-
-
-def serialize(view: why.DatasetProfileView) -> bytes:
-    """Write a profile as whylogs does, but the same view always as the same bytes.
-
-    After `DatasetProfileView._do_write` of whylogs 1.6.4, which leaves the order of its maps to the process.
-    """
-    columns = {name: column.to_protobuf().metric_components for name, column in sorted(view.get_columns().items())}
-    paths = sorted({path for components in columns.values() for path in components})
-    chunks, offsets = io.BytesIO(), {}
-    for name, components in columns.items():
-        offsets[name] = why.ChunkOffsets(offsets=[chunks.tell()])
-        chunk = why.ChunkMessage(metric_components={paths.index(path): part for path, part in components.items()})
-        content = chunk.SerializeToString(deterministic=True)
-        _write_delimited(chunks, why.ChunkHeader(type=why.ChunkHeader.ChunkType.COLUMN, length=len(content)))
-        chunks.write(content)
-    properties = why.DatasetProperties(
-        dataset_timestamp=_milliseconds(view.dataset_timestamp),
-        creation_timestamp=_milliseconds(view.creation_timestamp),
-        metadata=view.metadata,
-    )
-    file = io.BytesIO()
-    file.write(why.WHYLOGS_MAGIC_HEADER_BYTES)
-    _write_delimited(file, why.DatasetSegmentHeader(has_segments=False))
-    header = why.DatasetProfileHeader(
-        column_offsets=offsets,
-        properties=properties,
-        length=chunks.tell(),
-        indexed_metric_paths=dict(enumerate(paths)),
-    )
-    _write_delimited(file, header)
-    return file.getvalue() + chunks.getvalue()
-
-
-def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
-
-
-def _write_delimited(file: io.BytesIO, message: Any) -> None:
-    """Write a protobuf message with its length in front, as a varint."""
-    content = message.SerializeToString(deterministic=True)
-    length = len(content)
-    while length > 0x7F:
-        file.write(bytes([length & 0x7F | 0x80]))
-        length >>= 7
-    file.write(bytes([length]) + content)

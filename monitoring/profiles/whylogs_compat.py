@@ -1,27 +1,38 @@
-"""The only door to whylogs 1.6.4, which nobody maintains any more.
+"""The only module that imports whylogs 1.6.4, which is no longer maintained, or uses a private part of it.
 
-Owns: what its import needs, and the names that are used of it. Leaves to others: everything it is used for.
+Owns: importing it, counting values past its type guessing, and the bytes of a profile. Leaves to others: which values
+are counted (profile).
 
-- NumPy 2 has removed `np.unicode_`, which whylogs looks at once (`core/datatypes.py`).
-- It reports its use over the network unless WHYLOGS_NO_ANALYTICS is set, to whatever value, when it is imported.
-- It imports pandas, scipy and scikit-learn where it finds them, and nothing used here needs them. Held back
-  while it is imported: the profiler of a development environment then starts in 2.5 s, not 12, and on the
-  same paths as the deployed one, which has none of them.
+Its import needs three things:
+
+- NumPy 2 removed `np.unicode_`, which whylogs still uses (`core/datatypes.py`).
+- whylogs reports its use over the network unless WHYLOGS_NO_ANALYTICS is set, to any value, when it is imported.
+- whylogs imports pandas, scipy and scikit-learn where they are installed, and nothing used here needs them. Hiding them
+  during the import starts the profiler of a development environment in 2.5 s instead of 12, and on the same paths as
+  the deployed one, where none of them is installed.
+
+Two of its parts are private, and `tests/monitoring/profiles/test_whylogs_compat.py` fails when either changes:
+
+- `ColumnProfile._process_extracted_column`, because the public `track` needs pandas.
+- `DatasetProfileView._do_write`, which `serialize` follows, because its bytes differ from process to process.
 """
 
 # mypy: disable-error-code="import-untyped"
 
+import io
 import os
 import sys
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 
-_HELD_BACK = [name for name in ("pandas", "scipy", "sklearn") if name not in sys.modules]
+_HIDDEN = [name for name in ("pandas", "scipy", "sklearn") if name not in sys.modules]
 
 if not hasattr(np, "unicode_"):
     np.unicode_ = np.str_  # type: ignore[attr-defined]  # noqa: NPY201
 os.environ.setdefault("WHYLOGS_NO_ANALYTICS", "1")
-sys.modules.update(dict.fromkeys(_HELD_BACK))  # type: ignore[arg-type]  # None there is "no such module"
+sys.modules.update(dict.fromkeys(_HIDDEN))  # type: ignore[arg-type]  # None raises ModuleNotFoundError on import
 try:
     from whylogs.core import DatasetProfileView
     from whylogs.core.column_profile import ColumnProfile
@@ -40,22 +51,68 @@ try:
     from whylogs.core.view import ColumnProfileView
     from whylogs.core.view.dataset_profile_view import WHYLOGS_MAGIC_HEADER_BYTES
 finally:
-    for _name in _HELD_BACK:
+    for _name in _HIDDEN:
         del sys.modules[_name]
 
 __all__ = [
-    "WHYLOGS_MAGIC_HEADER_BYTES",
-    "ChunkHeader",
-    "ChunkMessage",
-    "ChunkOffsets",
     "ColumnProfile",
     "ColumnProfileView",
     "ColumnSchema",
-    "DatasetProfileHeader",
     "DatasetProfileView",
-    "DatasetProperties",
-    "DatasetSegmentHeader",
     "MetricConfig",
     "PreprocessedColumn",
     "StandardResolver",
+    "count_values",
+    "serialize",
 ]
+
+
+def count_values(column: ColumnProfile, values: PreprocessedColumn) -> None:
+    """Add values that are already sorted by type to a column."""
+    column._process_extracted_column(values)  # noqa: SLF001 - see the top of the file
+
+
+def serialize(view: DatasetProfileView) -> bytes:
+    """Serialize a profile as whylogs does, except that equal views give equal bytes.
+
+    Follows `DatasetProfileView._do_write` of whylogs 1.6.4, where the order of maps differs from process to process.
+    """
+    columns = {name: column.to_protobuf().metric_components for name, column in sorted(view.get_columns().items())}
+    paths = sorted({path for components in columns.values() for path in components})
+    chunks, offsets = io.BytesIO(), {}
+    for name, components in columns.items():
+        offsets[name] = ChunkOffsets(offsets=[chunks.tell()])
+        chunk = ChunkMessage(metric_components={paths.index(path): part for path, part in components.items()})
+        content = chunk.SerializeToString(deterministic=True)
+        _write_delimited(chunks, ChunkHeader(type=ChunkHeader.ChunkType.COLUMN, length=len(content)))
+        chunks.write(content)
+    properties = DatasetProperties(
+        dataset_timestamp=_milliseconds(view.dataset_timestamp),
+        creation_timestamp=_milliseconds(view.creation_timestamp),
+        metadata=view.metadata,
+    )
+    file = io.BytesIO()
+    file.write(WHYLOGS_MAGIC_HEADER_BYTES)
+    _write_delimited(file, DatasetSegmentHeader(has_segments=False))
+    header = DatasetProfileHeader(
+        column_offsets=offsets,
+        properties=properties,
+        length=chunks.tell(),
+        indexed_metric_paths=dict(enumerate(paths)),
+    )
+    _write_delimited(file, header)
+    return file.getvalue() + chunks.getvalue()
+
+
+def _milliseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1000)
+
+
+def _write_delimited(file: io.BytesIO, message: Any) -> None:
+    """Write a protobuf message after its length, a varint."""
+    content = message.SerializeToString(deterministic=True)
+    length = len(content)
+    while length > 0x7F:
+        file.write(bytes([length & 0x7F | 0x80]))
+        length >>= 7
+    file.write(bytes([length]) + content)

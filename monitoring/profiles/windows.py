@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from monitoring.profiles import profile
-from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.profiles.whylogs_compat import DatasetProfileView, serialize
 from monitoring.records.lines import Batch, Row
 
 
@@ -72,5 +72,5 @@ class Windows:
             view = changed.view()
             if path.exists():
                 view = DatasetProfileView.deserialize(path.read_bytes()).merge(view)
-            content[path] = profile.serialize(profile.level(view))
+            content[path] = serialize(profile.level(view))
         return content

@@ -11,8 +11,8 @@ from scipy import stats
 from configs.dataset import Feature
 from monitoring.drift.distributions import category_counts, drift_of, number_counts, numbers
 from monitoring.drift.statistics import bin_edges, ks_by_chance, psi, psi_by_chance
-from monitoring.profiles.profile import profile_columns, serialize
-from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.profiles.profile import profile_columns
+from monitoring.profiles.whylogs_compat import DatasetProfileView, serialize
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AGE = Feature(name="age", type="number")

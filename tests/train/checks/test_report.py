@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from configs.checks import read_checks
-from monitoring.profiles.profile import profile_columns, serialize
+from monitoring.profiles.profile import profile_columns
+from monitoring.profiles.whylogs_compat import serialize
 from tests.models.tables import german_credit, hand_made
 from train.check import check
 from train.checks.quality import assess
