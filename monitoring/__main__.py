@@ -16,11 +16,11 @@ from configs.monitoring import Monitoring, read_monitoring
 from configs.source import ConfigError
 from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
-from monitoring.records.cipher import VARIABLE, KeyMissing
+from monitoring.records.cipher import LOG_KEY_VARIABLE, KeyMissing
 from monitoring.records.erasure_journal import journal_path
 from monitoring.records.log_keys import LogKeys, log_keys_from
-from monitoring.records.upkeep import alone
-from monitoring.status import Status, count, survey
+from monitoring.records.upkeep import exclusive_upkeep
+from monitoring.status import Status, count, inspect_log
 
 # The profiler is imported where it is used: with it comes whylogs, and `status` would take 2 s instead of 0.2.
 
@@ -45,9 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def status(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Print the four numbers; damage is said on standard error, and is no failure of this command."""
-    now, unopened = survey(Path(settings.directory), keys)
-    if unopened:
-        print(f"{unopened} rows are encrypted with a key not in {VARIABLE}: counted, not opened", file=sys.stderr)
+    now, undecryptable = inspect_log(Path(settings.directory), keys)
+    if undecryptable:
+        print(
+            f"{undecryptable} rows are encrypted with a key not in {LOG_KEY_VARIABLE}: counted, not opened",
+            file=sys.stderr,
+        )
     if options.json:
         print(json.dumps(msgspec.structs.asdict(now)))
         return 0
@@ -69,7 +72,7 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
 
     directory = Path(settings.directory)
     if journal_path(directory).exists():
-        with alone(directory):
+        with exclusive_upkeep(directory):
             pass
     done = profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
     now = count(directory, keys)
@@ -95,11 +98,11 @@ def compact(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) ->
     if not directory.exists():
         print("nothing is logged yet")
         return 0
-    with alone(directory):
+    with exclusive_upkeep(directory):
         done = compaction.compact(directory, keys, options.plain)
     form = "plain" if options.plain or not keys else "encrypted"
     print(f"archived {done.rows} rows of {done.segments} segments, {form}, in {directory / 'archive'}")
-    waiting = {"still being written": done.written, "not profiled yet, `catch-up` does that": done.pending}
+    waiting = {"still being written": done.still_open, "not profiled yet, `catch-up` does that": done.pending}
     for reason, number in waiting.items():
         if number:
             print(f"left {number} segments: {reason}")
@@ -114,11 +117,11 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
     if not settings.retention_days or not directory.exists():
         print("nothing is deleted: retention_days is 0" if not settings.retention_days else "nothing is logged yet")
         return 0
-    with alone(directory):
+    with exclusive_upkeep(directory):
         done = retention.retain(directory, settings.retention_days, keys)
     print(f"deleted {done.segments} segments and {done.archives} archives older than {settings.retention_days} days")
-    if done.kept:
-        print(f"kept {done.kept} segments as old: still being written, or not profiled yet")
+    if done.deferred:
+        print(f"kept {done.deferred} segments as old: still being written, or not profiled yet")
     return 0
 
 
@@ -134,15 +137,15 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
     if not directory.exists():
         print("erased 0 rows")
         return 0
-    with alone(directory) as recovered:
+    with exclusive_upkeep(directory) as recovered:
         if recovered:
             print(f"finished an erasure of {recovered} rows that was cut short")
         profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
         done = erasure.erase(directory, application_id, keys)
     print(f"erased {done.rows} rows")
-    if done.later:
-        print(f"{done.later} rows are not profiled yet, so they are still there; run it again", file=sys.stderr)
-    return 1 if done.later else 0
+    if done.pending:
+        print(f"{done.pending} rows are not profiled yet, so they are still there; run it again", file=sys.stderr)
+    return 1 if done.pending else 0
 
 
 def _warn_of_damage(now: Status) -> None:

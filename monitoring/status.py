@@ -34,39 +34,44 @@ class Status(msgspec.Struct, frozen=True):
     pending: int = 0
 
 
-class Survey(NamedTuple):
-    """What a reading of the log has found; `unopened` rows are encrypted with a key that was not given."""
+class LogInspection(NamedTuple):
+    """What a reading of the log has found; `undecryptable` rows are encrypted with a key that was not given."""
 
     status: Status
-    unopened: int
+    undecryptable: int
 
 
 def count(directory: Path, keys: LogKeys = NO_KEYS) -> Status:
     """Count the rows under `directory`; all zero when there is nothing yet."""
-    return survey(directory, keys).status
+    return inspect_log(directory, keys).status
 
 
-def survey(directory: Path, keys: LogKeys = NO_KEYS) -> Survey:
+def inspect_log(directory: Path, keys: LogKeys = NO_KEYS) -> LogInspection:
     """Count the rows, and those of which only the checksum says that they can be read back, for want of the key."""
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     paths = segments(directory)
     gone = [done.segments[name] for name in done.segments.keys() - {path.name for path in paths}]
-    pending = unopened = served = logged = 0
+    pending = undecryptable = served = logged = 0
     for path in paths:
         position = done.position(path)
         lines = keys.lines(path.name)
         last, good, new = position.sequence, 0, 0
-        for extent, end in read_lines(path, 0, lines.extent):
-            last = max(last, extent.sequence + extent.rows)
-            good += extent.rows
-            new += extent.rows if end > position.offset else 0
+        for row_range, end in read_lines(path, 0, lines.row_range):
+            last = max(last, row_range.sequence + row_range.rows)
+            good += row_range.rows
+            new += row_range.rows if end > position.offset else 0
         if not path.exists():  # deleted meanwhile, and nothing is that was not profiled
             gone.append(position)
             continue
-        served, logged, pending, unopened = served + last, logged + good, pending + new, unopened + lines.unopened_rows
+        served, logged, pending, undecryptable = (
+            served + last,
+            logged + good,
+            pending + new,
+            undecryptable + lines.undecryptable_rows,
+        )
     served += sum(position.sequence for position in gone)
     logged += sum(position.rows for position in gone)
-    return Survey(Status(served, logged, done.rows, pending), unopened)
+    return LogInspection(Status(served, logged, done.rows, pending), undecryptable)
 
 
 def profiled_rows(directory: Path) -> int:

@@ -75,7 +75,7 @@ def drift_of(
     if feature.type == "categorical":
         expected, found = (category_counts(column, feature.categories) for column in (before, after))
         return Drift(feature.name, *rows, psi(expected, found), psi_by_chance(expected, found, significance))
-    old, new = numbers(before), numbers(after)
+    old, new = number_sketch(before), number_sketch(after)
     edges = bin_edges(old.points if old.rows else new.points, bins)
     expected, found = number_counts(old, edges), number_counts(new, edges)
     index, chance = psi(expected, found), psi_by_chance(expected, found, significance)
@@ -87,7 +87,7 @@ def drift_of(
     return Drift(feature.name, *rows, index, chance, distance, ks_by_chance(old.rows, new.rows, significance))
 
 
-def numbers(column: why.ColumnProfileView) -> NumberSketch:
+def number_sketch(column: why.ColumnProfileView) -> NumberSketch:
     """What the quantile sketch of a column holds."""
     nulls, metric = _count(column, "null"), column.get_metric("distribution")
     if metric is None or metric.kll.value.is_empty():

@@ -21,7 +21,7 @@ from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.log_keys import LogKeys, log_keys_from
-from monitoring.records.upkeep import look_after
+from monitoring.records.upkeep import run_upkeep
 
 
 def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> None:
@@ -45,7 +45,7 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     if parent_pipe:
         run_when_idle()
     directory = Path(settings.directory)
-    upkeep = functools.partial(look_after, directory, settings.retention_days, keys)
+    upkeep = functools.partial(run_upkeep, directory, settings.retention_days, keys)
     profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, parent_pipe, keys, upkeep)
 
 

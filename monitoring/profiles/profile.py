@@ -26,10 +26,10 @@ _TEXT, _NUMBER, _NULL = (
 )
 
 
-def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
+def to_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
     """Turn rows into columns: every feature that was sent, and what was answered.
 
-    >>> columns_of([Row("http", 0.5, "approve", {"age": 3, "application_id": "x"}), Row("v2", 0.1, "decline", {})])
+    >>> to_columns([Row("http", 0.5, "approve", {"age": 3, "application_id": "x"}), Row("v2", 0.1, "decline", {})])
     {'age': [3, None], 'probability': [0.5, 0.1], 'decision': ['approve', 'decline']}
     """
     applicants = [row.applicant for row in rows]
@@ -95,7 +95,7 @@ class Profile:
         why.count_values(self._columns[key], values)
 
 
-def level(view: why.DatasetProfileView) -> why.DatasetProfileView:
+def pad_with_nulls(view: why.DatasetProfileView) -> why.DatasetProfileView:
     """Give every column as many rows as the longest; where a frame had no such column, its rows had none either."""
     rows = {name: column.get_metric("counts").n.value for name, column in view.get_columns().items()}
     nulls = Profile("", view.dataset_timestamp)

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from monitoring.profiles.stopping import stopped
+from monitoring.profiles.stopping import wait_for_stop
 from monitoring.profiles.windows import Windows
 from monitoring.records import checkpoint
 from monitoring.records.checkpoint import Checkpoint, Position
 from monitoring.records.cipher import KeyMissing
-from monitoring.records.lines import Batch, Extent
+from monitoring.records.lines import Batch, RowRange
 from monitoring.records.locks import ProfilerLock
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import read, read_lines, segments, size_bytes
@@ -30,12 +30,12 @@ RETRY_S = 5.0  # seconds to wait when the disk refuses a commit
 _log = logging.getLogger(__name__)
 
 
-class Work(NamedTuple):
+class PendingCommit(NamedTuple):
     """What one commit will change: profiles, the checkpoint that goes with them; `more` if some did not fit."""
 
     files: dict[Path, bytes]
-    following: Checkpoint
-    more: bool
+    checkpoint: Checkpoint
+    has_more: bool
 
 
 class Profiler:
@@ -48,13 +48,13 @@ class Profiler:
         keys: that the log may be encrypted with.
 
     Attributes:
-        unreadable: segments whose rows stay pending, as their key is missing, each with what to do about it.
+        undecryptable: segments whose rows stay pending, as their key is missing, each with what to do about it.
     """
 
     def __init__(self, directory: Path, window_s: int, frame_rows: int, keys: LogKeys = NO_KEYS) -> None:
         self._directory = directory
         self._keys = keys
-        self.unreadable: dict[str, KeyMissing] = {}
+        self.undecryptable: dict[str, KeyMissing] = {}
         self._profiles = checkpoint.profiles_directory(directory)
         self._window_s, self._frame_rows = window_s, frame_rows
         self._done = checkpoint.load(self._profiles)
@@ -64,13 +64,13 @@ class Profiler:
         """Commit what is pending, or as much as fits one commit; returns whether there is more."""
         work = self.collect()
         if work.files:
-            checkpoint.prepare(work.files, work.following.generation)
-            checkpoint.commit(self._profiles, work.following)
-            checkpoint.publish(work.files, work.following.generation)
-            self._done = work.following
-        return work.more
+            checkpoint.prepare(work.files, work.checkpoint.generation)
+            checkpoint.commit(self._profiles, work.checkpoint)
+            checkpoint.publish(work.files, work.checkpoint.generation)
+            self._done = work.checkpoint
+        return work.has_more
 
-    def collect(self) -> Work:
+    def collect(self) -> PendingCommit:
         """Read and count the next rows, without writing anything."""
         windows = Windows(self._profiles, self._window_s, self._frame_rows)
         positions: dict[str, Position] = {}
@@ -84,20 +84,20 @@ class Profiler:
                     missing = f"{position.sequence} to {batch.sequence - 1}"
                     _log.error("%s is damaged before byte %d: rows %s are lost", segment, end, missing)
                 windows.add(batch)
-                position = position.after(Extent(batch.sequence, len(batch.rows)), end)
+                position = position.after(RowRange(batch.sequence, len(batch.rows)), end)
                 positions[segment.name] = position
                 if time.monotonic() > deadline or len(windows) >= MAX_PROFILES:
-                    return Work(windows.files(), self._done.next(positions), more=True)
-        return Work(windows.files(), self._done.next(positions), more=False)
+                    return PendingCommit(windows.files(), self._done.next(positions), has_more=True)
+        return PendingCommit(windows.files(), self._done.next(positions), has_more=False)
 
     def _read(self, segment: Path, offset: int) -> Iterator[tuple[Batch, int]]:
         """Go through new batches; a segment without its key is left, and told of once, and the others go on."""
         try:
             yield from read(segment, offset, self._keys)
         except KeyMissing as error:
-            if segment.name not in self.unreadable:
+            if segment.name not in self.undecryptable:
                 _log.error("%s", error)
-            self.unreadable[segment.name] = error
+            self.undecryptable[segment.name] = error
 
 
 def run(
@@ -118,7 +118,7 @@ def run(
     next_upkeep_s = 0.0
     with ProfilerLock(checkpoint.profiles_directory(directory)) as lock:
         wait_s = 0.0
-        while not stopped(wait_s, parent_pipe):
+        while not wait_for_stop(wait_s, parent_pipe):
             try:
                 if not lock.held:
                     profiler = Profiler(directory, window_s, frame_rows, keys) if lock.acquire() else None
@@ -150,7 +150,7 @@ def catch_up(directory: Path, window_s: int, frame_rows: int, timeout_s: float =
         KeyMissing: some of it is encrypted with another key; all else is done.
     """
     deadline = time.monotonic() + timeout_s
-    targets = _ends(directory, keys)
+    targets = _log_ends(directory, keys)
     with ProfilerLock(checkpoint.profiles_directory(directory)) as lock:
         while not _reached(directory, targets):
             if time.monotonic() > deadline:
@@ -159,21 +159,21 @@ def catch_up(directory: Path, window_s: int, frame_rows: int, timeout_s: float =
                 profiler = Profiler(directory, window_s, frame_rows, keys)
                 while profiler.advance() and time.monotonic() < deadline:
                     pass
-                if profiler.unreadable:
-                    raise next(iter(profiler.unreadable.values()))
+                if profiler.undecryptable:
+                    raise next(iter(profiler.undecryptable.values()))
             else:
                 time.sleep(0.05)
     return True
 
 
-def _ends(directory: Path, keys: LogKeys) -> dict[Path, int]:
+def _log_ends(directory: Path, keys: LogKeys) -> dict[Path, int]:
     """Find the end of the last good line of each segment that has something to profile."""
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     ends = {}
     for segment in segments(directory):
         offset = done.position(segment).offset
         if size_bytes(segment) > offset:
-            for _, end in read_lines(segment, offset, keys.lines(segment.name).extent):
+            for _, end in read_lines(segment, offset, keys.lines(segment.name).row_range):
                 ends[segment] = end
     return ends
 

@@ -22,7 +22,7 @@ def block_signals() -> set[signal.Signals]:
     return {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)}
 
 
-def stopped(wait_s: float, parent_pipe: IO[str] | None) -> bool:
+def wait_for_stop(wait_s: float, parent_pipe: IO[str] | None) -> bool:
     """Sleep for `wait_s` seconds, or less when it is time to finish; tell whether it is.
 
     Args:

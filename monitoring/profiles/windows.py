@@ -60,17 +60,17 @@ class Windows:
         frame = self._frames.setdefault(key, [])
         frame.extend(batch.rows)
         if len(frame) >= self._frame_rows:
-            self._profiles[key][1].add(profile.columns_of(self._frames.pop(key)))
+            self._profiles[key][1].add(profile.to_columns(self._frames.pop(key)))
 
     def files(self) -> dict[Path, bytes]:
         """Give the new content of each profile that changes: what is in its file, and what was added."""
         for key, frame in self._frames.items():
-            self._profiles[key][1].add(profile.columns_of(frame))
+            self._profiles[key][1].add(profile.to_columns(frame))
         self._frames.clear()
         content = {}
         for path, changed in self._profiles.values():
             view = changed.view()
             if path.exists():
                 view = DatasetProfileView.deserialize(path.read_bytes()).merge(view)
-            content[path] = serialize(profile.level(view))
+            content[path] = serialize(profile.pad_with_nulls(view))
         return content

@@ -76,7 +76,7 @@ def write(path: Path, segment: Path, keys: LogKeys, secret: bytes | None) -> int
     return rows
 
 
-def rows_of(archive: Path, application_id: str, keys: LogKeys) -> set[RowKey]:
+def find_rows(archive: Path, application_id: str, keys: LogKeys) -> set[RowKey]:
     """Find the rows of an applicant in an archive."""
     with _opened(archive, keys) as (file, _):
         found: set[RowKey] = set()
@@ -86,7 +86,7 @@ def rows_of(archive: Path, application_id: str, keys: LogKeys) -> set[RowKey]:
         return found
 
 
-def find(archive: Path, application_id: str, keys: LogKeys) -> tuple[datetime, str, Row] | None:
+def newest_decision(archive: Path, application_id: str, keys: LogKeys) -> tuple[datetime, str, Row] | None:
     """The newest decision on an applicant in an archive: when, by which model, and the row."""
     newest: dict[str, Any] | None = None
     with _opened(archive, keys) as (file, _):

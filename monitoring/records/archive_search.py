@@ -28,7 +28,7 @@ def main() -> int:
     application_id = msgspec.json.decode(sys.stdin.buffer.read(), type=str)
     try:
         settings, keys = read_monitoring(), log_keys_from(os.environ)
-        found = [archive.find(path, application_id, keys) for path in archives(Path(settings.directory))]
+        found = [archive.newest_decision(path, application_id, keys) for path in archives(Path(settings.directory))]
     except (ConfigError, KeyMissing, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from monitoring.records.durable import sync_folders, write
-from monitoring.records.lines import Extent
+from monitoring.records.lines import RowRange
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -37,13 +37,13 @@ class Position(msgspec.Struct, frozen=True):
     sequence: int = 0
     rows: int = 0
 
-    def after(self, extent: Extent, offset: int) -> "Position":
+    def after(self, row_range: RowRange, offset: int) -> "Position":
         """Move behind a batch that ends at byte `offset`.
 
-        >>> Position(100, 5, 5).after(Extent(sequence=7, rows=2), 300)
+        >>> Position(100, 5, 5).after(RowRange(sequence=7, rows=2), 300)
         Position(offset=300, sequence=9, rows=7)
         """
-        return Position(offset, extent.sequence + extent.rows, self.rows + extent.rows)
+        return Position(offset, row_range.sequence + row_range.rows, self.rows + row_range.rows)
 
 
 class Checkpoint(msgspec.Struct, frozen=True):

@@ -24,9 +24,9 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from monitoring.records.lines import Batch, Extent, decode_batch, decode_extent, decode_line, encode_batch
+from monitoring.records.lines import Batch, RowRange, decode_batch, decode_line, decode_row_range, encode_batch
 
-VARIABLE = "SCORER_LOG_KEY"
+LOG_KEY_VARIABLE = "SCORER_LOG_KEY"
 KEY_BYTES = 32
 _MARK = b" aes256gcm "
 _CHECKSUM_BYTES = 8  # as of a plain line
@@ -44,16 +44,16 @@ class KeyMissing(Exception):  # noqa: N818 - a state that passes
     def __init__(self, name: str, key_id: str = "") -> None:
         which = f"the key {key_id}, which" if key_id else "a key that"
         super().__init__(
-            f"{name} is encrypted with {which} is not in {VARIABLE}; "
+            f"{name} is encrypted with {which} is not in {LOG_KEY_VARIABLE}; "
             f"put it there, after the present key and a comma if there is one"
         )
 
 
-class Sealed(NamedTuple):
+class EncryptedLine(NamedTuple):
     """An encrypted line, taken apart."""
 
     key_id: str
-    extent: Extent
+    row_range: RowRange
     content: bytes  # nonce, ciphertext, tag
 
 
@@ -86,42 +86,42 @@ class SegmentCipher:
 
     def encode(self, batch: Batch) -> bytes:
         """Write a batch as one line."""
-        return self.seal(Extent(batch.sequence, len(batch.rows)), encode_batch(batch))
+        return self.encrypt(RowRange(batch.sequence, len(batch.rows)), encode_batch(batch))
 
-    def seal(self, extent: Extent, payload: bytes) -> bytes:
-        """Write the JSON of a batch as one line; equally long JSON of the same extent makes equally long lines."""
+    def encrypt(self, row_range: RowRange, payload: bytes) -> bytes:
+        """Write the JSON of a batch as one line; equally long JSON of the same row_range makes equally long lines."""
         nonce = os.urandom(_NONCE_BYTES)
         # The 12 bytes of the nonce are 16 digits without padding, so what follows may be encoded apart; each copy of a
         # large batch that is saved here is some 10 us.
-        head = b"%b %d %d %b" % (self._head, *extent, binascii.b2a_base64(nonce, newline=False))
-        content = binascii.b2a_base64(self._aes.encrypt(nonce, payload, self._bound(extent)), newline=False)
+        head = b"%b %d %d %b" % (self._head, *row_range, binascii.b2a_base64(nonce, newline=False))
+        content = binascii.b2a_base64(self._aes.encrypt(nonce, payload, self._bound(row_range)), newline=False)
         return b"%08x %b%b\n" % (zlib.crc32(content, zlib.crc32(head)), head, content)
 
-    def open(self, sealed: Sealed) -> bytes | None:
+    def decrypt(self, encrypted: EncryptedLine) -> bytes | None:
         """Give the JSON back; None when it is not what this key has sealed here."""
         from cryptography.exceptions import InvalidTag
 
-        nonce, ciphertext = sealed.content[:_NONCE_BYTES], sealed.content[_NONCE_BYTES:]
+        nonce, ciphertext = encrypted.content[:_NONCE_BYTES], encrypted.content[_NONCE_BYTES:]
         try:
-            return self._aes.decrypt(nonce, ciphertext, self._bound(sealed.extent))
+            return self._aes.decrypt(nonce, ciphertext, self._bound(encrypted.row_range))
         except (InvalidTag, ValueError):  # ValueError: the nonce is cut short
             return None
 
-    def _bound(self, extent: Extent) -> bytes:
-        return b"%b %d %d" % (self._name, *extent)
+    def _bound(self, row_range: RowRange) -> bytes:
+        return b"%b %d %d" % (self._name, *row_range)
 
 
 class SegmentLines:
     """Reads the lines of one segment, plain and encrypted ones.
 
     Attributes:
-        unopened_rows: rows of which `extent` knows only that their line is whole, for want of the key.
+        undecryptable_rows: rows of which `row_range` knows only that their line is whole, for want of the key.
     """
 
     def __init__(self, segment: str, secrets: Mapping[str, bytes]) -> None:
         self._segment, self._secrets = segment, secrets
         self._ciphers: dict[str, SegmentCipher] = {}
-        self.unopened_rows = 0
+        self.undecryptable_rows = 0
 
     def batch(self, line: bytes) -> Batch | None:
         """Read a line; None when it is cut short, damaged, or no batch.
@@ -129,22 +129,22 @@ class SegmentLines:
         Raises:
             KeyMissing: it is sealed with another key.
         """
-        if not is_sealed(line):
+        if not is_encrypted(line):
             return decode_line(line)
         payload = self.payload(line)
         return None if payload is None else decode_batch(payload)
 
-    def extent(self, line: bytes) -> Extent | None:
+    def row_range(self, line: bytes) -> RowRange | None:
         """Read only which rows a line holds, and, as far as the key is there, whether it can be opened."""
-        if not is_sealed(line):
-            return decode_extent(line)
-        sealed = _take_apart(line)
-        if sealed is None:
+        if not is_encrypted(line):
+            return decode_row_range(line)
+        encrypted = _parse_encrypted(line)
+        if encrypted is None:
             return None
-        if sealed.key_id not in self._secrets:
-            self.unopened_rows += sealed.extent.rows
-            return sealed.extent
-        return None if self._cipher(sealed.key_id).open(sealed) is None else sealed.extent
+        if encrypted.key_id not in self._secrets:
+            self.undecryptable_rows += encrypted.row_range.rows
+            return encrypted.row_range
+        return None if self._cipher(encrypted.key_id).decrypt(encrypted) is None else encrypted.row_range
 
     def payload(self, line: bytes) -> bytes | None:
         """Give the JSON of a line; None when it is cut short or damaged.
@@ -152,17 +152,17 @@ class SegmentLines:
         Raises:
             KeyMissing: it is sealed with another key.
         """
-        if not is_sealed(line):
-            return None if decode_extent(line) is None else line[_CHECKSUM_BYTES + 1 : -1]
-        sealed = _take_apart(line)
-        return None if sealed is None else self._cipher(sealed.key_id).open(sealed)
+        if not is_encrypted(line):
+            return None if decode_row_range(line) is None else line[_CHECKSUM_BYTES + 1 : -1]
+        encrypted = _parse_encrypted(line)
+        return None if encrypted is None else self._cipher(encrypted.key_id).decrypt(encrypted)
 
     def rewritten(self, line: bytes, payload: bytes) -> bytes:
-        """Give `line` with another JSON of the same length and extent, in the same form and with the same key."""
-        if not is_sealed(line):
+        """Give `line` with another JSON of the same length and row_range, in the same form and with the same key."""
+        if not is_encrypted(line):
             return b"%08x %b\n" % (zlib.crc32(payload), payload)
-        sealed: Any = _take_apart(line)
-        return self._cipher(sealed.key_id).seal(sealed.extent, payload)
+        encrypted: Any = _parse_encrypted(line)
+        return self._cipher(encrypted.key_id).encrypt(encrypted.row_range, payload)
 
     def _cipher(self, key_id: str) -> SegmentCipher:
         if key_id not in self._secrets:
@@ -172,18 +172,18 @@ class SegmentLines:
         return self._ciphers[key_id]
 
 
-def is_sealed(line: bytes) -> bool:
+def is_encrypted(line: bytes) -> bool:
     """Whether a line is an encrypted one."""
     return line.startswith(_MARK, _CHECKSUM_BYTES)
 
 
-def _take_apart(line: bytes) -> Sealed | None:
+def _parse_encrypted(line: bytes) -> EncryptedLine | None:
     """Give the parts of a whole line with the right checksum."""
     body = line[_CHECKSUM_BYTES + 1 : -1]
     if line[-1:] != b"\n" or line[:_CHECKSUM_BYTES] != b"%08x" % zlib.crc32(body):
         return None
     try:
         _, name, sequence, rows, content = body.split(b" ")
-        return Sealed(name.decode(), Extent(int(sequence), int(rows)), binascii.a2b_base64(content))
+        return EncryptedLine(name.decode(), RowRange(int(sequence), int(rows)), binascii.a2b_base64(content))
     except ValueError:  # binascii.Error is one
         return None

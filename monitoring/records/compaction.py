@@ -30,7 +30,7 @@ class Compaction(NamedTuple):
 
     segments: int = 0
     rows: int = 0
-    written: int = 0
+    still_open: int = 0
     pending: int = 0
     damaged: int = 0
 
@@ -49,25 +49,25 @@ def compact(directory: Path, keys: LogKeys = NO_KEYS, plain: bool = False) -> Co
     """
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     secret = None if plain or not keys else keys.secrets[0]
-    tally = Compaction()
+    result = Compaction()
     for segment in segments(directory):
         if size_bytes(segment) == 0:
             continue
         if not is_closed(segment):
-            tally = tally._replace(written=tally.written + 1)
+            result = result._replace(still_open=result.still_open + 1)
         elif not is_profiled(segment, done, keys):
-            tally = tally._replace(pending=tally.pending + 1)
+            result = result._replace(pending=result.pending + 1)
         elif (rows := _archive(directory, segment, done.position(segment).rows, keys, secret)) is None:
-            tally = tally._replace(damaged=tally.damaged + 1)
+            result = result._replace(damaged=result.damaged + 1)
         else:
-            tally = tally._replace(segments=tally.segments + 1, rows=tally.rows + rows)
-    return tally
+            result = result._replace(segments=result.segments + 1, rows=result.rows + rows)
+    return result
 
 
 def is_profiled(segment: Path, done: Checkpoint, keys: LogKeys) -> bool:
     """Whether every row that can be read in a closed segment is in a committed profile."""
     lines = keys.lines(segment.name)
-    return next(read_lines(segment, done.position(segment).offset, lines.extent), None) is None
+    return next(read_lines(segment, done.position(segment).offset, lines.row_range), None) is None
 
 
 def _archive(directory: Path, segment: Path, rows: int, keys: LogKeys, secret: bytes | None) -> int | None:

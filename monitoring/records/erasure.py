@@ -21,10 +21,10 @@ from monitoring.records.segments import archives, is_closed, next_path, read_lin
 
 MAX_EDIT_BYTES = 32 * 2**20  # of lines in one journal: bounds memory where an id stands in half of the log
 
-_NOBODY = msgspec.Raw(b"[]")
+_NO_VALUES = msgspec.Raw(b"[]")
 
 
-class _Sheet(msgspec.Struct):
+class _RawBatch(msgspec.Struct):
     """A batch of which everything but the applicants stays as the bytes that it is."""
 
     sequence: int
@@ -34,7 +34,7 @@ class _Sheet(msgspec.Struct):
     rows: list[msgspec.Raw]
 
 
-class _Line(msgspec.Struct, array_like=True):
+class _RawRow(msgspec.Struct, array_like=True):
     """A row of it."""
 
     protocol: msgspec.Raw
@@ -47,22 +47,22 @@ class Erasure(NamedTuple):
     """How many rows were erased; `later` ones are not profiled yet, so they are still there."""
 
     rows: int
-    later: int
+    pending: int
 
 
 class Plan(NamedTuple):
     """What is to be written down, None for nothing; `more` if some did not fit."""
 
     journal: Journal | None
-    later: int
-    more: bool
+    pending: int
+    has_more: bool
 
 
-class _Found(NamedTuple):
+class _Matches(NamedTuple):
     edits: list[Edit]
     keys: set[tuple[str, int]]  # segment and number of each row
-    later: int
-    more: bool  # edits that did not fit
+    pending: int
+    has_more: bool  # edits that did not fit
 
 
 def erase(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Erasure:
@@ -77,15 +77,15 @@ def erase(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Eras
         try:
             plan = prepare(directory, application_id, keys)
             if plan.journal is None:
-                return Erasure(rows, plan.later)
+                return Erasure(rows, plan.pending)
             erasure_journal.commit(directory, plan.journal)
         except Exception:
             if not erasure_journal.journal_path(directory).exists():
-                erasure_journal.clear(directory)
+                erasure_journal.discard_prepared(directory)
             raise
         rows += erasure_journal.recover(directory)
-        if not plan.more:
-            return Erasure(rows, plan.later)
+        if not plan.has_more:
+            return Erasure(rows, plan.pending)
 
 
 def prepare(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Plan:
@@ -93,16 +93,16 @@ def prepare(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Pl
     found = _find(directory, application_id, keys)
     changed, archived = _prepare_archives(directory, application_id, keys)
     if not found.edits and not changed:
-        return Plan(None, found.later, more=False)
+        return Plan(None, found.pending, has_more=False)
     number = len(found.keys | archived)  # a row may be in both, where a compaction was killed
     record = erasure_journal.make_record(application_id, number, datetime.now(UTC))
-    return Plan(Journal(record, found.edits, changed), found.later, found.more)
+    return Plan(Journal(record, found.edits, changed), found.pending, found.has_more)
 
 
-def _find(directory: Path, application_id: str, keys: LogKeys) -> _Found:
+def _find(directory: Path, application_id: str, keys: LogKeys) -> _Matches:
     """Look through the segments; reads every line, and decodes those with these characters."""
     done = checkpoint.load(checkpoint.profiles_directory(directory))
-    found = _Found([], set(), 0, False)
+    found = _Matches([], set(), 0, False)
     needle = msgspec.json.encode(application_id)
     size = later = 0
     for segment in segments(directory):
@@ -110,7 +110,7 @@ def _find(directory: Path, application_id: str, keys: LogKeys) -> _Found:
         offset, profiled = 0, done.position(segment).offset
         for line, end in read_lines(segment, 0, bytes):
             offset, start = end, offset
-            edited = _without(line, lines, needle, application_id)
+            edited = _erase_from_line(line, lines, needle, application_id)
             if edited is None:
                 continue
             content, numbers = edited
@@ -121,14 +121,16 @@ def _find(directory: Path, application_id: str, keys: LogKeys) -> _Found:
             found.keys.update((segment.name, number) for number in numbers)
             size += len(content)
             if size > MAX_EDIT_BYTES:
-                return found._replace(later=later, more=True)
+                return found._replace(pending=later, has_more=True)
         tail = _torn_tail(segment, offset)
         if needle in tail:
             found.edits.append(Edit(segment.name, offset, b" " * len(tail)))
-    return found._replace(later=later)
+    return found._replace(pending=later)
 
 
-def _without(line: bytes, lines: SegmentLines, needle: bytes, application_id: str) -> tuple[bytes, list[int]] | None:
+def _erase_from_line(
+    line: bytes, lines: SegmentLines, needle: bytes, application_id: str
+) -> tuple[bytes, list[int]] | None:
     """Give a line without an applicant, of the same length, and the numbers of its erased rows; None if not in it.
 
     A damaged line in which the id can be read becomes blanks.
@@ -142,22 +144,22 @@ def _without(line: bytes, lines: SegmentLines, needle: bytes, application_id: st
     numbers = []
     for index, raw in enumerate(sheet.rows):
         if needle in bytes(raw):
-            row = msgspec.json.decode(raw, type=_Line)
+            row = msgspec.json.decode(raw, type=_RawRow)
             values = dict(zip(sheet.fields, msgspec.json.decode(row.values), strict=False))
             if values.get("application_id") == application_id:
-                row.values = _NOBODY
+                row.values = _NO_VALUES
                 sheet.rows[index] = msgspec.Raw(msgspec.json.encode(row))
                 numbers.append(sheet.sequence + index)
     if not numbers:
         return None
-    if all(msgspec.json.decode(raw, type=_Line).values == _NOBODY for raw in sheet.rows):
+    if all(msgspec.json.decode(raw, type=_RawRow).values == _NO_VALUES for raw in sheet.rows):
         sheet.fields = []  # which ones somebody brought tells of them too
     return lines.rewritten(line, msgspec.json.encode(sheet).ljust(len(payload))), numbers
 
 
-def _read(payload: bytes) -> _Sheet | None:
+def _read(payload: bytes) -> _RawBatch | None:
     try:
-        return msgspec.json.decode(payload, type=_Sheet)
+        return msgspec.json.decode(payload, type=_RawBatch)
     except msgspec.DecodeError:
         return None
 
@@ -179,7 +181,7 @@ def _prepare_archives(directory: Path, application_id: str, keys: LogKeys) -> tu
     if paths:
         from monitoring.records import archive
     for path in paths:
-        hits = archive.rows_of(path, application_id, keys)
+        hits = archive.find_rows(path, application_id, keys)
         if hits:
             archive.write_erased(next_path(path), path, application_id, keys)
             changed.append(str(path.relative_to(directory)))

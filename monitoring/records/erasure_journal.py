@@ -34,7 +34,7 @@ class Edit(msgspec.Struct, frozen=True):
     line: bytes
 
 
-class Record(msgspec.Struct, frozen=True):
+class ErasureRecord(msgspec.Struct, frozen=True):
     """That something was erased: the id is not kept, but who knows it can tell whether this was it (`matches`).
 
     Attributes:
@@ -59,15 +59,15 @@ class Record(msgspec.Struct, frozen=True):
 class Journal(msgspec.Struct, frozen=True):
     """One erasure, or one part of a large one; `archives` are paths below the directory of the records."""
 
-    record: Record
+    record: ErasureRecord
     edits: list[Edit]
     archives: list[str]
 
 
-def make_record(application_id: str, rows: int, now: datetime) -> Record:
+def make_record(application_id: str, rows: int, now: datetime) -> ErasureRecord:
     """Make the record of an erasure."""
     salt = secrets.token_hex(16)
-    return Record(secrets.token_hex(8), now, rows, salt, digest(application_id, salt))
+    return ErasureRecord(secrets.token_hex(8), now, rows, salt, digest(application_id, salt))
 
 
 def digest(application_id: str, salt: str) -> str:
@@ -75,12 +75,12 @@ def digest(application_id: str, salt: str) -> str:
     return hashlib.scrypt(application_id.encode(), salt=bytes.fromhex(salt), n=2**14, r=8, p=1).hex()
 
 
-def records(directory: Path) -> list[Record]:
+def read_records(directory: Path) -> list[ErasureRecord]:
     """Read what has been erased under `directory`, oldest first."""
     path = directory / "erasures.log"
     if not path.exists():
         return []
-    return [msgspec.json.decode(line, type=Record) for line in path.read_bytes().splitlines()]
+    return [msgspec.json.decode(line, type=ErasureRecord) for line in path.read_bytes().splitlines()]
 
 
 def commit(directory: Path, journal: Journal) -> None:
@@ -101,11 +101,11 @@ def recover(directory: Path) -> int:
         path.unlink()
         sync_folders([path])
         rows = journal.record.rows
-    clear(directory)
+    discard_prepared(directory)
     return rows
 
 
-def clear(directory: Path) -> None:
+def discard_prepared(directory: Path) -> None:
     """Delete what was prepared and never committed, here and by compaction."""
     for leftover in (*directory.glob("erasure*.next"), *(directory / "archive").glob("*/*.next")):
         leftover.unlink()
@@ -122,7 +122,7 @@ def apply(directory: Path, journal: Journal) -> None:
             next_path(archive).replace(archive)
             moved.append(archive)
     sync_folders(moved)
-    _keep(directory, journal.record)
+    _append_record(directory, journal.record)
 
 
 def journal_path(directory: Path) -> Path:
@@ -146,9 +146,9 @@ def _overwrite(segment: Path, edits: list[Edit]) -> None:
         os.close(descriptor)
 
 
-def _keep(directory: Path, record: Record) -> None:
+def _append_record(directory: Path, record: ErasureRecord) -> None:
     """Add to the record of erasures, once."""
-    kept = records(directory)
+    kept = read_records(directory)
     if all(other.erasure != record.erasure for other in kept):
         path = directory / "erasures.log"
         temporary = path.with_suffix(".log.next")

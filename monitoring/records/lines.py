@@ -55,14 +55,14 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     rows: Sequence[Row]
 
 
-class Extent(NamedTuple):
+class RowRange(NamedTuple):
     """Which rows of its segment a line holds: `rows` of them, from number `sequence` on."""
 
     sequence: int
     rows: int
 
 
-class _Outline(msgspec.Struct, gc=False):
+class _BatchOutline(msgspec.Struct, gc=False):
     """A batch with its rows left as bytes: 0.3 us a row to read instead of 2."""
 
     sequence: int
@@ -84,21 +84,21 @@ class _LoggedBatch(msgspec.Struct, gc=False):
     rows: Sequence[_LoggedRow]
 
 
-def _null(value: Any) -> None:
+def _encode_unset(value: Any) -> None:
     """Write a field that only other rows of the batch brought."""
     if value is not UNSET:
         raise TypeError(f"a {type(value).__name__} is no value of an applicant")
 
 
-_encode = msgspec.json.Encoder(enc_hook=_null).encode
+_encode = msgspec.json.Encoder(enc_hook=_encode_unset).encode
 _decode_batch = msgspec.json.Decoder(_LoggedBatch).decode
-_decode_outline = msgspec.json.Decoder(_Outline).decode
+_decode_outline = msgspec.json.Decoder(_BatchOutline).decode
 
 
 def encode_batch(batch: Batch) -> bytes:
     """Write a batch as JSON; its applicants are structs of one type."""
     applicants = [row.applicant for row in batch.rows]
-    fields, values_of = _brought(applicants)
+    fields, values_of = _present_fields(applicants)
     rows = [
         (row.protocol, row.probability, row.decision, values)
         for row, values in zip(batch.rows, map(values_of, applicants), strict=True)
@@ -120,7 +120,7 @@ def decode_batch(payload: bytes) -> Batch | None:
     return Batch(read.sequence, read.time, read.model, rows)
 
 
-class _Kind(NamedTuple):
+class _FieldNames(NamedTuple):
     """What a type of applicants brings."""
 
     names: dict[str, str]  # of every attribute, the name of its field
@@ -128,15 +128,15 @@ class _Kind(NamedTuple):
 
 
 @cache
-def _kind_of(kind: type[msgspec.Struct]) -> _Kind:
+def _field_names_of(kind: type[msgspec.Struct]) -> _FieldNames:
     fields = msgspec.structs.fields(kind)
     optional = tuple(field.name for field in fields if field.default is UNSET)
-    return _Kind({field.name: field.encode_name for field in fields}, optional)
+    return _FieldNames({field.name: field.encode_name for field in fields}, optional)
 
 
-def _brought(applicants: Sequence[msgspec.Struct]) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
+def _present_fields(applicants: Sequence[msgspec.Struct]) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
     """The fields that at least one of these brought, and what takes the values of one."""
-    kind = _kind_of(type(applicants[0]))
+    kind = _field_names_of(type(applicants[0]))
     absent = [name for name in kind.optional if getattr(applicants[0], name) is UNSET]
     if absent and len(applicants) > 1:
         columns = zip(*map(_values_of(absent), applicants), strict=True)
@@ -166,8 +166,8 @@ def encode_line(batch: Batch) -> bytes:
     b's":["age"],"rows":[["v2",0.5,"approve",[3]]]}\n'
     >>> decode_line(line).rows[0].applicant, decode_line(line[:-1]), decode_line(line.replace(b"3", b"4"))
     ({'age': 3}, None, None)
-    >>> decode_extent(line)
-    Extent(sequence=7, rows=1)
+    >>> decode_row_range(line)
+    RowRange(sequence=7, rows=1)
     """
     payload = encode_batch(batch)
     return b"%08x %b\n" % (zlib.crc32(payload), payload)
@@ -179,14 +179,14 @@ def decode_line(line: bytes) -> Batch | None:
     return None if payload is None else decode_batch(payload)
 
 
-def decode_extent(line: bytes) -> Extent | None:
+def decode_row_range(line: bytes) -> RowRange | None:
     """Read only which rows a line holds; None as in `decode_line`."""
     payload = _payload(line)
     try:
         outline = None if payload is None else _decode_outline(payload)
     except msgspec.DecodeError:
         return None
-    return None if outline is None else Extent(outline.sequence, len(outline.rows))
+    return None if outline is None else RowRange(outline.sequence, len(outline.rows))
 
 
 def _payload(line: bytes) -> bytes | None:

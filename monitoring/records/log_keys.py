@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 
 from configs.source import ConfigError
-from monitoring.records.cipher import KEY_BYTES, VARIABLE, SegmentCipher, SegmentLines, key_id
+from monitoring.records.cipher import KEY_BYTES, LOG_KEY_VARIABLE, SegmentCipher, SegmentLines, key_id
 from monitoring.records.lines import Batch, encode_line
 
 
@@ -50,12 +50,12 @@ def log_keys_from(environment: Mapping[str, str]) -> LogKeys:
     Raises:
         ConfigError: it is something else, an empty text included; says so without showing it.
     """
-    if VARIABLE not in environment:
+    if LOG_KEY_VARIABLE not in environment:
         return NO_KEYS
-    secrets = [_secret(part) for part in environment[VARIABLE].split(",")]
+    secrets = [_secret(part) for part in environment[LOG_KEY_VARIABLE].split(",")]
     if not all(len(secret) == KEY_BYTES for secret in secrets):
         remedy = "make one with `head -c 32 /dev/urandom | base64`, or unset it for a log in plain text"
-        raise ConfigError("environment", VARIABLE, f"is not base64 of {KEY_BYTES} bytes", remedy)
+        raise ConfigError("environment", LOG_KEY_VARIABLE, f"is not base64 of {KEY_BYTES} bytes", remedy)
     return LogKeys(secrets)
 
 

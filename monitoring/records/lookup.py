@@ -22,7 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from configs.dataset import RESERVED
-from monitoring.records.cipher import KeyMissing, is_sealed
+from monitoring.records.cipher import KeyMissing, is_encrypted
 from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import archives, read_lines, segments
@@ -30,7 +30,7 @@ from monitoring.records.segments import archives, read_lines, segments
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Decided(NamedTuple):
+class PastDecision(NamedTuple):
     """A row of the log, with when and by which model it was decided."""
 
     time: datetime
@@ -39,21 +39,21 @@ class Decided(NamedTuple):
 
 
 def find(
-    directory: Path, application_id: str, give_up_s: float = float("inf"), keys: LogKeys = NO_KEYS
-) -> Decided | None:
+    directory: Path, application_id: str, deadline_s: float = float("inf"), keys: LogKeys = NO_KEYS
+) -> PastDecision | None:
     """The newest decision on `application_id`; None when the log has none, or has it no more.
 
     Args:
         directory: where records lie.
         application_id: of the applicant.
-        give_up_s: by `time.monotonic`; beyond it the search is given up.
+        deadline_s: by `time.monotonic`; beyond it the search is given up.
         keys: of the log; where one is missing, what it keeps shut counts as not there.
 
     Raises:
         TimeoutError: it was given up.
     """
     needle = msgspec.json.encode(application_id)
-    newest: Decided | None = None
+    newest: PastDecision | None = None
 
     for segment in reversed(segments(directory)):
         # Several workers write at once: one that began its segment earlier may have decided later.
@@ -62,19 +62,19 @@ def find(
         read = keys.lines(segment.name).batch
 
         def decode(line: bytes, read: Callable[[bytes], Batch | None] = read) -> Batch | None:
-            if time.monotonic() > give_up_s:
+            if time.monotonic() > deadline_s:
                 raise TimeoutError
-            return read(line) if needle in line or is_sealed(line) else None
+            return read(line) if needle in line or is_encrypted(line) else None
 
         with suppress(KeyMissing):
             for batch, _ in read_lines(segment, 0, decode):
                 for row in batch.rows:
                     if row.applicant.get(RESERVED) == application_id and (newest is None or batch.time >= newest.time):
-                        newest = Decided(batch.time, batch.model, row)
-    return newest or (_ask_archives(directory, application_id, give_up_s) if archives(directory) else None)
+                        newest = PastDecision(batch.time, batch.model, row)
+    return newest or (_ask_archives(directory, application_id, deadline_s) if archives(directory) else None)
 
 
-def _ask_archives(directory: Path, application_id: str, give_up_s: float) -> Decided | None:
+def _ask_archives(directory: Path, application_id: str, deadline_s: float) -> PastDecision | None:
     """Search the archives in a process of its own (archive_search)."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     try:
@@ -84,11 +84,11 @@ def _ask_archives(directory: Path, application_id: str, give_up_s: float) -> Dec
             env={**os.environ, "PYTHONPATH": path, "SCORER_DIRECTORY": str(directory.absolute())},
             stdout=subprocess.PIPE,
             check=True,
-            timeout=None if give_up_s == float("inf") else max(0.0, give_up_s - time.monotonic()),
+            timeout=None if deadline_s == float("inf") else max(0.0, deadline_s - time.monotonic()),
         )
     except subprocess.TimeoutExpired:
         raise TimeoutError from None
-    return msgspec.json.decode(done.stdout, type=Decided | None)
+    return msgspec.json.decode(done.stdout, type=PastDecision | None)
 
 
 def _written(segment: Path) -> datetime:

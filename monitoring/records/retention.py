@@ -23,7 +23,7 @@ class Deletion(NamedTuple):
 
     segments: int = 0
     archives: int = 0
-    kept: int = 0
+    deferred: int = 0
 
 
 def retain(directory: Path, retention_days: int, keys: LogKeys = NO_KEYS) -> Deletion:

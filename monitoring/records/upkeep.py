@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def alone(directory: Path) -> Iterator[int]:
+def exclusive_upkeep(directory: Path) -> Iterator[int]:
     """Have the log to oneself, whole again if an erasure was cut short; gives how many rows finishing that erased.
 
     Raises:
@@ -31,7 +31,7 @@ def alone(directory: Path) -> Iterator[int]:
         yield erasure_journal.recover(directory)
 
 
-def look_after(directory: Path, retention_days: int, keys: LogKeys) -> None:
+def run_upkeep(directory: Path, retention_days: int, keys: LogKeys) -> None:
     """Finish what was cut short, and delete what is too old, unless another is at it."""
     try:
         with UpkeepLock(directory) as lock:

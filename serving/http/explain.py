@@ -29,7 +29,7 @@ from models.explanation import Explainer, Explanation
 from models.request import RequestDecoder, is_identifier, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
 from monitoring.records.log_keys import LogKeys
-from monitoring.records.lookup import Decided, find
+from monitoring.records.lookup import PastDecision, find
 from serving.error_responses import guarded
 from serving.http.body import read_body
 
@@ -114,7 +114,7 @@ class ExplainEndpoint:
                 raise Rejected(400, ENVELOPE, error.code) from None
             raise
 
-    def _decided(self, found: Decided | None) -> Struct:
+    def _decided(self, found: PastDecision | None) -> Struct:
         """The applicant of a past decision, if the model served now is the one that decided it."""
         if found is None:
             raise Rejected(404, f"the decision log has no such {RESERVED}; it may have been erased")

@@ -65,8 +65,8 @@ def log(tmp_path: Path) -> Iterator[DecisionLog]:
 
 
 @pytest.fixture
-def add_up() -> Callable[[Path], dict[str, Any]]:
-    """`add_up(directory)`: what all `*.bin` there say together, in exact numbers."""
+def profile_totals() -> Callable[[Path], dict[str, Any]]:
+    """`profile_totals(directory)`: what all `*.bin` there say together, in exact numbers."""
     return lambda directory: summarise(
         [DatasetProfileView.read(str(path)) for path in profiles_directory(directory).rglob("*.bin")]
     )
@@ -91,8 +91,8 @@ def summarise(views: Sequence[DatasetProfileView]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def expect() -> Callable[[Path], dict[str, Any]]:
-    """`expect(directory)`: what the log there holds, counted without whylogs, to compare with `add_up`."""
+def log_totals() -> Callable[[Path], dict[str, Any]]:
+    """`log_totals(directory)`: what the log there holds, counted without whylogs, to compare with `profile_totals`."""
     return expected
 
 

@@ -16,7 +16,7 @@ from monitoring.records.decision_log import DecisionLog
 from monitoring.records.erasure import erase, prepare
 from monitoring.records.retention import retain
 from monitoring.records.segments import archives, read, segments
-from monitoring.records.upkeep import alone, look_after
+from monitoring.records.upkeep import exclusive_upkeep, run_upkeep
 from monitoring.status import Status, count
 
 STEPS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.utime"}  # of Python's audit events
@@ -80,12 +80,12 @@ def killed_at(step, directory, work):
 
 
 def erase_somebody(directory):
-    with alone(directory):
+    with exclusive_upkeep(directory):
         erase(directory, SOMEBODY)
 
 
 def compact_all(directory):
-    with alone(directory):
+    with exclusive_upkeep(directory):
         compact(directory)
 
 
@@ -107,21 +107,23 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(tmp_path, home, fork, work
         assert count(directory) == everybody, step
         assert logged(directory)[0].keys() == before.keys(), step
 
-        look_after(directory, 0, None)
+        run_upkeep(directory, 0, None)
         assert tidy(directory), step
         assert count(directory) == everybody, step
         now, double = logged(directory)
         gone = [name for name in before.values() if name == SOMEBODY and name not in now.values()]
         assert len(gone) in (0, 4), f"step {step}: half of the rows are erased"
         if work is erase_somebody:
-            assert [record.rows for record in erasure_journal.records(directory)] == ([4] if gone else []), step
+            assert [record.rows for record in erasure_journal.read_records(directory)] == ([4] if gone else []), step
 
         work(directory)
         now, double = logged(directory)
         expected = {key: None if work is erase_somebody and name == SOMEBODY else name for key, name in before.items()}
         assert (now, double) == (expected, 0), step
         assert count(directory) == everybody, step
-        assert sum(record.rows for record in erasure_journal.records(directory)) == (4 if work is erase_somebody else 0)
+        assert sum(record.rows for record in erasure_journal.read_records(directory)) == (
+            4 if work is erase_somebody else 0
+        )
         assert tidy(directory), step
         shutil.rmtree(directory)
         if status == 0:
@@ -132,7 +134,7 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(tmp_path, home, fork, work
 
 @pytest.mark.parametrize("torn_bytes", [1, 200, 400])
 def test_a_write_that_was_cut_short_by_a_kill_is_made_whole(home, torn_bytes):
-    with alone(home):
+    with exclusive_upkeep(home):
         plan = prepare(home, SOMEBODY).journal
         erasure_journal.commit(home, plan)
     for edit in plan.edits:
@@ -140,7 +142,7 @@ def test_a_write_that_was_cut_short_by_a_kill_is_made_whole(home, torn_bytes):
             file.seek(edit.offset)
             file.write(edit.line[:torn_bytes])
     assert count(home).logged < 90
-    with alone(home) as recovered:
+    with exclusive_upkeep(home) as recovered:
         assert recovered == 4
     assert count(home) == Status(90, 90, 90, 0)
     assert SOMEBODY not in logged(home)[0].values()
@@ -178,8 +180,12 @@ def test_a_disk_that_fills_up_changes_nothing_or_is_made_good(tmp_path, home, fo
 
 def test_only_one_changes_the_log_at_a_time(home, monkeypatch):
     monkeypatch.setattr("monitoring.records.upkeep.WAIT_S", 0.1)
-    with alone(home), pytest.raises(BlockingIOError, match="another compact, erase or retain is running"), alone(home):
+    with (
+        exclusive_upkeep(home),
+        pytest.raises(BlockingIOError, match="another compact, erase or retain is running"),
+        exclusive_upkeep(home),
+    ):
         pass
-    with alone(home):
-        look_after(home, 0, None)  # does not wait
+    with exclusive_upkeep(home):
+        run_upkeep(home, 0, None)  # does not wait
         assert retain(home, 0).segments == 0

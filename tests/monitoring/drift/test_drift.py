@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from configs.dataset import Feature
-from monitoring.drift.distributions import category_counts, drift_of, number_counts, numbers
+from monitoring.drift.distributions import category_counts, drift_of, number_counts, number_sketch
 from monitoring.drift.statistics import bin_edges, ks_by_chance, psi, psi_by_chance
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import DatasetProfileView, serialize
@@ -90,13 +90,13 @@ def test_a_sketch_of_many_rows_is_near_enough():
 def test_bins_hold_about_equally_many_rows_and_every_value_is_in_one():
     values = np.random.default_rng(3).exponential(size=800)
     edges = bin_edges(values, 10)
-    counts = number_counts(numbers(profile(age=[*values, None, None]).get_column("age")), edges)
+    counts = number_counts(number_sketch(profile(age=[*values, None, None]).get_column("age")), edges)
     assert (len(counts), counts[-1], counts.sum()) == (11, 2, 802)
     assert set(counts[:-1]) == {80}
 
 
 def test_a_value_on_an_edge_is_in_the_bin_that_begins_there():
-    column = numbers(profile(age=[1.0, 2, 2, 3]).get_column("age"))
+    column = number_sketch(profile(age=[1.0, 2, 2, 3]).get_column("age"))
     assert number_counts(column, np.array([2.0, 3.0])).tolist() == [1, 2, 1, 0]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from monitoring.profiles.profile import Profile, columns_of, level, profile_columns
+from monitoring.profiles.profile import Profile, pad_with_nulls, profile_columns, to_columns
 from monitoring.profiles.whylogs_compat import DatasetProfileView, serialize
 from monitoring.records.lines import Row
 
@@ -22,7 +22,7 @@ def test_strings_numbers_and_nulls_are_counted_as_such():
         Row("grpc", None, "decline", {"age": None, "purpose": "möbel"}),
     ]
     profile = Profile("m:1", NOON)
-    profile.add(columns_of(rows))
+    profile.add(to_columns(rows))
     view = profile.view()
     assert sorted(view.get_columns()) == ["age", "decision", "probability", "purpose", "savings"]
     age, purpose, savings = (said_of(view, name) for name in ("age", "purpose", "savings"))
@@ -53,7 +53,7 @@ def test_a_row_without_a_column_is_a_null_of_it_in_whichever_frame_it_came():
     profile = Profile("m:1", NOON)
     profile.add({"decision": ["approve"] * 3})
     profile.add({"decision": ["approve"] * 2, "sex": ["female", None]})
-    sex = said_of(level(profile.view()), "sex")
+    sex = said_of(pad_with_nulls(profile.view()), "sex")
     assert (sex["counts/n"], sex["counts/null"], sex["types/string"]) == (5, 4, 1)
 
 

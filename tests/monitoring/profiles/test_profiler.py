@@ -22,7 +22,7 @@ def profiler_of(directory):
 
 def commit_until(step, directory, work):
     """Do a commit up to and including `step`, as a process killed right then does."""
-    profiles, generation = profiles_directory(directory), work.following.generation
+    profiles, generation = profiles_directory(directory), work.checkpoint.generation
     first, second = work.files
     halves = [{first: work.files[first]}, {second: work.files[second]}]
     steps = {
@@ -31,7 +31,7 @@ def commit_until(step, directory, work):
         "a torn file": lambda: checkpoint.prepare({second: work.files[second][:100]}, generation),
         "prepare": lambda: checkpoint.prepare(work.files, generation),
         "a torn checkpoint": lambda: (profiles / "checkpoint.json.next").write_bytes(b'{"gen'),
-        "commit": lambda: checkpoint.commit(profiles, work.following),
+        "commit": lambda: checkpoint.commit(profiles, work.checkpoint),
         "half of publish": lambda: checkpoint.publish(halves[0], generation),
         "publish": lambda: checkpoint.publish(halves[1], generation),
     }
@@ -56,7 +56,7 @@ STEPS = [
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("first_commit", [True, False], ids=["the first commit", "a later commit"])
 def test_a_kill_after_any_step_of_a_commit_loses_and_doubles_nothing(
-    tmp_path, log, rows, add_up, expect, step, first_commit
+    tmp_path, log, rows, profile_totals, log_totals, step, first_commit
 ):
     for model in ("m:1", "m:2"):
         log.append(model, rows(100))
@@ -72,25 +72,25 @@ def test_a_kill_after_any_step_of_a_commit_loses_and_doubles_nothing(
     log.append("m:1", rows(7, 130))  # what came while it was dead
     profiler_of(tmp_path).advance()
     assert count(tmp_path) == Status(before.served + 7, before.served + 7, before.served + 7, 0)
-    assert add_up(tmp_path) == expect(tmp_path)
+    assert profile_totals(tmp_path) == log_totals(tmp_path)
     assert not list(profiles_directory(tmp_path).rglob("*.next"))
 
 
-def test_a_leftover_of_a_commit_that_never_was_is_no_part_of_the_next(tmp_path, log, rows, add_up, expect):
+def test_a_leftover_of_a_commit_that_never_was_is_no_part_of_the_next(tmp_path, log, rows, profile_totals, log_totals):
     log.append("m:1", rows(10))
     log.append("m:2", rows(10))
     profiler_of(tmp_path).advance()
     log.append("m:2", rows(5))
     profiler = profiler_of(tmp_path)
     work = profiler.collect()
-    checkpoint.prepare(work.files, work.following.generation)
+    checkpoint.prepare(work.files, work.checkpoint.generation)
     commit_free = profiler_of(tmp_path)  # recovery deletes the leftover: this process has committed nothing yet
     commit_free.advance()
     profiler_of(tmp_path)
-    assert add_up(tmp_path) == expect(tmp_path)
+    assert profile_totals(tmp_path) == log_totals(tmp_path)
 
 
-def test_split_runs_say_what_one_run_says(tmp_path, rows, add_up):
+def test_split_runs_say_what_one_run_says(tmp_path, rows, profile_totals):
     said = []
     for name, stops in (("one", [1000]), ("split", [1, 64, 65, 500, 999, 1000])):
         log = DecisionLog(tmp_path / name, 2**26)
@@ -99,11 +99,13 @@ def test_split_runs_say_what_one_run_says(tmp_path, rows, add_up):
             log.append("m:1", rows(stop - first, first))
             profiler_of(tmp_path / name).advance()
             first = stop
-        said.append(add_up(tmp_path / name))
+        said.append(profile_totals(tmp_path / name))
     assert said[0] == said[1]
 
 
-def test_kill_minus_nine_at_random_moments_loses_and_doubles_nothing(tmp_path, rows, fork, follow, add_up, expect):
+def test_kill_minus_nine_at_random_moments_loses_and_doubles_nothing(
+    tmp_path, rows, fork, follow, profile_totals, log_totals
+):
     seed = random.randrange(2**32)
     moments = random.Random(seed)
 
@@ -132,10 +134,10 @@ def test_kill_minus_nine_at_random_moments_loses_and_doubles_nothing(tmp_path, r
     assert catch_up(tmp_path, 3600, 64)
     total = count(tmp_path)
     assert total == Status(total.served, total.served, total.served, 0), seed
-    assert add_up(tmp_path) == expect(tmp_path), seed
+    assert profile_totals(tmp_path) == log_totals(tmp_path), seed
 
 
-def test_profiles_grow_while_rows_arrive_and_never_show_one_twice(tmp_path, log, rows, fork, follow, add_up):
+def test_profiles_grow_while_rows_arrive_and_never_show_one_twice(tmp_path, log, rows, fork, follow, profile_totals):
     child = fork(follow)
     deadline = time.monotonic() + 20
     logged = 0
@@ -147,7 +149,7 @@ def test_profiles_grow_while_rows_arrive_and_never_show_one_twice(tmp_path, log,
         assert now.served == now.logged == logged
         assert now.pending == now.logged - now.profiled
         if list(profiles_directory(tmp_path).rglob("*.bin")):
-            seen.append(add_up(tmp_path)["purpose"]["rows"])
+            seen.append(profile_totals(tmp_path)["purpose"]["rows"])
             assert seen[-1] <= logged
         time.sleep(0.01)
     assert seen == sorted(seen)
@@ -157,7 +159,7 @@ def test_profiles_grow_while_rows_arrive_and_never_show_one_twice(tmp_path, log,
     assert count(tmp_path) == Status(logged, logged, logged, 0)
 
 
-def test_of_two_profilers_one_waits_and_takes_over(tmp_path, log, rows, fork, follow, add_up, expect):
+def test_of_two_profilers_one_waits_and_takes_over(tmp_path, log, rows, fork, follow, profile_totals, log_totals):
     children = [fork(follow), fork(follow)]
     for first in range(0, 2_000, 20):
         log.append("m:1", rows(20, first))
@@ -169,7 +171,7 @@ def test_of_two_profilers_one_waits_and_takes_over(tmp_path, log, rows, fork, fo
         if child == children[0]:
             wait_for(lambda: count(tmp_path).pending == 0)
     assert catch_up(tmp_path, 3600, 64)
-    assert add_up(tmp_path) == expect(tmp_path)
+    assert profile_totals(tmp_path) == log_totals(tmp_path)
 
 
 def wait_for(condition, timeout_s=20.0):
@@ -203,7 +205,7 @@ def test_catching_up_gives_up_when_the_one_with_the_lock_does_nothing(tmp_path, 
     assert catch_up(tmp_path, 3600, 64)
 
 
-def test_a_commit_the_disk_refuses_half_way_is_made_whole_later(tmp_path, log, rows, add_up, expect):
+def test_a_commit_the_disk_refuses_half_way_is_made_whole_later(tmp_path, log, rows, profile_totals, log_totals):
     for model in ("a:1", "b:1"):
         log.append(model, rows(10))
     profiles_directory(tmp_path).mkdir()
@@ -214,10 +216,10 @@ def test_a_commit_the_disk_refuses_half_way_is_made_whole_later(tmp_path, log, r
     assert count(tmp_path) == Status(20, 20, 0, 20)
     obstacle.unlink()
     profiler_of(tmp_path).advance()
-    assert add_up(tmp_path) == expect(tmp_path)
+    assert profile_totals(tmp_path) == log_totals(tmp_path)
 
 
-def test_damage_in_the_middle_is_passed_over_and_stays_visible(tmp_path, log, rows, add_up, expect, caplog):
+def test_damage_in_the_middle_is_passed_over_and_stays_visible(tmp_path, log, rows, profile_totals, log_totals, caplog):
     for first in (0, 10, 20):
         log.append("m:1", rows(10, first))
     segment = segments(tmp_path)[0]
@@ -226,7 +228,7 @@ def test_damage_in_the_middle_is_passed_over_and_stays_visible(tmp_path, log, ro
     segment.write_bytes(content)
     assert catch_up(tmp_path, 3600, 64)
     assert count(tmp_path) == Status(served=30, logged=20, profiled=20, pending=0)
-    assert add_up(tmp_path) == expect(tmp_path)
+    assert profile_totals(tmp_path) == log_totals(tmp_path)
     assert "rows 10 to 19 are lost" in caplog.text
 
 
@@ -252,7 +254,7 @@ def test_a_deleted_segment_keeps_counting_and_a_restored_one_does_not_count_twic
     assert count(tmp_path) == Status(10, 10, 10, 0)
 
 
-def test_profiles_without_a_checkpoint_are_not_added_to(tmp_path, log, rows, add_up, expect):
+def test_profiles_without_a_checkpoint_are_not_added_to(tmp_path, log, rows, profile_totals, log_totals):
     log.append("m:1", rows(10))
     assert catch_up(tmp_path, 3600, 64)
     (profiles_directory(tmp_path) / "checkpoint.json").unlink()
@@ -260,10 +262,12 @@ def test_profiles_without_a_checkpoint_are_not_added_to(tmp_path, log, rows, add
         count(tmp_path)
     profiles_directory(tmp_path).rename(tmp_path / "away")
     assert catch_up(tmp_path, 3600, 64)
-    assert add_up(tmp_path) == expect(tmp_path)
+    assert profile_totals(tmp_path) == log_totals(tmp_path)
 
 
-def test_profiles_deleted_under_a_running_profiler_are_made_again(tmp_path, log, rows, fork, follow, add_up, expect):
+def test_profiles_deleted_under_a_running_profiler_are_made_again(
+    tmp_path, log, rows, fork, follow, profile_totals, log_totals
+):
     log.append("m:1", rows(10))
     child = fork(follow)
     wait_for(lambda: count(tmp_path).profiled == 10)
@@ -275,4 +279,4 @@ def test_profiles_deleted_under_a_running_profiler_are_made_again(tmp_path, log,
     wait_for(lambda: count(tmp_path) == Status(20, 20, 20, 0))
     os.kill(child, signal.SIGTERM)
     os.waitpid(child, 0)
-    assert add_up(tmp_path) == expect(tmp_path)
+    assert profile_totals(tmp_path) == log_totals(tmp_path)

@@ -33,7 +33,7 @@ def test_each_model_and_window_has_a_profile_that_begins_with_the_window(tmp_pat
     }
 
 
-def test_a_backlog_of_many_windows_takes_several_commits(tmp_path, rows, add_up, expect):
+def test_a_backlog_of_many_windows_takes_several_commits(tmp_path, rows, profile_totals, log_totals):
     (tmp_path / "decisions").mkdir()
     lines = [encode_line(Batch(2 * i, START + timedelta(hours=i), "m:1", rows(2, i))) for i in range(40)]
     (tmp_path / "decisions/x.log").write_bytes(b"".join(lines))
@@ -41,4 +41,4 @@ def test_a_backlog_of_many_windows_takes_several_commits(tmp_path, rows, add_up,
     while profiler.advance():
         pass
     assert checkpoint.load(profiles_directory(tmp_path)).generation >= 3
-    assert add_up(tmp_path) == expect(tmp_path)
+    assert profile_totals(tmp_path) == log_totals(tmp_path)

@@ -14,7 +14,7 @@ from monitoring.records.cipher import KeyMissing
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.log_keys import NO_KEYS, LogKeys, log_keys_from
 from monitoring.records.segments import read, segments
-from monitoring.status import Status, count, survey
+from monitoring.status import Status, count, inspect_log
 
 SECRET, OTHER = bytes(range(32)), bytes(32)
 KEYS = LogKeys([SECRET])
@@ -49,8 +49,8 @@ def test_what_is_written_comes_back_and_cannot_be_read_without_the_key(tmp_path,
 
 def test_an_encrypted_log_is_counted_with_and_without_the_key(tmp_path, write):
     write(KEYS, 3, 64)
-    assert survey(tmp_path, KEYS) == (Status(67, 67, 0, 67), 0)
-    assert survey(tmp_path) == (Status(67, 67, 0, 67), 67)
+    assert inspect_log(tmp_path, KEYS) == (Status(67, 67, 0, 67), 0)
+    assert inspect_log(tmp_path) == (Status(67, 67, 0, 67), 67)
 
 
 def test_the_same_batch_is_never_the_same_line(tmp_path, write):
@@ -84,7 +84,7 @@ def test_a_changed_line_is_damage_even_with_the_right_checksum(tmp_path, write, 
     assert count(tmp_path, KEYS).logged == 0
 
 
-def test_plain_and_encrypted_segments_and_two_keys_are_one_log(tmp_path, write, add_up):
+def test_plain_and_encrypted_segments_and_two_keys_are_one_log(tmp_path, write, profile_totals):
     write(NO_KEYS, 3)
     write(LogKeys([OTHER]), 4)
     both = LogKeys([SECRET, OTHER])
@@ -92,7 +92,7 @@ def test_plain_and_encrypted_segments_and_two_keys_are_one_log(tmp_path, write, 
     assert [len(batch.rows) for batch, _ in read(segment, keys=KEYS)] == [5]  # the first one writes
     assert catch_up(tmp_path, 3600, 64, keys=both)
     assert count(tmp_path, both) == Status(12, 12, 12, 0)
-    assert add_up(tmp_path)["purpose"]["rows"] == 12
+    assert profile_totals(tmp_path)["purpose"]["rows"] == 12
 
 
 def test_a_segment_without_its_key_waits_and_keeps_nobody_waiting(tmp_path, write, caplog):

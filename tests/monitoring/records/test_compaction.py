@@ -37,15 +37,15 @@ def log_and_close(directory, batches, segment_bytes=2**26, keys=NO_KEYS):
     assert catch_up(directory, 3600, 64, keys=keys)
 
 
-def test_archives_hold_each_row_once_and_the_numbers_stay(tmp_path, rows, add_up):
+def test_archives_hold_each_row_once_and_the_numbers_stay(tmp_path, rows, profile_totals):
     log_and_close(tmp_path, [rows(5, first) for first in range(0, 100, 5)], segment_bytes=2_000)
-    before, profiled = count(tmp_path), add_up(tmp_path)
+    before, profiled = count(tmp_path), profile_totals(tmp_path)
     number = len(segments(tmp_path))
     logged = {(path.name, i): batch for path in segments(tmp_path) for i, (batch, _) in enumerate(read(path))}
     assert compact(tmp_path) == Compaction(segments=number, rows=100)
     assert segments(tmp_path) == []
     assert count(tmp_path) == before == Status(100, 100, 100, 0)
-    assert add_up(tmp_path) == profiled
+    assert profile_totals(tmp_path) == profiled
     assert compact(tmp_path) == Compaction()
 
     ids = duckdb.sql(f"select application_id from '{tmp_path}/archive/*/*.parquet' where age_years = 20").fetchall()
@@ -72,7 +72,7 @@ def test_what_is_open_or_not_profiled_waits(tmp_path, rows):
     late = DecisionLog(tmp_path, 2**26)
     late.append("m:1", rows(5))
     late.close()
-    assert compact(tmp_path) == Compaction(segments=1, rows=5, written=1, pending=1)
+    assert compact(tmp_path) == Compaction(segments=1, rows=5, still_open=1, pending=1)
     log.append("m:1", rows(5))
     log.close()
     assert catch_up(tmp_path, 3600, 64)

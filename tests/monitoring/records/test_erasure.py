@@ -17,7 +17,7 @@ from monitoring.records.cipher import KeyMissing
 from monitoring.records.compaction import compact
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.erasure import Erasure, erase
-from monitoring.records.erasure_journal import journal_path, records
+from monitoring.records.erasure_journal import journal_path, read_records
 from monitoring.records.lines import Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import archives, read, segments
@@ -44,7 +44,9 @@ def named(directory, keys=NO_KEYS):
 
 
 @FORMS
-def test_an_applicant_is_gone_from_closed_open_and_archived_rows_and_nobody_else_is(tmp_path, rows, add_up, keys):
+def test_an_applicant_is_gone_from_closed_open_and_archived_rows_and_nobody_else_is(
+    tmp_path, rows, profile_totals, keys
+):
     def log_of(*firsts):
         log = DecisionLog(tmp_path, 2**26, keys=keys)
         for first in firsts:
@@ -57,11 +59,15 @@ def test_an_applicant_is_gone_from_closed_open_and_archived_rows_and_nobody_else
     log_of(0, 20).close()
     writing = log_of(30, 0)
     assert catch_up(tmp_path, 3600, 64, keys=keys)
-    before, profiled, sizes = count(tmp_path), add_up(tmp_path), [path.stat().st_size for path in segments(tmp_path)]
+    before, profiled, sizes = (
+        count(tmp_path),
+        profile_totals(tmp_path),
+        [path.stat().st_size for path in segments(tmp_path)],
+    )
     ages = [path.stat().st_mtime for path in [*segments(tmp_path), *archives(tmp_path)]]
 
-    assert erase(tmp_path, "application 7", keys) == Erasure(rows=3, later=0)
-    assert erase(tmp_path, "application 7", keys) == Erasure(rows=0, later=0)
+    assert erase(tmp_path, "application 7", keys) == Erasure(rows=3, pending=0)
+    assert erase(tmp_path, "application 7", keys) == Erasure(rows=0, pending=0)
     writing.append("m:1", rows(5, 40))
     assert len(segments(tmp_path)) == 2, "the writer has left its segment"
     assert catch_up(tmp_path, 3600, 64, keys=keys)
@@ -72,7 +78,7 @@ def test_an_applicant_is_gone_from_closed_open_and_archived_rows_and_nobody_else
     assert sizes == [segments(tmp_path)[0].stat().st_size, sizes[1]]
     assert ages[0] == segments(tmp_path)[0].stat().st_mtime
     assert ages[2] == archives(tmp_path)[0].stat().st_mtime
-    assert add_up(tmp_path)["purpose"]["rows"] == profiled["purpose"]["rows"] + 5
+    assert profile_totals(tmp_path)["purpose"]["rows"] == profiled["purpose"]["rows"] + 5
     found = named(tmp_path, keys)
     assert found.count(None) == 3
     everybody = [f"application {i}" for first in (0, 20, 30, 0, 0, 10) for i in range(first, first + 10)]
@@ -141,9 +147,9 @@ def test_what_came_after_the_profiler_is_said_and_left(tmp_path, log, rows):
     log.append("m:1", rows(5))
     assert catch_up(tmp_path, 3600, 64)
     log.append("m:1", rows(5))
-    assert erase(tmp_path, "application 1") == Erasure(rows=1, later=1)
+    assert erase(tmp_path, "application 1") == Erasure(rows=1, pending=1)
     assert catch_up(tmp_path, 3600, 64)
-    assert erase(tmp_path, "application 1") == Erasure(rows=1, later=0)
+    assert erase(tmp_path, "application 1") == Erasure(rows=1, pending=0)
 
 
 def test_an_id_in_a_damaged_line_or_a_torn_one_is_blanked(tmp_path, rows):
@@ -157,7 +163,7 @@ def test_an_id_in_a_damaged_line_or_a_torn_one_is_blanked(tmp_path, rows):
     segment.write_bytes(bytes(content) + b'01234567 {"rows":[{"application_id":"application 15"')
     assert catch_up(tmp_path, 3600, 64)
     before = count(tmp_path)
-    assert erase(tmp_path, "application 15") == Erasure(rows=0, later=0)
+    assert erase(tmp_path, "application 15") == Erasure(rows=0, pending=0)
     assert b"application 15" not in everything(tmp_path)
     assert segment.stat().st_size == len(content) + 52
     assert count(tmp_path) == before == Status(30, 20, 20, 0)
@@ -168,14 +174,14 @@ def test_a_record_of_the_erasure_is_kept_and_the_id_is_not(tmp_path, log, rows):
     assert catch_up(tmp_path, 3600, 64)
     erase(tmp_path, "application 3")
     erase(tmp_path, "nobody")
-    [record] = records(tmp_path)
+    [record] = read_records(tmp_path)
     assert record.rows == 2
     assert record.matches("application 3")
     assert not record.matches("application 4")
     assert b"application 3" not in everything(tmp_path)
     erase(tmp_path, "application 4")
-    assert [record.rows for record in records(tmp_path)] == [2, 2]
-    assert records(tmp_path)[0].salt != records(tmp_path)[1].salt
+    assert [record.rows for record in read_records(tmp_path)] == [2, 2]
+    assert read_records(tmp_path)[0].salt != read_records(tmp_path)[1].salt
     assert (tmp_path / "erasures.log").stat().st_mode & 0o777 == 0o600
 
 
@@ -203,9 +209,9 @@ def test_an_id_that_stands_everywhere_is_erased_in_parts(tmp_path, log, monkeypa
             "m:1", [Row("http", 0.5, "approve", struct_of({"application_id": "the same", "purpose": "car"}))] * 3
         )
     assert catch_up(tmp_path, 3600, 64)
-    assert erase(tmp_path, "the same") == Erasure(rows=90, later=0)
+    assert erase(tmp_path, "the same") == Erasure(rows=90, pending=0)
     assert named(tmp_path) == [None] * 90
-    assert sum(record.rows for record in records(tmp_path)) == 90
+    assert sum(record.rows for record in read_records(tmp_path)) == 90
     assert not journal_path(tmp_path).exists()
 
 

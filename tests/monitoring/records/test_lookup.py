@@ -13,7 +13,7 @@ from monitoring.records.decision_log import DecisionLog
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.lookup import find
 from monitoring.records.segments import segments
-from monitoring.records.upkeep import alone
+from monitoring.records.upkeep import exclusive_upkeep
 
 
 def named(rows, number, name):
@@ -65,7 +65,7 @@ def test_where_there_is_no_log_or_a_torn_line_nothing_is_found_and_nothing_break
 def test_a_search_that_takes_too_long_is_given_up(tmp_path, log, rows):
     log.append("m:1", rows(3))
     with pytest.raises(TimeoutError):
-        find(tmp_path, "application 1", give_up_s=time.monotonic() - 1)
+        find(tmp_path, "application 1", deadline_s=time.monotonic() - 1)
 
 
 @pytest.mark.parametrize("secret", [None, b"k" * 32])
@@ -81,7 +81,7 @@ def test_an_encrypted_and_an_archived_decision_are_found(tmp_path, rows, monkeyp
         assert find(tmp_path, "application 7") is None, "without the key it is not there"
     log.close()
     assert profiler.catch_up(tmp_path, 3600, 1024, keys=keys)
-    with alone(tmp_path):
+    with exclusive_upkeep(tmp_path):
         assert compact(tmp_path, keys).rows == 20
     assert not segments(tmp_path)
     after = find(tmp_path, "application 7", keys=keys)

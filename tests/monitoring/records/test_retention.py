@@ -8,7 +8,7 @@ from monitoring.records.compaction import compact
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.retention import Deletion, retain
 from monitoring.records.segments import archives, segments
-from monitoring.records.upkeep import look_after
+from monitoring.records.upkeep import run_upkeep
 from monitoring.status import Status, count
 
 DAY_S = 86_400
@@ -63,10 +63,10 @@ def test_what_is_not_profiled_or_still_written_is_kept_however_old(tmp_path, log
     assert catch_up(tmp_path, 3600, 64)
     aged(being_written, 100)
     pending = write(tmp_path, rows(2), days=100)
-    assert retain(tmp_path, 30) == Deletion(kept=2)
+    assert retain(tmp_path, 30) == Deletion(deferred=2)
     assert segments(tmp_path) == [being_written, pending]
     assert catch_up(tmp_path, 3600, 64)
-    assert retain(tmp_path, 30) == Deletion(segments=1, kept=1)
+    assert retain(tmp_path, 30) == Deletion(segments=1, deferred=1)
     log.close()
     assert retain(tmp_path, 30) == Deletion(segments=1)
     assert count(tmp_path) == Status(5, 5, 5, 0)
@@ -101,6 +101,6 @@ def test_the_profiler_deletes_by_itself(tmp_path, rows, caplog):
     caplog.set_level("INFO")
     write(tmp_path, rows(3), days=3)
     assert catch_up(tmp_path, 3600, 64)
-    look_after(tmp_path, 2, NO_KEYS)
+    run_upkeep(tmp_path, 2, NO_KEYS)
     assert segments(tmp_path) == []
     assert "deleted 1 segments and 0 archives: too old" in caplog.text

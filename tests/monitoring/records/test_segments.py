@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from monitoring.records.lines import decode_extent
+from monitoring.records.lines import decode_row_range
 from monitoring.records.segments import read, read_lines, segments
 from monitoring.status import Status, count
 
@@ -58,7 +58,7 @@ def test_reading_goes_on_from_where_it_stopped(segment, log, rows):
     ends = [end for _, end in read(segment)]
     assert [batch.sequence for batch, _ in read(segment, ends[0])] == [2, 4]
     log.append("m:1", rows(5))
-    assert list(read_lines(segment, ends[-1], decode_extent)) == [((6, 5), segment.stat().st_size)]
+    assert list(read_lines(segment, ends[-1], decode_row_range)) == [((6, 5), segment.stat().st_size)]
 
 
 def test_a_segment_deleted_under_the_reader_is_empty(segment):
