@@ -1,7 +1,7 @@
-"""`python -m monitoring`: how many rows were served and profiled, the profiler, and what becomes of the log after it.
+"""`python -m monitoring`: count the rows, run the profiler, and archive, delete or erase what has been logged.
 
-Owns: arguments, output, exit codes. Leaves to others: everything they stand for. Paths and sizes come from
-`configs/monitoring.yaml`; `SCORER_DIRECTORY` names another directory, `SCORER_LOG_KEY` the key of an encrypted log.
+Owns: arguments, output, exit codes. Leaves to others: the work itself. Paths and sizes come from
+`configs/monitoring.yaml`; `SCORER_DIRECTORY` overrides the directory, `SCORER_LOG_KEY` holds the log's key.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from monitoring.records.log_keys import LogKeys, log_keys_from
 from monitoring.records.upkeep import exclusive_upkeep
 from monitoring.status import Status, count, inspect_log
 
-# The profiler is imported where it is used: with it comes whylogs, and `status` would take 2 s instead of 0.2.
+# Commands import the profiler when they run: it imports whylogs, and `status` would take 2 s instead of 0.2 s.
 
 EXPLANATIONS = {
     "served": "scored and written",
-    "logged": "can be read back",
+    "logged": "readable in the log",
     "profiled": "in whylogs profiles",
     "pending": "logged, not yet profiled",
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says; returns the exit code."""
+    """Run one command and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         settings, keys = read_monitoring(), log_keys_from(os.environ)
@@ -44,29 +44,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def status(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
-    """Print the four numbers; damage is said on standard error, and is no failure of this command."""
-    now, undecryptable = inspect_log(Path(settings.directory), keys)
+    """Print the four counts; a damaged log gives a warning on standard error and exit code 0."""
+    counts, undecryptable = inspect_log(Path(settings.directory), keys)
     if undecryptable:
-        print(
-            f"{undecryptable} rows are encrypted with a key not in {LOG_KEY_VARIABLE}: counted, not opened",
-            file=sys.stderr,
-        )
+        rows = f"{_counted(undecryptable, 'row')} encrypted with a key that is not in {LOG_KEY_VARIABLE}"
+        print(f"{rows}: counted, not decrypted", file=sys.stderr)
     if options.json:
-        print(json.dumps(msgspec.structs.asdict(now)))
+        print(json.dumps(msgspec.structs.asdict(counts)))
         return 0
-    for name, rows in msgspec.structs.asdict(now).items():
-        print(f"{name:9}{rows:12,}  rows {EXPLANATIONS[name]}")
-    _warn_of_damage(now)
+    for name, number in msgspec.structs.asdict(counts).items():
+        print(f"{name:9}{number:12,}  rows {EXPLANATIONS[name]}")
+    _warn_of_damage(counts)
     if journal_path(Path(settings.directory)).exists():
-        print("an erasure is being done or was cut short; `catch-up` finishes it", file=sys.stderr)
+        print("an erasure is running or was interrupted; `catch-up` finishes it", file=sys.stderr)
     return 0
 
 
 def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
-    """Profile what is pending; exit code 0 when nothing logged before this call is pending any more.
+    """Profile what is pending; exit code 0 when no row that was logged before this call is pending any more.
 
-    A damaged log is said on standard error and is 0 too: what can be read is profiled, no repetition would mend
-    the rest, and `status` keeps showing `served` above `logged`.
+    A damaged log gives a warning on standard error and exit code 0 as well: every readable row is profiled, running
+    the command again would not repair the rest, and `status` keeps reporting more `served` than `logged`.
     """
     from monitoring.profiles import profiler
 
@@ -75,15 +73,15 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
         with exclusive_upkeep(directory):
             pass
     done = profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
-    now = count(directory, keys)
+    counts = count(directory, keys)
     result = "caught up" if done else "timed out"
-    print(f"{result}: {now.profiled} of {now.logged} rows profiled, {now.pending} pending")
-    _warn_of_damage(now)
+    print(f"{result}: {counts.profiled} of {counts.logged} rows profiled, {counts.pending} pending")
+    _warn_of_damage(counts)
     return 0 if done else 1
 
 
 def profile(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
-    """Follow the log until told to stop."""
+    """Follow the log until SIGTERM or SIGINT."""
     from monitoring.profiles import process
 
     process.follow(settings, keys, parent_pipe=None)
@@ -91,23 +89,24 @@ def profile(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
 
 
 def compact(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
-    """Turn closed segments into Parquet; what has to wait is said, and is no failure."""
+    """Convert closed segments to Parquet; skipped segments are reported, with exit code 0."""
     from monitoring.records import compaction
 
     directory = Path(settings.directory)
     if not directory.exists():
-        print("nothing is logged yet")
+        print("nothing has been logged yet")
         return 0
     with exclusive_upkeep(directory):
         done = compaction.compact(directory, keys, options.plain)
     form = "plain" if options.plain or not keys else "encrypted"
-    print(f"archived {done.rows} rows of {done.segments} segments, {form}, in {directory / 'archive'}")
-    waiting = {"still being written": done.still_open, "not profiled yet, `catch-up` does that": done.pending}
-    for reason, number in waiting.items():
+    amount = f"{_counted(done.rows, 'row')} from {_counted(done.segments, 'segment')}"
+    print(f"archived {amount}, {form}, in {directory / 'archive'}")
+    skipped = {"still being written": done.still_open, "not profiled yet; run `catch-up` first": done.pending}
+    for reason, number in skipped.items():
         if number:
-            print(f"left {number} segments: {reason}")
+            print(f"skipped {_counted(number, 'segment')}: {reason}")
     if done.damaged:
-        print(f"left {done.damaged} segments: damaged since they were profiled", file=sys.stderr)
+        print(f"skipped {_counted(done.damaged, 'segment')}: damaged after being profiled", file=sys.stderr)
     return 0
 
 
@@ -115,65 +114,81 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
     """Delete what is older than `retention_days`."""
     directory = Path(settings.directory)
     if not settings.retention_days or not directory.exists():
-        print("nothing is deleted: retention_days is 0" if not settings.retention_days else "nothing is logged yet")
+        reason = "nothing has been logged yet" if settings.retention_days else "retention_days is 0"
+        print(f"nothing deleted: {reason}")
         return 0
     with exclusive_upkeep(directory):
         done = retention.retain(directory, settings.retention_days, keys)
-    print(f"deleted {done.segments} segments and {done.archives} archives older than {settings.retention_days} days")
+    amount = f"{_counted(done.segments, 'segment')} and {_counted(done.archives, 'archive')}"
+    print(f"deleted {amount} older than {_counted(settings.retention_days, 'day')}")
     if done.deferred:
-        print(f"kept {done.deferred} segments as old: still being written, or not profiled yet")
+        print(f"kept {_counted(done.deferred, 'old segment')}: still being written, or not profiled yet")
     return 0
 
 
 def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
-    """Erase an applicant's id and values from every row; exit code 1 while rows of theirs are not profiled yet."""
+    """Erase an applicant's id and values from every row; exit code 1 if some of the rows are not profiled yet."""
     from monitoring.profiles import profiler
     from monitoring.records import erasure
 
     directory = Path(settings.directory)
     application_id = options.application_id
-    if application_id == "-":  # a command line is seen by everyone on the machine
+    if application_id == "-":  # every user of the machine can read a command line
         application_id = sys.stdin.readline().rstrip("\n")
     if not directory.exists():
         print("erased 0 rows")
         return 0
     with exclusive_upkeep(directory) as recovered:
         if recovered:
-            print(f"finished an erasure of {recovered} rows that was cut short")
+            print(f"finished an interrupted erasure of {_counted(recovered, 'row')}")
         profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
         done = erasure.erase(directory, application_id, keys)
-    print(f"erased {done.rows} rows")
+    print(f"erased {_counted(done.rows, 'row')}")
     if done.pending:
-        print(f"{done.pending} rows are not profiled yet, so they are still there; run it again", file=sys.stderr)
+        print(f"not erased, because not profiled yet: {_counted(done.pending, 'row')}; run again", file=sys.stderr)
     return 1 if done.pending else 0
 
 
-def _warn_of_damage(now: Status) -> None:
-    if now.served > now.logged:
-        print(f"the log is damaged: {now.served - now.logged} served rows cannot be read back", file=sys.stderr)
+def _counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> _counted(1, "row"), _counted(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _warn_of_damage(counts: Status) -> None:
+    lost = counts.served - counts.logged
+    if lost > 0:
+        print(f"the log is damaged: {_counted(lost, 'served row')} cannot be read back", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m monitoring", description="Decision log and profiles.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    command = commands.add_parser("status", help="rows served, logged, profiled and pending")
-    command.add_argument("--json", action="store_true", help="the same as one line of JSON")
+    command = commands.add_parser("status", help="count the rows served, logged, profiled and pending")
+    command.add_argument("--json", action="store_true", help="print one line of JSON")
     command.set_defaults(command=status)
-    command = commands.add_parser("catch-up", help="profile what is pending, or wait until it is")
+    command = commands.add_parser("catch-up", help="profile the pending rows, or wait until they are profiled")
     command.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to try for (default: 60)")
     command.set_defaults(command=catch_up)
-    command = commands.add_parser("compact", help="turn closed, profiled log files into Parquet")
-    command.add_argument("--plain", action="store_true", help="plain Parquet, although the log is encrypted")
+    command = commands.add_parser("compact", help="convert closed, profiled log files to Parquet")
+    command.add_argument("--plain", action="store_true", help="write plain Parquet even if the log is encrypted")
     command.set_defaults(command=compact)
     command = commands.add_parser("retain", help="delete what is older than retention_days")
     command.set_defaults(command=retain)
     command = commands.add_parser("erase", help="erase an applicant's id and values from every row")
-    command.add_argument("application_id", help="as it was sent or answered; - reads it from standard input")
+    command.add_argument("application_id", help="the id as sent or answered; - reads it from standard input")
     command.add_argument(
-        "--timeout", type=float, default=60.0, metavar="S", help="seconds to profile for (default: 60)"
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds to profile for (default: 60)",
     )
     command.set_defaults(command=erase)
-    command = commands.add_parser("profile", help="follow the log until SIGTERM")
+    command = commands.add_parser("profile", help="follow the log until SIGTERM or SIGINT")
     command.set_defaults(command=profile)
     return parser
 

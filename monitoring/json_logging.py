@@ -1,7 +1,7 @@
-"""Log lines as JSON, one object a line, for the service and for the profiler beside it.
+"""Log lines as JSON, one object per line, for the service and the profiler.
 
-Owns the form of a line and what of it is known here: time, level, logger, message, trace. Leaves to others: what is
-said, which is never personal data, and which request it is about. `log_format: text` keeps BentoML's lines.
+Owns: the format of a line and the fields known here: time, level, logger, message, trace. Leaves to others: what is
+logged, which is never personal data, and the id of the request. `log_format: text` keeps BentoML's lines.
 """
 
 import json
@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 
 from opentelemetry import trace
 
-LOGGERS = ("", "bentoml", "circus", "uvicorn.error")  # the loggers to which BentoML gives handlers
+LOGGERS = ("", "bentoml", "circus", "uvicorn.error")  # the loggers that BentoML attaches handlers to
 
 
 class JsonLines(logging.Formatter):
     """Formats a record as one JSON object.
 
     Args:
-        request_id: the id of the request that is being answered, or None.
+        request_id: returns the id of the current request, or None outside a request.
     """
 
     def __init__(self, request_id: Callable[[], str | None] = lambda: None) -> None:
@@ -26,7 +26,7 @@ class JsonLines(logging.Formatter):
         self._request_id = request_id
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line; in ASCII, so that no text can break it."""
+        """Return one line, in ASCII, so that no text can break the line."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -46,10 +46,10 @@ class JsonLines(logging.Formatter):
 
 
 def log_as_json(request_id: Callable[[], str | None] = lambda: None) -> None:
-    """From here on every line that this process logs is JSON, warnings of Python included."""
+    """Log every further line of this process as JSON, Python warnings included."""
     formatter = JsonLines(request_id)
     for name in LOGGERS:
         for handler in logging.getLogger(name).handlers:
             handler.setFormatter(formatter)
-        logging.getLogger(name).propagate = False  # BentoML has two of them print each line twice
+        logging.getLogger(name).propagate = False  # with BentoML, two of them would print each line twice
     logging.captureWarnings(True)

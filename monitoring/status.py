@@ -1,8 +1,8 @@
-"""How many rows are where: the four numbers that must agree.
+"""How many rows are served, logged, profiled and pending.
 
-Owns: counting. Leaves to others: making them agree (profiler). Counts while service and profiler run, by reading
-the whole log anew: that every row can still be read back is what it is asked. 0.4 us a row in batches of 64, encrypted
-ones 1.
+Owns: counting. Leaves to others: making the counts agree (profiler). Counting works while service and profiler run. It
+reads the whole log each time, because it must show that every row can still be read back: 0.4 us per row in batches of
+64, 1 us per encrypted row.
 """
 
 from pathlib import Path
@@ -16,16 +16,16 @@ from monitoring.records.segments import read_lines, segments
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Rows of all models and segments.
+    """Row counts over all models and segments.
 
     Attributes:
-        served: were scored and written, as the sequence numbers tell; a torn last line never was.
-        logged: can be read back; fewer than `served` where a line is damaged.
-        profiled: are in the committed profiles.
-        pending: can be read back, and are not yet in the profiles.
+        served: rows scored and written, by the sequence numbers; a torn last line was never served.
+        logged: rows that can be read back; fewer than `served` where a line is damaged.
+        profiled: rows in the committed profiles.
+        pending: rows that can be read back and are not in the profiles yet.
 
-    Rows of segments that were deleted after they had been profiled, archived or not, keep counting as served, logged
-    and profiled. Rows that were answered without being logged (`when_log_fails: score`) are no part of this.
+    Rows of segments that were deleted after being profiled, archived or not, still count as served, logged and
+    profiled. Rows that were answered without being logged (`when_log_fails: score`) are not counted.
     """
 
     served: int = 0
@@ -35,45 +35,41 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class LogInspection(NamedTuple):
-    """What a reading of the log has found; `undecryptable` rows are encrypted with a key that was not given."""
+    """The result of reading the log; `undecryptable` rows are encrypted with a key that was not given."""
 
     status: Status
     undecryptable: int
 
 
 def count(directory: Path, keys: LogKeys = NO_KEYS) -> Status:
-    """Count the rows under `directory`; all zero when there is nothing yet."""
+    """Count the rows under `directory`; all counts are zero if nothing has been logged."""
     return inspect_log(directory, keys).status
 
 
 def inspect_log(directory: Path, keys: LogKeys = NO_KEYS) -> LogInspection:
-    """Count the rows, and those of which only the checksum says that they can be read back, for want of the key."""
+    """Count the rows, and those among them whose checksum is right but whose key is missing."""
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     paths = segments(directory)
-    gone = [done.segments[name] for name in done.segments.keys() - {path.name for path in paths}]
+    deleted = [done.segments[name] for name in done.segments.keys() - {path.name for path in paths}]
     pending = undecryptable = served = logged = 0
     for path in paths:
         position = done.position(path)
         lines = keys.lines(path.name)
-        last, good, new = position.sequence, 0, 0
+        last, readable, new = position.sequence, 0, 0
         for row_range, end in read_lines(path, 0, lines.row_range):
             last = max(last, row_range.sequence + row_range.rows)
-            good += row_range.rows
+            readable += row_range.rows
             new += row_range.rows if end > position.offset else 0
-        if not path.exists():  # deleted meanwhile, and nothing is that was not profiled
-            gone.append(position)
+        if not path.exists():  # deleted while it was read, which happens only after it has been profiled
+            deleted.append(position)
             continue
-        served, logged, pending, undecryptable = (
-            served + last,
-            logged + good,
-            pending + new,
-            undecryptable + lines.undecryptable_rows,
-        )
-    served += sum(position.sequence for position in gone)
-    logged += sum(position.rows for position in gone)
+        served, logged, pending = served + last, logged + readable, pending + new
+        undecryptable += lines.undecryptable_rows
+    served += sum(position.sequence for position in deleted)
+    logged += sum(position.rows for position in deleted)
     return LogInspection(Status(served, logged, done.rows, pending), undecryptable)
 
 
 def profiled_rows(directory: Path) -> int:
-    """Count the rows in the committed profiles; reads one small file, for a metric."""
+    """Count the rows in the committed profiles; reads one small file, so a metric can call it."""
     return checkpoint.load(checkpoint.profiles_directory(directory)).rows

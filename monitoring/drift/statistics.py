@@ -1,10 +1,10 @@
-"""Drift: how far a distribution has moved from its reference, and how far it would move by chance.
+"""Drift statistics: how far a distribution has moved from its reference, and how far it would move by chance.
 
-Owns PSI and KS as functions of arrays, and the bins that PSI needs. Leaves to others: where the counts come from
-(distributions), which thresholds apply and what happens then.
+Owns: PSI and KS as functions of arrays, and the bins of PSI. Leaves to others: where the counts come from
+(distributions), which thresholds apply and what follows from them.
 
-A sample of the reference itself has PSI and KS above 0, the more so the fewer its rows: both are therefore read
-beside the value that chance alone would exceed only with a given small probability.
+Even a sample of the reference itself has PSI and KS above 0, and the more so the smaller it is. Each statistic is
+therefore read against the value that chance alone exceeds with a given small probability.
 """
 
 import math
@@ -14,21 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.float64] | NDArray[np.int64]
-HALF_A_ROW = 0.5  # added to every bin, so that an empty one costs much and not infinitely much
+HALF_A_ROW = 0.5  # added to every bin, so that an empty bin makes the PSI large but finite
 
 
 def bin_edges(points: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
-    """Where bins begin that hold about equally many rows; the first begins at minus infinity.
+    """Return the lower edges of bins with about equally many rows, except the first, which is open below.
 
     Args:
         points: sorted values, or evenly spaced quantiles of them.
-        bins: at most so many; a column of as few distinct values gets one bin for each of them.
+        bins: maximum number of bins; a column with no more distinct values gets one bin for each.
 
     >>> bin_edges(np.arange(100.0), 4).tolist()
     [25.0, 50.0, 75.0]
-    >>> bin_edges(np.array([1.0, 1, 2, 4]), 10).tolist()  # 1, 2 and 4 apart
+    >>> bin_edges(np.array([1.0, 1, 2, 4]), 10).tolist()  # 1, 2 and 4 in a bin each
     [2.0, 4.0]
-    >>> bin_edges(np.array([0.0] * 97 + [1, 2, 3]), 2).tolist()  # nearly constant: the common value against the rest
+    >>> bin_edges(np.array([0.0] * 97 + [1, 2, 3]), 2).tolist()  # nearly constant: the common value and the rest
     [1.0]
     """
     distinct = np.unique(points)
@@ -41,52 +41,53 @@ def bin_edges(points: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
 
 
 def psi(reference: Counts, current: Counts) -> float:
-    """Population stability index of two histograms: `sum((c - r) * ln(c / r))` over the shares of the bins.
+    """Return the population stability index of two histograms: `sum((c - r) * ln(c / r))` over the shares of the bins.
 
-    Siddiqi (2006), "Credit Risk Scorecards"; the symmetric divergence of Jeffreys (1946). Half a row is added to each
-    bin, and bins that are empty on both sides are left out.
+    Siddiqi (2006), "Credit Risk Scorecards"; the symmetric divergence of Jeffreys (1946). Adds half a row to each
+    bin and leaves out bins that are empty in both.
 
     Args:
-        reference: `[bins]` rows.
-        current: `[bins]` rows, in the same bins.
+        reference: `[bins]` row counts.
+        current: `[bins]` row counts in the same bins.
 
     >>> round(psi(np.array([500, 500]), np.array([300, 700])), 3)
     0.169
     >>> psi(np.array([8, 0, 8]), np.array([8, 0, 8])), psi(np.array([5]), np.array([7]))
     (0.0, 0.0)
     """
-    either = (reference + current) > 0
+    occupied = (reference + current) > 0
     expected, found = (
-        (counts[either] + HALF_A_ROW) / (counts[either] + HALF_A_ROW).sum() for counts in (reference, current)
+        (counts[occupied] + HALF_A_ROW) / (counts[occupied] + HALF_A_ROW).sum() for counts in (reference, current)
     )
     return float(np.sum((found - expected) * np.log(found / expected)))
 
 
 def psi_by_chance(reference: Counts, current: Counts, significance: float) -> float:
-    """The PSI that two samples of one distribution exceed with probability `significance`.
+    """Return the PSI that two samples of one distribution exceed with probability `significance`.
 
     For n and m rows in B bins it is about `(1/n + 1/m) * chi2(B - 1)` (Yurdakul, 2018, "Statistical Properties of
-    Population Stability Index"); the quantile of chi2 is that of Wilson and Hilferty (1931), 10% high at worst.
+    Population Stability Index"). The quantile of chi2 is approximated after Wilson and Hilferty (1931), at most 10% too
+    high.
 
-    >>> even = np.full(10, 20)  # 200 rows against 200: far from 0, though nothing has changed
+    >>> even = np.full(10, 20)  # 200 rows against 200: far from 0, although nothing has changed
     >>> round(psi_by_chance(even, even, 0.001), 2), round(psi_by_chance(even * 100, even * 100, 0.001), 4)
     (0.28, 0.0028)
     """
-    free = int(np.count_nonzero(reference + current)) - 1
+    freedom = int(np.count_nonzero(reference + current)) - 1
     rows, others = float(np.sum(reference)), float(np.sum(current))
-    if free < 1 or not rows or not others:
+    if freedom < 1 or not rows or not others:
         return 0.0
-    deviations = NormalDist().inv_cdf(1 - significance)
-    chi2 = free * (1 - 2 / (9 * free) + deviations * math.sqrt(2 / (9 * free))) ** 3
+    z = NormalDist().inv_cdf(1 - significance)
+    chi2 = freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3
     return (1 / rows + 1 / others) * chi2
 
 
 def ks(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:
-    """Kolmogorov-Smirnov distance: the largest difference between two cumulative distributions.
+    """Return the Kolmogorov-Smirnov distance: the largest difference between two cumulative distributions.
 
     Args:
-        reference: `[points]`, the share of rows up to each point.
-        current: `[points]`, the same at the same points; both sides' steps must be among them.
+        reference: `[points]` share of rows up to each point.
+        current: `[points]` share of rows up to the same points, which must include the steps of both.
 
     >>> round(ks(np.array([0.1, 0.5, 1.0]), np.array([0.1, 0.2, 1.0])), 3)
     0.3
@@ -95,7 +96,7 @@ def ks(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:
 
 
 def ks_by_chance(rows: int, others: int, significance: float) -> float:
-    """The distance that samples of one distribution exceed with probability `significance`, or less where values tie.
+    """Return the KS distance that samples of one distribution exceed with probability `significance`, less with ties.
 
     Smirnov (1948): `sqrt(-ln(significance / 2) / 2 * (1/n + 1/m))`.
 

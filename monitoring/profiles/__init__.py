@@ -1,1 +1,1 @@
-"""whylogs profiles of the decision log, and the process that keeps them."""
+"""whylogs profiles of the decision log, and the process that writes them."""

@@ -1,9 +1,9 @@
-"""The profiler as a process of its own, started by the service or with `python -m monitoring profile`.
+"""The profiler process, started by the service or with `python -m monitoring profile`.
 
-Owns: the set-up of the process: signals, logging, priority, settings. Leaves to others: the work (profiler), when to
-stop (stopping), starting and restarting the child (supervision), which runs `python -m monitoring.profiles.process`.
+Owns: setting the process up: settings, signals, logging, priority. Leaves to others: profiling (profiler), when to stop
+(stopping), starting and restarting the child (supervision), which runs `python -m monitoring.profiles.process`.
 
-Imports whylogs, which takes 2 s, only after the signals are blocked (stopping).
+Blocks the stop signals before it imports whylogs, which takes 2 s and starts threads (stopping).
 """
 
 import functools
@@ -25,17 +25,17 @@ from monitoring.records.upkeep import run_upkeep
 
 
 def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> None:
-    """Follow the log until told to stop.
+    """Follow the log until the parent or a signal stops it.
 
     Args:
         settings: where records lie, and how they are profiled.
         keys: of the decision log.
-        parent_pipe: of a child process, whose end tells it to stop; None to stop on SIGTERM or SIGINT.
+        parent_pipe: of a child process; its end means stop. None to stop on SIGTERM or SIGINT.
     """
     block_signals()
     from monitoring.profiles import profiler
 
-    # The format of BentoML's lines, because both are printed to the same stream.
+    # The format of BentoML's log lines, which share the stream.
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s] [profiler] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z", level=logging.INFO
     )
@@ -50,9 +50,9 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
 
 
 def run_when_idle() -> None:
-    """Give the service priority: this process runs when the cores are idle, and catches up then.
+    """Leave the cores to the service: run only while they are idle.
 
-    With `nice` alone it took a core from the worker for milliseconds at a time, and that was the service's p99.
+    With `nice` alone this process took a core from the worker for milliseconds at a time, which set the service's p99.
     """
     if hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -61,7 +61,7 @@ def run_when_idle() -> None:
 
 
 def main() -> int:
-    """Run as the child of a service until standard input ends; returns the exit code."""
+    """Run as the child of a service until standard input ends; return the exit code."""
     try:
         follow(read_monitoring(), log_keys_from(os.environ), sys.stdin)
     except (ConfigError, CheckpointError, KeyMissing, OSError) as error:

@@ -1,10 +1,10 @@
-"""Rows and columns into whylogs profiles.
+"""From rows and columns to whylogs profiles.
 
-Owns: which columns a row has, how values are counted, what a profile's bytes are. Leaves to others: which rows
-belong to one profile (windows), files and commits (checkpoint).
+Owns: which columns a row has, and how values are counted. Leaves to others: which rows belong to one profile (windows),
+files and commits (checkpoint), the private parts of whylogs and the bytes of a profile (whylogs_compat).
 
-Strings become whylogs strings, numbers floats, and null, absent or NaN adds to the null count. Columns go into
-whylogs already sorted by kind, past its own guessing, which would need pandas: 21 columns cost 3 us a row.
+Texts are counted as whylogs strings and numbers as floats; null, absent and NaN values add to the null count. Columns
+reach whylogs sorted by type, because its own type guessing needs pandas: 21 columns cost 3 us per row.
 """
 
 import functools
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from monitoring.profiles import whylogs_compat as why
 from monitoring.records.lines import Row
 
-_NOT_COLUMNS = frozenset({"application_id"})  # names one applicant, so it says nothing of a window
+_NOT_COLUMNS = frozenset({"application_id"})  # identifies one applicant, so its distribution means nothing
 _RESOLVER = why.StandardResolver()
 _TEXT, _NUMBER, _NULL = (
     why.ColumnSchema(dtype=kind, cfg=why.MetricConfig(), resolver=_RESOLVER) for kind in (str, float, type(None))
@@ -27,7 +27,7 @@ _TEXT, _NUMBER, _NULL = (
 
 
 def to_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """Turn rows into columns: every feature that was sent, and what was answered.
+    """Return the columns of some rows: every feature that was sent, the probability and the decision.
 
     >>> to_columns([Row("http", 0.5, "approve", {"age": 3, "application_id": "x"}), Row("v2", 0.1, "decline", {})])
     {'age': [3, None], 'probability': [0.5, 0.1], 'decision': ['approve', 'decline']}
@@ -41,12 +41,12 @@ def to_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 
 class Profile:
-    """A whylogs profile being filled.
+    """Builds one whylogs profile.
 
     Args:
-        model: `<name>:<version>`, put into the profile's metadata.
-        time: of the data, as a window's start; kept by whylogs in milliseconds.
-        created: when the profile was begun; now unless the bytes must not depend on it.
+        model: `<name>:<version>`, stored in the profile's metadata.
+        time: of the data, such as the start of a window; whylogs keeps milliseconds.
+        created: creation time of the profile; the current time by default, which makes the bytes depend on the clock.
     """
 
     def __init__(self, model: str, time: datetime, created: datetime | None = None) -> None:
@@ -56,11 +56,11 @@ class Profile:
         self._columns: dict[tuple[str, int], why.ColumnProfile] = {}
 
     def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Count one frame; its columns may be of mixed kinds, and differ from those of the last."""
+        """Count one frame; a column may mix types, and each frame may have other columns."""
         for name, values in columns.items():
             texts = [value for value in values if type(value) is str]
             others = [value for value in values if type(value) is not str] if len(texts) < len(values) else []
-            floats = np.array(others, dtype=np.float64)  # None becomes NaN; strings, which would be parsed, are out
+            floats = np.array(others, dtype=np.float64)  # None becomes NaN; strings would be parsed, hence the split
             floats = floats[~np.isnan(floats)]
             if texts:
                 text = why.PreprocessedColumn()
@@ -76,7 +76,7 @@ class Profile:
                 self._count(name, _NULL, null)
 
     def view(self) -> why.DatasetProfileView:
-        """Give what has been counted, for merging, reading or serializing."""
+        """Return what has been counted so far, to merge, read or serialize."""
         kinds: dict[str, list[why.ColumnProfileView]] = {}
         for (name, _), column in self._columns.items():
             kinds.setdefault(name, []).append(column.view())
@@ -88,7 +88,7 @@ class Profile:
         )
 
     def _count(self, name: str, kind: why.ColumnSchema, values: why.PreprocessedColumn) -> None:
-        """Count values of one kind; the kinds of a column are counted apart, and put together in `view`."""
+        """Count values of one type; the types of a column are counted separately and merged in `view`."""
         key = (name, id(kind))
         if key not in self._columns:
             self._columns[key] = why.ColumnProfile(name, kind, cache_size=1)
@@ -96,7 +96,7 @@ class Profile:
 
 
 def pad_with_nulls(view: why.DatasetProfileView) -> why.DatasetProfileView:
-    """Give every column as many rows as the longest; where a frame had no such column, its rows had none either."""
+    """Pad every column with nulls to the row count of the longest: a frame without a column had no value in it."""
     rows = {name: column.get_metric("counts").n.value for name, column in view.get_columns().items()}
     nulls = Profile("", view.dataset_timestamp)
     for name, number in rows.items():
@@ -115,12 +115,12 @@ def pad_with_nulls(view: why.DatasetProfileView) -> why.DatasetProfileView:
 def profile_columns(
     columns: Mapping[str, Sequence[Any] | NDArray[Any]], model: str, time: datetime
 ) -> why.DatasetProfileView:
-    """Profile a whole table, such as the reference that the windows of a model are compared with.
+    """Profile a whole table, such as the reference that the windows of a model are compared to.
 
     Args:
         columns: name to `[rows]` floats, integers or strings, arrays or lists; None and NaN are null.
         model: `<name>:<version>`.
-        time: of the data; the profile's creation time too, so that it does not depend on the clock.
+        time: of the data, also used as the creation time, so that the bytes do not depend on the clock.
     """
     profile = Profile(model, time, created=time)
     lists = {name: values.tolist() if isinstance(values, np.ndarray) else values for name, values in columns.items()}

@@ -1,9 +1,9 @@
-"""The follower of the decision log: every row that is in the log goes into the profiles, once.
+"""Follows the decision log and puts each of its rows into the profiles exactly once.
 
-Owns: how much is done at a time, when to go on and when to stop. Leaves to others: reading (segments), sorting
-and counting (windows, profiles), the commit (checkpoint), being alone (lock), being started (supervision).
+Owns: how much one commit takes, when to continue and when to stop. Leaves to others: reading (segments), sorting and
+counting (windows, profile), the commit (checkpoint), mutual exclusion (locks), starting the process (process).
 
-It keeps nothing in memory between commits, so a kill costs at most the work since the last one.
+Nothing is kept in memory between commits, so a kill costs at most the work since the last one.
 """
 
 import logging
@@ -22,16 +22,16 @@ from monitoring.records.locks import ProfilerLock
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import read, read_lines, segments, size_bytes
 
-COMMIT_S = 1.0  # seconds of work between commits while there is a backlog; a commit takes 10 to 30 ms
-MAX_PROFILES = 16  # profiles in one commit, of about 0.2 MB each: bounds memory when old windows are caught up with
-UPKEEP_S = 3600.0  # seconds between two times of looking for what is too old
-RETRY_S = 5.0  # seconds to wait when the disk refuses a commit
+COMMIT_S = 1.0  # seconds of work per commit while there is a backlog; a commit takes 10 to 30 ms
+MAX_PROFILES = 16  # profiles per commit, about 0.2 MB each: bounds memory while a backlog of many windows is profiled
+UPKEEP_S = 3600.0  # seconds between two runs of the upkeep
+RETRY_S = 5.0  # seconds to wait after a commit failed on the disk
 
 _log = logging.getLogger(__name__)
 
 
 class PendingCommit(NamedTuple):
-    """What one commit will change: profiles, the checkpoint that goes with them; `more` if some did not fit."""
+    """What one commit will change: the profiles and their checkpoint; `has_more` if some rows did not fit."""
 
     files: dict[Path, bytes]
     checkpoint: Checkpoint
@@ -39,16 +39,16 @@ class PendingCommit(NamedTuple):
 
 
 class Profiler:
-    """Moves rows from the log into the profiles; only for the holder of the lock.
+    """Puts rows from the log into the profiles; the caller must hold the lock.
 
     Args:
-        directory: where records lie.
+        directory: that holds the records.
         window_s: length of a window, seconds.
-        frame_rows: rows that go into whylogs at once.
-        keys: that the log may be encrypted with.
+        frame_rows: rows passed to whylogs at once.
+        keys: of the decision log.
 
     Attributes:
-        undecryptable: segments whose rows stay pending, as their key is missing, each with what to do about it.
+        undecryptable: segments whose rows stay pending because their key is missing, with the error of each.
     """
 
     def __init__(self, directory: Path, window_s: int, frame_rows: int, keys: LogKeys = NO_KEYS) -> None:
@@ -61,7 +61,7 @@ class Profiler:
         checkpoint.recover(self._profiles, self._done.generation)
 
     def advance(self) -> bool:
-        """Commit what is pending, or as much as fits one commit; returns whether there is more."""
+        """Commit the pending rows, or as many as one commit takes; return whether there are more."""
         work = self.collect()
         if work.files:
             checkpoint.prepare(work.files, work.checkpoint.generation)
@@ -71,7 +71,7 @@ class Profiler:
         return work.has_more
 
     def collect(self) -> PendingCommit:
-        """Read and count the next rows, without writing anything."""
+        """Read and count the next rows without writing anything."""
         windows = Windows(self._profiles, self._window_s, self._frame_rows)
         positions: dict[str, Position] = {}
         deadline = time.monotonic() + COMMIT_S
@@ -91,7 +91,7 @@ class Profiler:
         return PendingCommit(windows.files(), self._done.next(positions), has_more=False)
 
     def _read(self, segment: Path, offset: int) -> Iterator[tuple[Batch, int]]:
-        """Go through new batches; a segment without its key is left, and told of once, and the others go on."""
+        """Iterate over new batches; a segment whose key is missing is logged once and skipped."""
         try:
             yield from read(segment, offset, self._keys)
         except KeyMissing as error:
@@ -109,10 +109,10 @@ def run(
     keys: LogKeys = NO_KEYS,
     upkeep: Callable[[], None] | None = None,
 ) -> None:
-    """Follow the log until SIGTERM or SIGINT, or until `parent_pipe` ends (stopping); then finish what is pending.
+    """Follow the log until a stop signal, or until `parent_pipe` ends (stopping); then profile what is pending.
 
-    While another process has the lock, wait for it to leave. The stop signals must have been blocked. `upkeep` is done
-    at first and then every hour, by the one with the lock.
+    While another process holds the lock, wait until it exits. The caller must have blocked the stop signals. The holder
+    of the lock calls `upkeep` at the start and then every hour.
     """
     profiler: Profiler | None = None
     next_upkeep_s = 0.0
@@ -129,25 +129,25 @@ def run(
                     next_upkeep_s = time.monotonic() + UPKEEP_S
                     upkeep()
             except OSError as error:
-                _log.error("cannot write profiles: %s; trying again in %g s", error, RETRY_S)
-                lock.release()  # what is on disk, not in memory, says how far the failed commit came
+                _log.error("cannot write profiles: %s; retrying in %g s", error, RETRY_S)
+                lock.release()  # only the disk tells how far the failed commit got
                 wait_s = RETRY_S
     try:
         done = catch_up(directory, window_s, frame_rows, keys=keys)
-    except KeyMissing:  # told of above
+    except KeyMissing:  # logged in `_read`
         done = False
     if not done:
-        _log.warning("left with rows pending; the next profiler, or `python -m monitoring catch-up`, takes them on")
+        _log.warning("exiting with pending rows; the next profiler or `python -m monitoring catch-up` profiles them")
     _log.info("stopped, %d rows in profiles", checkpoint.load(checkpoint.profiles_directory(directory)).rows)
 
 
 def catch_up(directory: Path, window_s: int, frame_rows: int, timeout_s: float = 60.0, keys: LogKeys = NO_KEYS) -> bool:
-    """See to it that every row logged by now is in a published profile; False when that took too long.
+    """Wait until every row logged before this call is in a published profile; return False on timeout.
 
-    Does the work itself, or waits while the process that has the lock does it, taking over when that leaves.
+    Profiles the rows itself. While another process holds the lock, waits for it, and takes over when it exits.
 
     Raises:
-        KeyMissing: some of it is encrypted with another key; all else is done.
+        KeyMissing: some rows are encrypted with another key; all others are profiled.
     """
     deadline = time.monotonic() + timeout_s
     targets = _log_ends(directory, keys)
@@ -167,7 +167,7 @@ def catch_up(directory: Path, window_s: int, frame_rows: int, timeout_s: float =
 
 
 def _log_ends(directory: Path, keys: LogKeys) -> dict[Path, int]:
-    """Find the end of the last good line of each segment that has something to profile."""
+    """Return the end of the last good line of each segment with rows to profile."""
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     ends = {}
     for segment in segments(directory):
@@ -179,7 +179,7 @@ def _log_ends(directory: Path, keys: LogKeys) -> dict[Path, int]:
 
 
 def _reached(directory: Path, targets: Mapping[Path, int]) -> bool:
-    """Tell whether everything up to `targets` is committed and published; what was deleted cannot be asked for."""
+    """Return whether every row up to `targets` is in a published profile; deleted segments do not count."""
     folder = checkpoint.profiles_directory(directory)
     done = checkpoint.load(folder)
     behind = any(done.position(segment).offset < end and segment.exists() for segment, end in targets.items())

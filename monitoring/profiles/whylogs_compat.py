@@ -1,7 +1,7 @@
 """The only module that imports whylogs 1.6.4, which is no longer maintained, or uses a private part of it.
 
-Owns: importing it, counting values past its type guessing, and the bytes of a profile. Leaves to others: which values
-are counted (profile).
+Owns: importing it, counting values without its type guessing, and the bytes of a profile. Leaves to others: which
+values are counted (profile).
 
 Its import needs three things:
 

@@ -1,6 +1,6 @@
-"""Which profile a row belongs to, and the profiles that one commit will change.
+"""Which profile a row belongs to, and which profiles one commit changes.
 
-Owns: windows of time, the paths of profiles, frames. Leaves to others: counting (profiles), committing (checkpoint).
+Owns: time windows, profile paths, frames. Leaves to others: counting (profile), committing (checkpoint).
 """
 
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from monitoring.records.lines import Batch, Row
 
 
 def window_start(time: datetime, window_s: int) -> datetime:
-    """Give the start of the window that `time` is in; windows are aligned to 1970 in UTC.
+    """Return the start of the window that contains `time`; windows are aligned to the Unix epoch, in UTC.
 
     >>> window_start(datetime(2026, 11, 21, 4, 59, 59, tzinfo=UTC), 3600)
     datetime.datetime(2026, 11, 21, 4, 0, tzinfo=datetime.timezone.utc)
@@ -23,7 +23,7 @@ def window_start(time: datetime, window_s: int) -> datetime:
 
 
 def profile_path(folder: Path, model: str, start: datetime) -> Path:
-    """Tell where the profile of a model and a window lies.
+    """Return the path of the profile of one model and window.
 
     >>> profile_path(Path("profiles"), "german_credit:1f", datetime(2026, 11, 21, 4, tzinfo=UTC)).as_posix()
     'profiles/german_credit/1f/20261121T040000Z.bin'
@@ -33,12 +33,12 @@ def profile_path(folder: Path, model: str, start: datetime) -> Path:
 
 
 class Windows:
-    """The rows of one commit, sorted into profiles; holds at most one frame of rows a profile.
+    """Sorts the rows of one commit into profiles; holds at most one frame of rows per profile.
 
     Args:
-        folder: of the profiles.
+        folder: that holds the profiles.
         window_s: length of a window, seconds.
-        frame_rows: rows that go into whylogs at once.
+        frame_rows: rows passed to whylogs at once.
     """
 
     def __init__(self, folder: Path, window_s: int, frame_rows: int) -> None:
@@ -47,13 +47,13 @@ class Windows:
         self._frames: dict[tuple[str, int], list[Row]] = {}
 
     def __len__(self) -> int:
-        """Count the profiles that have changed."""
+        """Return the number of profiles that change."""
         return len(self._profiles)
 
     def add(self, batch: Batch) -> None:
-        """Count a batch in."""
+        """Add the rows of one batch."""
         key = batch.model, int(batch.time.timestamp()) // self._window_s
-        if key not in self._profiles:  # a path takes 20 us to make: not for every batch of one row
+        if key not in self._profiles:  # building a path takes 20 us, too much for each batch of one row
             start = window_start(batch.time, self._window_s)
             path = profile_path(self._folder, batch.model, start)
             self._profiles[key] = path, profile.Profile(batch.model, start)
@@ -63,7 +63,7 @@ class Windows:
             self._profiles[key][1].add(profile.to_columns(self._frames.pop(key)))
 
     def files(self) -> dict[Path, bytes]:
-        """Give the new content of each profile that changes: what is in its file, and what was added."""
+        """Return the new content of each profile that changes: its file merged with the added rows."""
         for key, frame in self._frames.items():
             self._profiles[key][1].add(profile.to_columns(frame))
         self._frames.clear()

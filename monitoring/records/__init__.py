@@ -1,1 +1,1 @@
-"""The decision log and its life: lines, segments, encryption, archives, retention, erasure."""
+"""The decision log and its life cycle: lines, segments, encryption, archives, retention, erasure, lookup."""

@@ -1,11 +1,11 @@
-"""Archives: the rows of one segment as a Parquet file, for DuckDB, pandas and whoever audits.
+"""Archives: the rows of one segment as a Parquet file, for DuckDB, pandas and auditors.
 
-Owns: columns and their types, reading and writing Parquet, plain or encrypted. Leaves to others: when a segment becomes
-one (compaction), what is erased (erasure). pyarrow costs 0.25 s and 100 MB, so this is imported where it is used only.
+Owns: columns and their types, reading and writing Parquet, plain or encrypted. Leaves to others: when a segment is
+archived (compaction), what is erased (erasure). pyarrow costs 0.25 s and 100 MB, so callers import this module late.
 
-A row is one scored applicant. A feature is text or a double, as its values in the segment are, and text where they are
-of both kinds; one that never has a value is no column. An erased applicant keeps its row, with neither id nor values.
-Archives are encrypted as a whole with the log's key itself, which DuckDB and pandas take as it is.
+A row is one scored applicant. A feature is a column of doubles if all its values in the segment are numbers, otherwise
+of texts; a feature without any value has no column. The row of an erased applicant stays, without id and values.
+Archives are encrypted as a whole with the log's own key, so that DuckDB and pandas can open them.
 """
 
 import os
@@ -27,8 +27,8 @@ from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.segments import read
 
-ROW_GROUP_ROWS = 16_384  # rows in memory at a time, some 2 kB each as Python objects
-_FIRST = {
+ROW_GROUP_ROWS = 16_384  # rows in memory at a time, about 2 kB each as Python objects
+_LEADING = {
     "time": pa.timestamp("us", "UTC"),
     "model": pa.string(),
     "protocol": pa.string(),
@@ -36,98 +36,99 @@ _FIRST = {
     "probability": pa.float64(),
     "decision": pa.string(),
 }
-_LAST = {"segment": pa.string(), "sequence": pa.int64()}  # where it comes from: the file, and the row's number there
-_IMPERSONAL = frozenset(("time", "model", "protocol", "probability", "decision", *_LAST))
+_TRAILING = {"segment": pa.string(), "sequence": pa.int64()}  # the source of the row: its file, and its number there
+_NOT_PERSONAL = frozenset(("time", "model", "protocol", "probability", "decision", *_TRAILING))
 
-RowKey = tuple[str, int]  # segment and sequence
+RowKey = tuple[str, int]  # segment and sequence number
 
 
 def write(path: Path, segment: Path, keys: LogKeys, secret: bytes | None) -> int:
-    """Write the rows of a segment to `path`, synced and as old as its newest row; returns how many there are.
+    """Write the rows of a segment to `path`, synced and dated as its newest row; return their number.
 
     Args:
         path: of the new file.
-        segment: that is closed.
-        keys: to read it with.
-        secret: to encrypt the archive with; None for plain Parquet.
+        segment: closed segment to read.
+        keys: to decrypt the segment.
+        secret: to encrypt the archive; None for plain Parquet.
 
     Raises:
         KeyMissing: a line is encrypted with another key.
         OSError: the disk is full.
     """
     features = _features(batch for batch, _ in read(segment, keys=keys))
-    names = {feature: f"applicant.{feature}" if feature in _FIRST | _LAST else feature for feature in features}
-    schema = pa.schema(_FIRST | {names[feature]: kind for feature, kind in features.items()} | _LAST)
+    names = {feature: f"applicant.{feature}" if feature in _LEADING | _TRAILING else feature for feature in features}
+    schema = pa.schema(_LEADING | {names[feature]: kind for feature, kind in features.items()} | _TRAILING)
     rows, newest = 0, 0.0
-    with _writer(path, schema, secret) as put:
+    with _writer(path, schema, secret) as write_table:
         group: list[tuple[Batch, int, Row]] = []
         for batch, _ in read(segment, keys=keys):
             newest = max(newest, batch.time.timestamp())
             for number, row in enumerate(batch.rows, batch.sequence):
                 group.append((batch, number, row))
                 if len(group) == ROW_GROUP_ROWS:
-                    put(_table(group, segment.name, features, schema))
+                    write_table(_table(group, segment.name, features, schema))
                     rows += len(group)
                     group = []
         if group or not rows:
-            put(_table(group, segment.name, features, schema))
+            write_table(_table(group, segment.name, features, schema))
             rows += len(group)
     os.utime(path, (newest, newest))
     return rows
 
 
 def find_rows(archive: Path, application_id: str, keys: LogKeys) -> set[RowKey]:
-    """Find the rows of an applicant in an archive."""
-    with _opened(archive, keys) as (file, _):
+    """Return the rows of an applicant in an archive."""
+    with _open_archive(archive, keys) as (file, _):
         found: set[RowKey] = set()
         for group in file.iter_batches(columns=["application_id", "segment", "sequence"]):
-            hits = group.filter(_is(group.column("application_id"), application_id))
-            found |= set(zip(hits.column("segment").to_pylist(), hits.column("sequence").to_pylist(), strict=True))
+            matching = group.filter(_matches(group.column("application_id"), application_id))
+            segments, numbers = (matching.column(name).to_pylist() for name in ("segment", "sequence"))
+            found |= set(zip(segments, numbers, strict=True))
         return found
 
 
 def newest_decision(archive: Path, application_id: str, keys: LogKeys) -> tuple[datetime, str, Row] | None:
-    """The newest decision on an applicant in an archive: when, by which model, and the row."""
+    """Return the newest decision on an applicant in an archive: time, model and row; None if there is none."""
     newest: dict[str, Any] | None = None
-    with _opened(archive, keys) as (file, _):
+    with _open_archive(archive, keys) as (file, _):
         for number in range(file.num_row_groups):
             ids = file.read_row_group(number, columns=["application_id"]).column("application_id")
-            if not pc.any(_is(ids, application_id)).as_py():
+            if not pc.any(_matches(ids, application_id)).as_py():
                 continue
             table = file.read_row_group(number)
-            newest = table.filter(_is(table.column("application_id"), application_id)).to_pylist()[-1]
+            newest = table.filter(_matches(table.column("application_id"), application_id)).to_pylist()[-1]
     if newest is None:
         return None
     applicant = {
         name.removeprefix("applicant."): value
         for name, value in newest.items()
-        if value is not None and name not in _IMPERSONAL
+        if value is not None and name not in _NOT_PERSONAL
     }
     row = Row(newest["protocol"], newest["probability"], newest["decision"], applicant)
     return newest["time"], newest["model"], row
 
 
 def write_erased(path: Path, archive: Path, application_id: str, keys: LogKeys) -> None:
-    """Write an archive to `path` without the id and the values of an applicant, everything else as it was."""
-    with _opened(archive, keys) as (file, secret), _writer(path, file.schema_arrow, secret) as put:
+    """Write an archive to `path` without the id and the values of an applicant, and otherwise unchanged."""
+    with _open_archive(archive, keys) as (file, secret), _writer(path, file.schema_arrow, secret) as write_table:
         for number in range(file.num_row_groups):
             table = file.read_row_group(number)
-            hit = _is(table.column("application_id"), application_id)
+            erased = _matches(table.column("application_id"), application_id)
             for index, field in enumerate(table.schema):
-                if field.name not in _IMPERSONAL:
+                if field.name not in _NOT_PERSONAL:
                     empty = pa.scalar(None, field.type)
-                    table = table.set_column(index, field, pc.if_else(hit, empty, table.column(index)))
-            put(table)
-    age_s = archive.stat().st_mtime
-    os.utime(path, (age_s, age_s))
+                    table = table.set_column(index, field, pc.if_else(erased, empty, table.column(index)))
+            write_table(table)
+    modified_s = archive.stat().st_mtime
+    os.utime(path, (modified_s, modified_s))
 
 
-def _is(ids: Any, application_id: str) -> Any:
+def _matches(ids: Any, application_id: str) -> Any:
     return pc.fill_null(pc.equal(ids, application_id), False)
 
 
 def _features(batches: Iterator[Batch]) -> dict[str, Any]:
-    """Tell which features have values, and the type of each column, in the order in which they turn up."""
+    """Return the features that have values and the type of each column, in order of appearance."""
     kinds: dict[str, set[type]] = {}
     for batch in batches:
         for row in batch.rows:
@@ -168,23 +169,23 @@ def _writer(path: Path, schema: Any, secret: bytes | None) -> Iterator[Callable[
         try:
             yield writer.write_table
         except BaseException:
-            with suppress(OSError):  # the footer, to a disk that is full
+            with suppress(OSError):  # writing the footer to a full disk
                 writer.close()
             raise
         writer.close()
 
 
 @contextmanager
-def _opened(archive: Path, keys: LogKeys) -> Iterator[tuple[Any, bytes | None]]:
-    """Open an archive, with the key that it takes."""
+def _open_archive(archive: Path, keys: LogKeys) -> Iterator[tuple[Any, bytes | None]]:
+    """Open an archive; yield the file and the key that decrypts it, None for a plain one."""
     with archive.open("rb") as file:
-        if file.read(4) != b"PARE":  # the mark of a file whose footer is encrypted
+        if file.read(4) != b"PARE":  # the magic bytes of a file with an encrypted footer
             yield pq.ParquetFile(file), None
             return
         for secret in keys.secrets:
             try:
                 opened = pq.ParquetFile(file, decryption_properties=pe.create_decryption_properties(secret))
-            except OSError:  # the wrong key, as pyarrow says it
+            except OSError:  # how pyarrow reports a wrong key
                 continue
             yield opened, secret
             return

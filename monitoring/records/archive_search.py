@@ -1,11 +1,11 @@
-"""`python -m monitoring.records.archive_search`: the newest archived decision on one `application_id`.
+"""`python -m monitoring.records.archive_search`: finds the newest archived decision on one `application_id`.
 
-Owns: this process's input, output and exit code. Leaves to others: reading an archive (archive), the decisions that
-are not archived yet and who asks (lookup).
+Owns: input, output and exit code of this process. Leaves to others: reading an archive (archive), decisions that are
+not archived yet, and starting this process (lookup).
 
-A process of its own, because pyarrow costs 0.25 s and 100 MB and would stay in the process that asks. The id comes as
-JSON on standard input, because every user of the machine can read a command line. The answer is JSON on standard
-output: the decision, or null.
+A separate process, because pyarrow takes 0.25 s and 100 MB, which would stay in the worker. The id is read as JSON from
+standard input, because every user of the machine can read a command line. The decision, or null, is written as JSON to
+standard output.
 """
 
 import os
@@ -22,7 +22,7 @@ from monitoring.records.segments import archives
 
 
 def main() -> int:
-    """Search every archive of the configured directory; returns the exit code."""
+    """Search every archive of the configured directory; return the exit code."""
     from monitoring.records import archive
 
     application_id = msgspec.json.decode(sys.stdin.buffer.read(), type=str)

@@ -1,18 +1,18 @@
-"""How far the log has been profiled, and the commit that moves it: each row in the profiles exactly once.
+"""How far the log has been profiled, and the commit that puts each row into the profiles exactly once.
 
-Owns: `profiles/checkpoint.json`, and how new profile files take effect together with it. Leaves to others: what
-is in those files (profiles), who may commit (lock), syncing (durable).
+Owns: `profiles/checkpoint.json`, and how new profile files take effect together with it. Leaves to others: the content
+of those files (profiles), who may commit (locks), syncing (durable).
 
-A commit of generation g, and what a kill after each step leaves:
+A commit of generation g, and the state after a kill at each step:
 
-    1. prepare   `<window>.<g>.next` beside each `<window>.bin`   the checkpoint says g-1: leftovers, deleted
-    2. commit    checkpoint.json of generation g, by one rename   the commit point: .next files of g are valid
-    3. publish   each `.next` renamed over its `.bin`             those not yet renamed are renamed by `recover`
+    1. prepare   write `<window>.<g>.next` beside each `<window>.bin`   the checkpoint says g-1: `recover` deletes them
+    2. commit    rename checkpoint.json of generation g into place      the commit point: the .next files of g are valid
+    3. publish   rename each `.next` over its `.bin`                    `recover` renames the remaining ones
 
-The generation is in the name: a leftover of a commit that never was cannot pass for a file of the last one.
-A file holds all rows of its profile, so a reader of `*.bin` sees each row once or, between 2 and 3, not yet.
-Files and folders are synced in that order, which makes losing the machine's power harmless as well, as far as
-the file system keeps its promises; but the log itself is not synced (decision_log).
+The file name holds the generation, so a leftover of an aborted commit cannot be mistaken for a file of the next one. A
+file holds all rows of its profile, so a reader of `*.bin` sees each row once or, between steps 2 and 3, not yet. Files
+and folders are synced in this order, so a power failure is as harmless as a kill, provided that the file system keeps
+its promises. The log itself is not synced (decision_log).
 """
 
 from collections.abc import Collection, Mapping
@@ -28,9 +28,9 @@ class Position(msgspec.Struct, frozen=True):
     """How far one segment has been profiled.
 
     Attributes:
-        offset: bytes done.
-        sequence: rows that were logged up to there; more than `rows` where damage has swallowed some.
-        rows: rows that were read and are in the profiles.
+        offset: number of bytes profiled.
+        sequence: number of rows logged up to there; more than `rows` if damaged lines have lost some.
+        rows: number of rows that were read and are in the profiles.
     """
 
     offset: int = 0
@@ -38,7 +38,7 @@ class Position(msgspec.Struct, frozen=True):
     rows: int = 0
 
     def after(self, row_range: RowRange, offset: int) -> "Position":
-        """Move behind a batch that ends at byte `offset`.
+        """Return the position after a batch that ends at byte `offset`.
 
         >>> Position(100, 5, 5).after(RowRange(sequence=7, rows=2), 300)
         Position(offset=300, sequence=9, rows=7)
@@ -47,56 +47,56 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """The position in every segment ever profiled, deleted ones too: one that is restored must not count twice."""
+    """The position in every segment ever profiled, deleted ones included, so that a restored one counts once."""
 
     generation: int = 0
     segments: dict[str, Position] = {}
 
     @property
     def rows(self) -> int:
-        """Count the rows in the committed profiles."""
+        """The number of rows in the committed profiles."""
         return sum(position.rows for position in self.segments.values())
 
     def position(self, segment: Path) -> Position:
-        """Tell how far `segment` has been profiled."""
+        """Return how far `segment` has been profiled."""
         return self.segments.get(segment.name, Position())
 
     def next(self, positions: Mapping[str, Position]) -> "Checkpoint":
-        """Give the checkpoint of the following generation, with these positions moved."""
+        """Return the checkpoint of the next generation, with these positions updated."""
         return Checkpoint(self.generation + 1, {**self.segments, **positions})
 
 
 class CheckpointError(Exception):
-    """There are profiles, but nothing that says which rows are in them; going on would count rows twice."""
+    """Profiles exist, but no record of which rows they hold; continuing would count rows twice."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(
-            f"{path}: {problem}; move {path.parent} away, and the profiles are made again from what is left of the log"
+            f"{path}: {problem}; move {path.parent} away to have the profiles rebuilt from the remaining log"
         )
 
 
 def profiles_directory(directory: Path) -> Path:
-    """Tell where the profiles of the records in `directory` lie."""
+    """Return the folder of the profiles of the records in `directory`."""
     return directory / "profiles"
 
 
 def load(profiles: Path) -> Checkpoint:
-    """Read the checkpoint of a folder of profiles; an empty one when nothing was profiled yet."""
+    """Read the checkpoint of a folder of profiles; return an empty one if nothing has been profiled."""
     path = profiles / "checkpoint.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
     except FileNotFoundError:
         if next(profiles.rglob("*.bin"), None) is None:
             return Checkpoint()
-        if path.exists():  # the first commit ever came in between
+        if path.exists():  # the first commit happened meanwhile
             return load(profiles)
-        raise CheckpointError(path, "no such file, though there are profiles") from None
+        raise CheckpointError(path, "no such file, although profiles exist") from None
     except msgspec.DecodeError as error:
-        raise CheckpointError(path, f"cannot be read ({error})") from None
+        raise CheckpointError(path, f"cannot be decoded ({error})") from None
 
 
 def prepare(files: Mapping[Path, bytes], generation: int) -> None:
-    """Write the new content of each profile beside it."""
+    """Write the new content of each profile beside its file."""
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write(_next_path(path, generation), content)
@@ -104,7 +104,7 @@ def prepare(files: Mapping[Path, bytes], generation: int) -> None:
 
 
 def commit(profiles: Path, checkpoint: Checkpoint) -> None:
-    """Make `checkpoint`, and with it the prepared files of its generation, the truth."""
+    """Make `checkpoint` and the prepared files of its generation valid."""
     temporary = profiles / "checkpoint.json.next"
     write(temporary, msgspec.json.format(msgspec.json.encode(checkpoint), indent=1))
     temporary.replace(profiles / "checkpoint.json")
@@ -112,19 +112,19 @@ def commit(profiles: Path, checkpoint: Checkpoint) -> None:
 
 
 def publish(files: Collection[Path], generation: int) -> None:
-    """Put the prepared files of a committed generation in the places of the old ones."""
+    """Replace the old files with the prepared files of a committed generation."""
     for path in files:
         _next_path(path, generation).replace(path)
     sync_folders(files)
 
 
 def unpublished(profiles: Path, generation: int) -> list[Path]:
-    """List the profiles whose committed content is not in place yet."""
+    """Return the profiles whose committed content is not published yet."""
     return [path.with_name(path.name.split(".")[0] + ".bin") for path in profiles.rglob(f"*.{generation}.next")]
 
 
 def recover(profiles: Path, generation: int) -> None:
-    """Finish the commit of `generation` if it was cut short, and delete what one after it has left."""
+    """Finish an interrupted commit of `generation`, and delete the leftovers of a later one."""
     publish(unpublished(profiles, generation), generation)
     for leftover in profiles.rglob("*.next"):
         leftover.unlink()

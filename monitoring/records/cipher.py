@@ -1,20 +1,20 @@
-r"""The decision log at rest: how a line of a segment is written and read, in plain or under a key.
+r"""Encryption of the decision log at rest, line by line.
 
-Owns: the form of an encrypted line. Leaves to others: the JSON inside and the plain line (records), where keys come
-from (keys), files (decision_log, segments).
+Owns: the format of an encrypted line. Leaves to others: the JSON inside and the plain line (lines), where keys come
+from (log_keys), files (decision_log, segments).
 
     e3b0c442 {"sequence":0,"time":...}\n
     9ae0daaf aes256gcm 5d41402a 0 3 kYq3...\n
              ^         ^        ^ ^ ^ base64 of nonce (96 bits, random), ciphertext, tag
              |         |        | rows
              |         |        sequence
-             |         which key, a digest
+             |         id of the key, a digest
              algorithm
 
-How many rows a line has is no secret, so they can be counted without the key. AES-GCM binds that and the segment's
-name to what is encrypted, so a line that is moved, copied or changed is a damaged one. Each segment has a key of its
-own, made from the given one by HKDF: random nonces are safe for 2^32 messages a key (NIST SP 800-38D), and one key for
-all would reach that in a month. `cryptography` is imported when there is a key.
+The number of rows is not encrypted, so they can be counted without the key. AES-GCM authenticates it together with the
+name of the segment, so a line that is moved, copied or changed counts as damaged. Each segment has its own key, derived
+from the given one with HKDF: random nonces are safe for 2^32 messages per key (NIST SP 800-38D), which a single key
+would reach within a month. `cryptography` is imported only if there is a key.
 """
 
 import binascii
@@ -28,29 +28,29 @@ from monitoring.records.lines import Batch, RowRange, decode_batch, decode_line,
 
 LOG_KEY_VARIABLE = "SCORER_LOG_KEY"
 KEY_BYTES = 32
-_MARK = b" aes256gcm "
-_CHECKSUM_BYTES = 8  # as of a plain line
+_MARKER = b" aes256gcm "
+_CHECKSUM_BYTES = 8  # as in a plain line
 _NONCE_BYTES = 12
 
 
-class KeyMissing(Exception):  # noqa: N818 - a state that passes
-    """Something is encrypted with a key that this process was not given.
+class KeyMissing(Exception):  # noqa: N818 - a state that ends when the key is given
+    """A file is encrypted with a key that this process was not given.
 
     Args:
         name: of the file.
-        key_id: of the key it wants, as far as that is known.
+        key_id: of the missing key; empty if unknown.
     """
 
     def __init__(self, name: str, key_id: str = "") -> None:
         which = f"the key {key_id}, which" if key_id else "a key that"
         super().__init__(
             f"{name} is encrypted with {which} is not in {LOG_KEY_VARIABLE}; "
-            f"put it there, after the present key and a comma if there is one"
+            f"add it there, after the current key and a comma if there is one"
         )
 
 
 class EncryptedLine(NamedTuple):
-    """An encrypted line, taken apart."""
+    """The parts of an encrypted line."""
 
     key_id: str
     row_range: RowRange
@@ -58,7 +58,7 @@ class EncryptedLine(NamedTuple):
 
 
 def key_id(secret: bytes) -> str:
-    """Name a key, without telling anything of it.
+    """Return the id of a key, which reveals nothing about the key.
 
     >>> key_id(bytes(32))
     '2c9e4bb3'
@@ -67,11 +67,11 @@ def key_id(secret: bytes) -> str:
 
 
 class SegmentCipher:
-    """One key's way to write and read the lines of one segment.
+    """Encrypts and decrypts the lines of one segment with one key.
 
     Args:
-        secret: of 32 bytes.
-        segment: its file's name.
+        secret: the key, 32 bytes.
+        segment: file name of the segment.
     """
 
     def __init__(self, secret: bytes, segment: str) -> None:
@@ -82,40 +82,41 @@ class SegmentCipher:
         self._name = segment.encode()
         derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"decision log " + self._name)
         self._aes = AESGCM(derive.derive(secret))
-        self._head = _MARK[1:] + key_id(secret).encode()
+        self._head = _MARKER[1:] + key_id(secret).encode()
 
     def encode(self, batch: Batch) -> bytes:
-        """Write a batch as one line."""
+        """Encode and encrypt a batch as one line."""
         return self.encrypt(RowRange(batch.sequence, len(batch.rows)), encode_batch(batch))
 
     def encrypt(self, row_range: RowRange, payload: bytes) -> bytes:
-        """Write the JSON of a batch as one line; equally long JSON of the same row_range makes equally long lines."""
+        """Encrypt the JSON of a batch as one line; JSON of equal length and row range gives lines of equal length."""
         nonce = os.urandom(_NONCE_BYTES)
-        # The 12 bytes of the nonce are 16 digits without padding, so what follows may be encoded apart; each copy of a
-        # large batch that is saved here is some 10 us.
+        # The 12 bytes of the nonce are 16 base64 digits without padding, so the rest can be encoded separately. Each
+        # copy of a large batch that this avoids takes about 10 us.
         head = b"%b %d %d %b" % (self._head, *row_range, binascii.b2a_base64(nonce, newline=False))
-        content = binascii.b2a_base64(self._aes.encrypt(nonce, payload, self._bound(row_range)), newline=False)
+        ciphertext = self._aes.encrypt(nonce, payload, self._associated_data(row_range))
+        content = binascii.b2a_base64(ciphertext, newline=False)
         return b"%08x %b%b\n" % (zlib.crc32(content, zlib.crc32(head)), head, content)
 
     def decrypt(self, encrypted: EncryptedLine) -> bytes | None:
-        """Give the JSON back; None when it is not what this key has sealed here."""
+        """Return the JSON; None if it was not encrypted with this key for this place."""
         from cryptography.exceptions import InvalidTag
 
         nonce, ciphertext = encrypted.content[:_NONCE_BYTES], encrypted.content[_NONCE_BYTES:]
         try:
-            return self._aes.decrypt(nonce, ciphertext, self._bound(encrypted.row_range))
-        except (InvalidTag, ValueError):  # ValueError: the nonce is cut short
+            return self._aes.decrypt(nonce, ciphertext, self._associated_data(encrypted.row_range))
+        except (InvalidTag, ValueError):  # ValueError: the nonce is incomplete
             return None
 
-    def _bound(self, row_range: RowRange) -> bytes:
+    def _associated_data(self, row_range: RowRange) -> bytes:
         return b"%b %d %d" % (self._name, *row_range)
 
 
 class SegmentLines:
-    """Reads the lines of one segment, plain and encrypted ones.
+    """Reads the lines of one segment, plain or encrypted.
 
     Attributes:
-        undecryptable_rows: rows of which `row_range` knows only that their line is whole, for want of the key.
+        undecryptable_rows: number of rows in lines that `row_range` found complete but had no key to check.
     """
 
     def __init__(self, segment: str, secrets: Mapping[str, bytes]) -> None:
@@ -124,10 +125,10 @@ class SegmentLines:
         self.undecryptable_rows = 0
 
     def batch(self, line: bytes) -> Batch | None:
-        """Read a line; None when it is cut short, damaged, or no batch.
+        """Decode a line; return None if it is incomplete, damaged or not a batch.
 
         Raises:
-            KeyMissing: it is sealed with another key.
+            KeyMissing: it is encrypted with another key.
         """
         if not is_encrypted(line):
             return decode_line(line)
@@ -135,7 +136,7 @@ class SegmentLines:
         return None if payload is None else decode_batch(payload)
 
     def row_range(self, line: bytes) -> RowRange | None:
-        """Read only which rows a line holds, and, as far as the key is there, whether it can be opened."""
+        """Decode only which rows a line holds; if the key is there, also check that the line can be decrypted."""
         if not is_encrypted(line):
             return decode_row_range(line)
         encrypted = _parse_encrypted(line)
@@ -147,10 +148,10 @@ class SegmentLines:
         return None if self._cipher(encrypted.key_id).decrypt(encrypted) is None else encrypted.row_range
 
     def payload(self, line: bytes) -> bytes | None:
-        """Give the JSON of a line; None when it is cut short or damaged.
+        """Return the JSON of a line; None if it is incomplete or damaged.
 
         Raises:
-            KeyMissing: it is sealed with another key.
+            KeyMissing: it is encrypted with another key.
         """
         if not is_encrypted(line):
             return None if decode_row_range(line) is None else line[_CHECKSUM_BYTES + 1 : -1]
@@ -158,7 +159,7 @@ class SegmentLines:
         return None if encrypted is None else self._cipher(encrypted.key_id).decrypt(encrypted)
 
     def rewritten(self, line: bytes, payload: bytes) -> bytes:
-        """Give `line` with another JSON of the same length and row_range, in the same form and with the same key."""
+        """Return `line` with other JSON of the same length and row range, in the same format and under the same key."""
         if not is_encrypted(line):
             return b"%08x %b\n" % (zlib.crc32(payload), payload)
         encrypted: Any = _parse_encrypted(line)
@@ -173,17 +174,17 @@ class SegmentLines:
 
 
 def is_encrypted(line: bytes) -> bool:
-    """Whether a line is an encrypted one."""
-    return line.startswith(_MARK, _CHECKSUM_BYTES)
+    """Return whether a line is encrypted."""
+    return line.startswith(_MARKER, _CHECKSUM_BYTES)
 
 
 def _parse_encrypted(line: bytes) -> EncryptedLine | None:
-    """Give the parts of a whole line with the right checksum."""
+    """Return the parts of a line that is complete and has the right checksum, otherwise None."""
     body = line[_CHECKSUM_BYTES + 1 : -1]
     if line[-1:] != b"\n" or line[:_CHECKSUM_BYTES] != b"%08x" % zlib.crc32(body):
         return None
     try:
         _, name, sequence, rows, content = body.split(b" ")
         return EncryptedLine(name.decode(), RowRange(int(sequence), int(rows)), binascii.a2b_base64(content))
-    except ValueError:  # binascii.Error is one
+    except ValueError:  # includes binascii.Error
         return None

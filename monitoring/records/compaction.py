@@ -1,10 +1,11 @@
-"""Segments into archives: what is closed and wholly profiled becomes Parquet, and its segment is deleted.
+"""Compaction: closed and fully profiled segments become Parquet archives and are deleted.
 
-Owns: which segments, and the order that a kill cannot harm. Leaves to others: Parquet (archive), being alone (upkeep).
+Owns: which segments are archived, and an order of steps that survives a kill. Leaves to others: Parquet (archive),
+mutual exclusion (upkeep).
 
-    1. `<name>.parquet.next`, synced      a kill leaves a leftover, deleted by the next run
-    2. renamed to `<name>.parquet`        a kill leaves both: the next run makes the same archive again
-    3. the segment is deleted             its rows keep counting, by the profiler's checkpoint
+    1. write `<name>.parquet.next`, synced   after a kill the next run deletes it
+    2. rename it to `<name>.parquet`         after a kill both files exist; the next run writes the same archive again
+    3. delete the segment                    its rows still count, by the profiler's checkpoint
 """
 
 from pathlib import Path
@@ -18,14 +19,14 @@ from monitoring.records.segments import archive_path, is_closed, next_path, read
 
 
 class Compaction(NamedTuple):
-    """What a run has done, in segments and rows, and how many segments it has left.
+    """What one run has archived and skipped.
 
     Attributes:
-        segments: that were archived.
-        rows: in them.
-        written: segments that are still being written.
-        pending: segments with rows that are in no profile yet.
-        damaged: segments of which not every row that was profiled can be read any more; they are kept.
+        segments: number of archived segments.
+        rows: number of rows in them.
+        still_open: number of skipped segments that are still being written.
+        pending: number of skipped segments with rows that are not profiled yet.
+        damaged: number of skipped segments in which some profiled rows cannot be read any more.
     """
 
     segments: int = 0
@@ -36,16 +37,16 @@ class Compaction(NamedTuple):
 
 
 def compact(directory: Path, keys: LogKeys = NO_KEYS, plain: bool = False) -> Compaction:
-    """Archive what can be; only for the holder of the lock, after `recover` (journal).
+    """Archive every segment that is ready; call it under `exclusive_upkeep`.
 
     Args:
-        directory: where records lie.
+        directory: that holds the records.
         keys: to read segments with; the first one encrypts the archives.
-        plain: write plain Parquet although there are keys.
+        plain: write plain Parquet even if there are keys.
 
     Raises:
         KeyMissing: a segment is encrypted with another key.
-        OSError: the disk is full; what has been archived is whole, and everything else is as it was.
+        OSError: the disk is full; finished archives are complete, and everything else is unchanged.
     """
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     secret = None if plain or not keys else keys.secrets[0]
@@ -65,13 +66,13 @@ def compact(directory: Path, keys: LogKeys = NO_KEYS, plain: bool = False) -> Co
 
 
 def is_profiled(segment: Path, done: Checkpoint, keys: LogKeys) -> bool:
-    """Whether every row that can be read in a closed segment is in a committed profile."""
+    """Return whether every readable row of a closed segment is in a committed profile."""
     lines = keys.lines(segment.name)
     return next(read_lines(segment, done.position(segment).offset, lines.row_range), None) is None
 
 
 def _archive(directory: Path, segment: Path, rows: int, keys: LogKeys, secret: bytes | None) -> int | None:
-    """Archive one segment that holds so many rows; None, and nothing done, when they are not there."""
+    """Archive one segment of `rows` rows and return their number; change nothing and return None if some are lost."""
     from monitoring.records import archive
 
     path = archive_path(directory, segment)

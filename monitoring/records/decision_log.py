@@ -1,11 +1,11 @@
-"""The decision log of one service process: every scored row, on its way to disk before its answer leaves.
+"""The decision log of one service process: every scored row is written before its response is sent.
 
-Owns: appending, and staying right when the disk does not. Leaves to others: the bytes of a line (records, cipher),
-reading (segments). Personal data lies here and nowhere else, so files are 0600 and their folder 0700.
+Owns: appending, and a consistent log when the disk fails. Leaves to others: the bytes of a line (lines, cipher),
+reading (segments). The log holds personal data, so its files have mode 0600 and its folder 0700.
 
-One `os.write` on an O_APPEND descriptor a batch: once it has returned, the page cache has the rows, and they
-outlive this process whatever happens to it. There is no fsync: losing the machine's power may lose the last
-seconds, at 20,000 rows/s the price of anything safer would be the service.
+One `os.write` per batch, to an O_APPEND descriptor: when it returns, the rows are in the page cache and survive any end
+of this process. There is no fsync, so a power failure may lose the last seconds; at 20,000 rows/s anything safer would
+cost the service its speed.
 """
 
 import errno
@@ -24,43 +24,43 @@ from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import segment_path
 
 
-class LogUnavailable(Exception):  # noqa: N818 - a state of the log that passes
-    """The rows are not in the log, so they must not be answered; the caller may try again later.
+class LogUnavailable(Exception):  # noqa: N818 - a temporary state of the log
+    """The rows are not in the log, so they must not be answered; the caller may retry later.
 
     Args:
         folder: of the log.
-        error: what the operating system said.
+        error: from the operating system.
     """
 
     def __init__(self, folder: Path, error: OSError) -> None:
-        super().__init__(f"{folder}: cannot be written ({error.strerror or error}); give it room and rights")
+        super().__init__(f"{folder}: cannot be written ({error.strerror or error}); check free space and permissions")
 
 
 def check_place(directory: Path) -> None:
-    """Raise `LogUnavailable` where no log can ever be made: something is in the way, or it is not ours to write."""
+    """Raise `LogUnavailable` if no log can be created: the path is taken by a file, or not writable."""
     place = (directory / "decisions").absolute()
     while not place.exists():
         if place.is_symlink():
             break
         place = place.parent
     if not place.is_dir():
-        raise LogUnavailable(directory / "decisions", NotADirectoryError(errno.ENOTDIR, f"{place} is no directory"))
+        raise LogUnavailable(directory / "decisions", NotADirectoryError(errno.ENOTDIR, f"{place} is not a directory"))
     if not os.access(place, os.W_OK | os.X_OK):
         raise LogUnavailable(directory / "decisions", PermissionError(errno.EACCES, f"{place} is not writable"))
 
 
 class DecisionLog:
-    """Append-only log of one process; threads may share it, forked children must not.
+    """Appends to the log for one process; threads may share it, forked children must not.
 
     Args:
-        directory: where records lie; the log is its folder `decisions`.
-        segment_bytes: a segment that has reached this length is followed by a new one.
-        segment_s: so is one of this age in seconds, at the next batch.
-        keys: what segments are encrypted with.
-        begin: whether to begin a segment now, or with the first batch.
+        directory: that holds the records; the log is its folder `decisions`.
+        segment_bytes: length at which the next batch starts a new segment.
+        segment_s: age in seconds at which the next batch starts a new segment.
+        keys: to encrypt segments with.
+        begin: whether to start the first segment now instead of at the first batch.
 
     Raises:
-        LogUnavailable: the folder cannot be made or written, found out at start if `begin` says so.
+        LogUnavailable: `begin` is set, and the folder cannot be created or written.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class DecisionLog:
         self._segment_bytes = segment_bytes
         self._segment_s = segment_s
         self._keys = keys
-        self._encode: Callable[[Batch], bytes] = keys.encoder("")  # imports now what the first batch would wait for
+        self._encode: Callable[[Batch], bytes] = keys.encoder("")  # imports `cryptography` now, not at the first batch
         self._lock = threading.Lock()
         self._descriptor = -1
         self._path = Path()
-        self._sequence = 0  # rows in the segment
-        self._end = 0  # bytes in the segment, all of them good
-        self._expires_s = math.inf  # by time.monotonic, which nobody sets back
+        self._sequence = 0  # number of rows in the segment
+        self._end = 0  # length of the segment in bytes, without a torn line
+        self._expires_s = math.inf  # by time.monotonic, which cannot be set back
         try:
             if begin:
                 self._open()
@@ -90,11 +90,11 @@ class DecisionLog:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a segment to write to."""
+        """Whether there is an open segment to write to."""
         return self._descriptor >= 0
 
     def probe(self) -> bool:
-        """Whether a file can be made and written where the log lies."""
+        """Return whether a file can be created and written in the folder of the log."""
         folder = self._directory / "decisions"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -106,14 +106,14 @@ class DecisionLog:
         return True
 
     def append(self, model: str, rows: Sequence[Row]) -> None:
-        """Log one batch; when this returns the rows may be answered, when it raises the log is as before.
+        """Log one batch. After it returns the rows may be answered; if it raises, the log is unchanged.
 
         Args:
             model: `<name>:<version>` that scored the rows.
-            rows: of one call of the model, their applicants of one type; none is no line.
+            rows: of one model call, with applicants of one type; without rows nothing is written.
 
         Raises:
-            LogUnavailable: disk full, read-only, gone.
+            LogUnavailable: the disk is full, read-only or gone.
         """
         if not rows:
             return
@@ -126,13 +126,13 @@ class DecisionLog:
                 line = self._encode(Batch(self._sequence, datetime.now(UTC), model, rows))
                 self._write(line)
             except OSError as error:
-                self._undo()
+                self._roll_back()
                 raise LogUnavailable(self._directory / "decisions", error) from error
             self._sequence += len(rows)
             self._end += len(line)
 
     def close(self) -> None:
-        """Close the segment, and remove it if nothing was ever written to it."""
+        """Close the segment, and remove it if it is empty."""
         with self._lock:
             self._close()
 
@@ -149,7 +149,7 @@ class DecisionLog:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells that it is being written (segments)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # marks it as being written (segments)
         except OSError:
             self._close()
             raise
@@ -159,17 +159,17 @@ class DecisionLog:
 
     def _write(self, line: bytes) -> None:
         if os.write(self._descriptor, line) != len(line):
-            raise OSError(errno.ENOSPC, "only a part was written")
+            raise OSError(errno.ENOSPC, "incomplete write")
 
     def _usable(self) -> bool:
-        """Tell whether the segment has room and time, a name, and is as this process left it: one fstat, 0.5 us."""
+        """Return whether the segment takes more, still exists and is unchanged by others: one fstat, 0.5 us."""
         if self._descriptor < 0 or self._end >= self._segment_bytes or time.monotonic() >= self._expires_s:
             return False
         now = os.fstat(self._descriptor)
         return now.st_nlink > 0 and now.st_size == self._end
 
-    def _undo(self) -> None:
-        """Cut a half-written line off; where even that fails the torn line stays, and the segment with it is left."""
+    def _roll_back(self) -> None:
+        """Truncate an incomplete line; if that fails too, leave the torn line and start a new segment next time."""
         if self._descriptor >= 0:
             try:
                 os.ftruncate(self._descriptor, self._end)

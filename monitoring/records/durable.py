@@ -1,6 +1,6 @@
-"""Files that are on the disk when a function returns, for those whose loss would break the counting.
+"""Files that are on disk when the function returns, for files whose loss would break the counts.
 
-Owns: syncing. Leaves to others: what is written, and in which order (checkpoint, compaction, erasure).
+Owns: syncing. Leaves to others: what is written, and in which order (checkpoint, archive, erasure_journal).
 """
 
 import os
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-PRIVATE = 0o600  # of files with personal data
+PRIVATE = 0o600  # mode of files with personal data
 
 
 def write(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Write and sync a whole file; its name is safe after `sync_folders`."""
+    """Write and sync a whole file; call `sync_folders` to sync its name."""
     with create(path, mode) as file:
         file.write(content)
 
 
 @contextmanager
 def create(path: Path, mode: int) -> Iterator[IO[bytes]]:
-    """Open an empty file that is synced at the end, unless that is an error."""
+    """Create or truncate a file, and sync it when the block ends without an error."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         yield file
         file.flush()
@@ -28,7 +28,7 @@ def create(path: Path, mode: int) -> Iterator[IO[bytes]]:
 
 
 def sync_folders(files: Iterable[Path]) -> None:
-    """Sync the folders of these files, and with that which of them exist under which name."""
+    """Sync the folders of these files, which makes creating, renaming and deleting them durable."""
     for folder in {path.parent for path in files}:
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,10 +1,10 @@
-"""Erasure: an applicant's rows lose id and values, wherever they lie; everything that is counted stays.
+"""Erasure: removes an applicant's id and values from every row in segments and archives; all counts stay.
 
-Owns: finding the rows, and what is left of them: time, model, protocol, probability, decision. Leaves to others: doing
-it so that a kill cannot harm (journal), Parquet (archive), being alone (upkeep).
+Owns: finding the rows, and what remains of them: time, model, protocol, probability, decision. Leaves to others: making
+the change safe against a kill (erasure_journal), Parquet (archive), mutual exclusion (upkeep).
 
-Only rows that have been profiled are erased, so that no reader is in the middle of a line that changes: let the
-profiler catch up first. Profiles hold no ids, and an applicant cannot be taken out of their counts.
+Only profiled rows are erased, so that no reader is inside a line that changes: let the profiler catch up first.
+Profiles hold no ids, and an applicant cannot be removed from their counts.
 """
 
 from datetime import UTC, datetime
@@ -19,13 +19,13 @@ from monitoring.records.erasure_journal import Edit, Journal
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import archives, is_closed, next_path, read_lines, segments, size_bytes
 
-MAX_EDIT_BYTES = 32 * 2**20  # of lines in one journal: bounds memory where an id stands in half of the log
+MAX_EDIT_BYTES = 32 * 2**20  # of lines in one journal: bounds memory if an id is in half of the log
 
 _NO_VALUES = msgspec.Raw(b"[]")
 
 
 class _RawBatch(msgspec.Struct):
-    """A batch of which everything but the applicants stays as the bytes that it is."""
+    """A batch in which everything but the list of rows keeps its bytes."""
 
     sequence: int
     time: msgspec.Raw
@@ -35,7 +35,7 @@ class _RawBatch(msgspec.Struct):
 
 
 class _RawRow(msgspec.Struct, array_like=True):
-    """A row of it."""
+    """A row in which everything keeps its bytes."""
 
     protocol: msgspec.Raw
     probability: msgspec.Raw
@@ -44,14 +44,14 @@ class _RawRow(msgspec.Struct, array_like=True):
 
 
 class Erasure(NamedTuple):
-    """How many rows were erased; `later` ones are not profiled yet, so they are still there."""
+    """The number of rows erased, and of `pending` rows, which are left because they are not profiled yet."""
 
     rows: int
     pending: int
 
 
 class Plan(NamedTuple):
-    """What is to be written down, None for nothing; `more` if some did not fit."""
+    """The journal to commit, None if nothing changes; `has_more` if some edits did not fit."""
 
     journal: Journal | None
     pending: int
@@ -60,17 +60,17 @@ class Plan(NamedTuple):
 
 class _Matches(NamedTuple):
     edits: list[Edit]
-    keys: set[tuple[str, int]]  # segment and number of each row
+    keys: set[tuple[str, int]]  # segment and sequence number of each row
     pending: int
     has_more: bool  # edits that did not fit
 
 
 def erase(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Erasure:
-    """Erase every profiled row of an applicant; only for the holder of the lock, after `recover`.
+    """Erase every profiled row of an applicant; call it under `exclusive_upkeep`.
 
     Raises:
-        KeyMissing: something is encrypted with another key; nothing was erased.
-        OSError: the disk is full; what was not erased still can be.
+        KeyMissing: a segment or an archive is encrypted with another key; nothing was erased.
+        OSError: the disk is full; the remaining rows can be erased later.
     """
     rows = 0
     while True:
@@ -89,22 +89,22 @@ def erase(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Eras
 
 
 def prepare(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Plan:
-    """Find the rows of an applicant, and write the archives that they are in anew, beside the old ones."""
-    found = _find(directory, application_id, keys)
+    """Find the rows of an applicant, and write a new version of their archives beside the old ones."""
+    found = _find_rows(directory, application_id, keys)
     changed, archived = _prepare_archives(directory, application_id, keys)
     if not found.edits and not changed:
         return Plan(None, found.pending, has_more=False)
-    number = len(found.keys | archived)  # a row may be in both, where a compaction was killed
+    number = len(found.keys | archived)  # after a killed compaction a row may be in both
     record = erasure_journal.make_record(application_id, number, datetime.now(UTC))
     return Plan(Journal(record, found.edits, changed), found.pending, found.has_more)
 
 
-def _find(directory: Path, application_id: str, keys: LogKeys) -> _Matches:
-    """Look through the segments; reads every line, and decodes those with these characters."""
+def _find_rows(directory: Path, application_id: str, keys: LogKeys) -> _Matches:
+    """Search the segments: read every line, and decode those that contain the text of the id."""
     done = checkpoint.load(checkpoint.profiles_directory(directory))
     found = _Matches([], set(), 0, False)
     needle = msgspec.json.encode(application_id)
-    size = later = 0
+    size = pending = 0
     for segment in segments(directory):
         lines = keys.lines(segment.name)
         offset, profiled = 0, done.position(segment).offset
@@ -115,49 +115,49 @@ def _find(directory: Path, application_id: str, keys: LogKeys) -> _Matches:
                 continue
             content, numbers = edited
             if end > profiled and numbers:
-                later += len(numbers)
+                pending += len(numbers)
                 continue
             found.edits.append(Edit(segment.name, start, content))
             found.keys.update((segment.name, number) for number in numbers)
             size += len(content)
             if size > MAX_EDIT_BYTES:
-                return found._replace(pending=later, has_more=True)
+                return found._replace(pending=pending, has_more=True)
         tail = _torn_tail(segment, offset)
         if needle in tail:
             found.edits.append(Edit(segment.name, offset, b" " * len(tail)))
-    return found._replace(pending=later)
+    return found._replace(pending=pending)
 
 
 def _erase_from_line(
     line: bytes, lines: SegmentLines, needle: bytes, application_id: str
 ) -> tuple[bytes, list[int]] | None:
-    """Give a line without an applicant, of the same length, and the numbers of its erased rows; None if not in it.
+    """Return a line of the same length without the applicant, and the numbers of its erased rows; None if no change.
 
-    A damaged line in which the id can be read becomes blanks.
+    A damaged line in which the id is readable is blanked.
     """
     payload = lines.payload(line)
     if needle not in (line if payload is None else payload):
         return None
-    sheet = None if payload is None else _read(payload)
-    if payload is None or sheet is None:
+    batch = None if payload is None else _decode(payload)
+    if payload is None or batch is None:
         return b" " * (len(line) - 1) + b"\n", []
     numbers = []
-    for index, raw in enumerate(sheet.rows):
+    for index, raw in enumerate(batch.rows):
         if needle in bytes(raw):
             row = msgspec.json.decode(raw, type=_RawRow)
-            values = dict(zip(sheet.fields, msgspec.json.decode(row.values), strict=False))
+            values = dict(zip(batch.fields, msgspec.json.decode(row.values), strict=False))
             if values.get("application_id") == application_id:
                 row.values = _NO_VALUES
-                sheet.rows[index] = msgspec.Raw(msgspec.json.encode(row))
-                numbers.append(sheet.sequence + index)
+                batch.rows[index] = msgspec.Raw(msgspec.json.encode(row))
+                numbers.append(batch.sequence + index)
     if not numbers:
         return None
-    if all(msgspec.json.decode(raw, type=_RawRow).values == _NO_VALUES for raw in sheet.rows):
-        sheet.fields = []  # which ones somebody brought tells of them too
-    return lines.rewritten(line, msgspec.json.encode(sheet).ljust(len(payload))), numbers
+    if all(msgspec.json.decode(raw, type=_RawRow).values == _NO_VALUES for raw in batch.rows):
+        batch.fields = []  # the names of the fields sent are personal data too
+    return lines.rewritten(line, msgspec.json.encode(batch).ljust(len(payload))), numbers
 
 
-def _read(payload: bytes) -> _RawBatch | None:
+def _decode(payload: bytes) -> _RawBatch | None:
     try:
         return msgspec.json.decode(payload, type=_RawBatch)
     except msgspec.DecodeError:
@@ -165,7 +165,7 @@ def _read(payload: bytes) -> _RawBatch | None:
 
 
 def _torn_tail(segment: Path, offset: int) -> bytes:
-    """Read what a writer that died has left behind the last line."""
+    """Return what a dead writer has left after the last complete line."""
     if size_bytes(segment) == offset or not is_closed(segment):
         return b""
     with segment.open("rb") as file:
@@ -174,16 +174,16 @@ def _torn_tail(segment: Path, offset: int) -> bytes:
 
 
 def _prepare_archives(directory: Path, application_id: str, keys: LogKeys) -> tuple[list[str], set[tuple[str, int]]]:
-    """Write the new content of each archive that changes beside it; gives their paths, and which rows that erases."""
+    """Write the new content of each archive that changes beside it; return their paths and the erased rows."""
     changed: list[str] = []
     numbers: set[tuple[str, int]] = set()
     paths = archives(directory)
     if paths:
         from monitoring.records import archive
     for path in paths:
-        hits = archive.find_rows(path, application_id, keys)
-        if hits:
+        rows = archive.find_rows(path, application_id, keys)
+        if rows:
             archive.write_erased(next_path(path), path, application_id, keys)
             changed.append(str(path.relative_to(directory)))
-            numbers |= hits
+            numbers |= rows
     return changed, numbers

@@ -1,16 +1,16 @@
-"""What an erasure is about to change, written down first, so that a kill leaves all of it or nothing.
+"""The write-ahead journal of an erasure, which makes it atomic: after a kill either all of it happens or nothing.
 
-Owns: `<directory>/erasure.journal`, and `<directory>/erasures.log`, the record of what was erased. Leaves to others:
-what is changed (erasure), being alone (upkeep).
+Owns: `<directory>/erasure.journal`, and `<directory>/erasures.log`, the record of past erasures. Leaves to others: what
+is changed (erasure), mutual exclusion (upkeep).
 
-    1. prepare   `<name>.parquet.next` beside each archive that changes   a kill leaves leftovers, deleted
-    2. commit    the journal, by one rename                               the commit point
-    3. apply     lines written over, archives renamed, record written     `recover` does all of it again
-    4. close     the journal is deleted
+    1. prepare   write `<name>.parquet.next` beside each archive that changes   after a kill `recover` deletes it
+    2. commit    rename the journal into place                                  the commit point
+    3. apply     overwrite lines, rename archives, write the record             after a kill `recover` repeats it all
+    4. close     delete the journal
 
-Lines are written over in place, by others of the same length, so a service may go on appending to that segment, and the
-sequence numbers, the checkpoint and every offset stay right. Where a kill cuts such a write short, the line is damaged
-until `recover`. The journal holds the new lines: of the person erased it says nothing, of others what the log says.
+Lines are overwritten in place by lines of the same length. A service can therefore keep appending to the segment, and
+sequence numbers, checkpoint and offsets stay valid. A kill during such a write leaves the line damaged until `recover`.
+The journal holds the new lines: nothing about the erased applicant, and of others what the log holds.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from monitoring.records.segments import next_path
 
 
 class Edit(msgspec.Struct, frozen=True):
-    """Bytes that take the place of as many others of a segment, from `offset` on."""
+    """Bytes that overwrite equally many bytes of a segment, starting at `offset`."""
 
     segment: str
     offset: int
@@ -35,14 +35,14 @@ class Edit(msgspec.Struct, frozen=True):
 
 
 class ErasureRecord(msgspec.Struct, frozen=True):
-    """That something was erased: the id is not kept, but who knows it can tell whether this was it (`matches`).
+    """The record of one erasure. It does not hold the id, but someone who knows the id can check it (`matches`).
 
     Attributes:
-        erasure: a random name.
-        time: in UTC.
-        rows: that were erased.
+        erasure: a random id of this erasure.
+        time: of the erasure, in UTC.
+        rows: number of rows erased.
         salt: random, hexadecimal.
-        digest: scrypt of the id with that salt, hexadecimal: 16 MB and 50 ms a guess.
+        digest: scrypt of the applicant's id with that salt, hexadecimal; each guess costs 16 MB and 50 ms.
     """
 
     erasure: str
@@ -52,12 +52,12 @@ class ErasureRecord(msgspec.Struct, frozen=True):
     digest: str
 
     def matches(self, application_id: str) -> bool:
-        """Whether this is the erasure of `application_id`."""
+        """Return whether this is the erasure of `application_id`."""
         return self.digest == digest(application_id, self.salt)
 
 
 class Journal(msgspec.Struct, frozen=True):
-    """One erasure, or one part of a large one; `archives` are paths below the directory of the records."""
+    """One erasure, or one part of a large one; `archives` are paths relative to the directory of the records."""
 
     record: ErasureRecord
     edits: list[Edit]
@@ -65,18 +65,18 @@ class Journal(msgspec.Struct, frozen=True):
 
 
 def make_record(application_id: str, rows: int, now: datetime) -> ErasureRecord:
-    """Make the record of an erasure."""
+    """Create the record of an erasure."""
     salt = secrets.token_hex(16)
     return ErasureRecord(secrets.token_hex(8), now, rows, salt, digest(application_id, salt))
 
 
 def digest(application_id: str, salt: str) -> str:
-    """Give the digest that a record keeps of an id."""
+    """Return the digest of an id that a record holds."""
     return hashlib.scrypt(application_id.encode(), salt=bytes.fromhex(salt), n=2**14, r=8, p=1).hex()
 
 
 def read_records(directory: Path) -> list[ErasureRecord]:
-    """Read what has been erased under `directory`, oldest first."""
+    """Read the records of past erasures under `directory`, oldest first."""
     path = directory / "erasures.log"
     if not path.exists():
         return []
@@ -84,7 +84,7 @@ def read_records(directory: Path) -> list[ErasureRecord]:
 
 
 def commit(directory: Path, journal: Journal) -> None:
-    """Make `journal` something that will be done."""
+    """Write `journal` durably; from here on the erasure will be applied."""
     temporary = directory / "erasure.journal.next"
     write(temporary, msgspec.json.encode(journal), PRIVATE)
     temporary.replace(journal_path(directory))
@@ -92,7 +92,10 @@ def commit(directory: Path, journal: Journal) -> None:
 
 
 def recover(directory: Path) -> int:
-    """Do what was committed, and delete what was not; returns how many rows that erases. For the holder of the lock."""
+    """Apply a committed journal and discard what was only prepared; return the number of rows erased.
+
+    The caller must hold the lock.
+    """
     rows = 0
     path = journal_path(directory)
     if path.exists():
@@ -106,13 +109,13 @@ def recover(directory: Path) -> int:
 
 
 def discard_prepared(directory: Path) -> None:
-    """Delete what was prepared and never committed, here and by compaction."""
+    """Delete what an erasure or a compaction has prepared and not committed."""
     for leftover in (*directory.glob("erasure*.next"), *(directory / "archive").glob("*/*.next")):
         leftover.unlink()
 
 
 def apply(directory: Path, journal: Journal) -> None:
-    """Do what a journal says; to do it again changes nothing."""
+    """Apply a journal; idempotent."""
     for segment, edits in groupby(journal.edits, key=lambda edit: edit.segment):
         _overwrite(directory / "decisions" / segment, list(edits))
     moved = []
@@ -126,12 +129,12 @@ def apply(directory: Path, journal: Journal) -> None:
 
 
 def journal_path(directory: Path) -> Path:
-    """Tell where the journal of an erasure lies while there is one."""
+    """Return the path of the journal, which exists only during an erasure."""
     return directory / "erasure.journal"
 
 
 def _overwrite(segment: Path, edits: list[Edit]) -> None:
-    """Write lines over others, synced; the segment stays as old as it is (retention). One that is gone is left."""
+    """Overwrite lines, synced, and keep the modification time (retention); ignore a deleted segment."""
     try:
         descriptor = os.open(segment, os.O_WRONLY)
     except FileNotFoundError:
@@ -147,11 +150,11 @@ def _overwrite(segment: Path, edits: list[Edit]) -> None:
 
 
 def _append_record(directory: Path, record: ErasureRecord) -> None:
-    """Add to the record of erasures, once."""
-    kept = read_records(directory)
-    if all(other.erasure != record.erasure for other in kept):
+    """Append a record to the log of erasures, unless it is there."""
+    existing = read_records(directory)
+    if record.erasure not in [other.erasure for other in existing]:
         path = directory / "erasures.log"
         temporary = path.with_suffix(".log.next")
-        write(temporary, b"".join(msgspec.json.encode(one) + b"\n" for one in [*kept, record]), PRIVATE)
+        write(temporary, b"".join(msgspec.json.encode(one) + b"\n" for one in [*existing, record]), PRIVATE)
         temporary.replace(path)
         sync_folders([path])

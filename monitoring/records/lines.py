@@ -1,12 +1,12 @@
-r"""One line of the decision log: a scored batch, its checksum in front.
+r"""One line of the decision log: a checksum and a scored batch.
 
-Owns: the types of a logged batch and their bytes. Leaves to others: files (decision_log, segments).
+Owns: the types and the bytes of a logged batch. Leaves to others: encryption (cipher), files (decision_log, segments).
 
     e3b0c442 {"sequence":0,"time":"2026-11-21T04:00:00.000001Z","model":"german_credit:1f",
               "fields":["a","b",...],"rows":[["http",0.12,"approve",[3,"x",...]],...]}\n
 
-all in one line. JSON escapes line feeds, so the one at the end is the only one, and a write that was cut short has
-none. The names of fields stand once in a line and not in each row: they were most of a log's bytes.
+all in one line. JSON escapes line feeds, so a line has exactly one, at its end, and an incomplete write has none. Field
+names are written once per line, not once per row, where they were most of the log's bytes.
 """
 
 import zlib
@@ -26,11 +26,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     """One scored applicant.
 
     Attributes:
-        protocol: the way it came in: `http`, `v2`, `grpc`.
-        probability: of the dataset's event, 0..1; null where the model gave NaN, which JSON cannot say.
+        protocol: of the request: `http`, `v2` or `grpc`.
+        probability: of the dataset's event, 0..1; None where the model returned NaN, which JSON cannot represent.
         decision: `approve` or `decline`.
-        applicant: what was sent, its `application_id` included: a struct of the schema when written, a dict when read.
-            A field that this one did not bring is null then if others of the batch did, and is not there otherwise.
+        applicant: the values sent, with the `application_id`: a struct of the schema when written, a dict when read. A
+            field that was not sent reads back as None if another row of the batch has it, and is absent otherwise.
     """
 
     protocol: str
@@ -40,11 +40,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
-    """The rows of one call of the model.
+    """The rows of one model call.
 
     Attributes:
-        sequence: rows that were logged before these in the same segment.
-        time: when they were logged, in UTC.
+        sequence: number of rows logged before these in the same segment.
+        time: of logging, in UTC.
         model: `<name>:<version>`.
         rows: at least one.
     """
@@ -56,21 +56,21 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
 
 
 class RowRange(NamedTuple):
-    """Which rows of its segment a line holds: `rows` of them, from number `sequence` on."""
+    """The rows of a segment that one line holds: `rows` rows, starting at number `sequence`."""
 
     sequence: int
     rows: int
 
 
 class _BatchOutline(msgspec.Struct, gc=False):
-    """A batch with its rows left as bytes: 0.3 us a row to read instead of 2."""
+    """A batch whose rows are not decoded, which costs 0.3 us per row instead of 2."""
 
     sequence: int
     fields: msgspec.Raw
     rows: list[msgspec.Raw]
 
 
-# A row as it is written: protocol, probability, decision, and values, of which one who was erased has none.
+# A row as it is written: protocol, probability, decision and values; an erased row has no values.
 _LoggedRow = tuple[str, float | None, str, Sequence[Any]]
 
 
@@ -85,9 +85,9 @@ class _LoggedBatch(msgspec.Struct, gc=False):
 
 
 def _encode_unset(value: Any) -> None:
-    """Write a field that only other rows of the batch brought."""
+    """Encode a field that only other rows of the batch have, as null."""
     if value is not UNSET:
-        raise TypeError(f"a {type(value).__name__} is no value of an applicant")
+        raise TypeError(f"an applicant cannot hold a {type(value).__name__}")
 
 
 _encode = msgspec.json.Encoder(enc_hook=_encode_unset).encode
@@ -96,18 +96,18 @@ _decode_outline = msgspec.json.Decoder(_BatchOutline).decode
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """Write a batch as JSON; its applicants are structs of one type."""
+    """Encode a batch as JSON; its applicants must be structs of one type."""
     applicants = [row.applicant for row in batch.rows]
-    fields, values_of = _present_fields(applicants)
+    fields, to_values = _present_fields(applicants)
     rows = [
         (row.protocol, row.probability, row.decision, values)
-        for row, values in zip(batch.rows, map(values_of, applicants), strict=True)
+        for row, values in zip(batch.rows, map(to_values, applicants), strict=True)
     ]
     return _encode(_LoggedBatch(batch.sequence, batch.time, batch.model, fields, rows))
 
 
 def decode_batch(payload: bytes) -> Batch | None:
-    """Read the JSON of a batch back; None when it is none."""
+    """Decode the JSON of a batch; return None if it is not one."""
     try:
         read = _decode_batch(payload)
     except msgspec.DecodeError:
@@ -120,42 +120,42 @@ def decode_batch(payload: bytes) -> Batch | None:
     return Batch(read.sequence, read.time, read.model, rows)
 
 
-class _FieldNames(NamedTuple):
-    """What a type of applicants brings."""
+class _ApplicantFields(NamedTuple):
+    """The fields of one type of applicant."""
 
-    names: dict[str, str]  # of every attribute, the name of its field
-    optional: tuple[str, ...]  # the attributes that may be unset
+    names: dict[str, str]  # attribute to field name
+    optional: tuple[str, ...]  # attributes that may be unset
 
 
 @cache
-def _field_names_of(kind: type[msgspec.Struct]) -> _FieldNames:
+def _applicant_fields(kind: type[msgspec.Struct]) -> _ApplicantFields:
     fields = msgspec.structs.fields(kind)
     optional = tuple(field.name for field in fields if field.default is UNSET)
-    return _FieldNames({field.name: field.encode_name for field in fields}, optional)
+    return _ApplicantFields({field.name: field.encode_name for field in fields}, optional)
 
 
 def _present_fields(applicants: Sequence[msgspec.Struct]) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
-    """The fields that at least one of these brought, and what takes the values of one."""
-    kind = _field_names_of(type(applicants[0]))
-    absent = [name for name in kind.optional if getattr(applicants[0], name) is UNSET]
+    """Return the fields that at least one applicant has, and a function from an applicant to their values."""
+    known = _applicant_fields(type(applicants[0]))
+    absent = [name for name in known.optional if getattr(applicants[0], name) is UNSET]
     if absent and len(applicants) > 1:
-        columns = zip(*map(_values_of(absent), applicants), strict=True)
+        columns = zip(*map(_value_getter(absent), applicants), strict=True)
         absent = [name for name, column in zip(absent, columns, strict=True) if column.count(UNSET) == len(column)]
     if not absent:
-        return list(kind.names.values()), msgspec.structs.astuple
-    names = {attribute: name for attribute, name in kind.names.items() if attribute not in absent}
-    return list(names.values()), _values_of(list(names))
+        return list(known.names.values()), msgspec.structs.astuple
+    names = {attribute: name for attribute, name in known.names.items() if attribute not in absent}
+    return list(names.values()), _value_getter(list(names))
 
 
-def _values_of(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """What takes the values of these attributes."""
+def _value_getter(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function from an applicant to the values of these attributes."""
     if len(attributes) > 1:
         return attrgetter(*attributes)
     return lambda applicant: tuple(getattr(applicant, attribute) for attribute in attributes)
 
 
 def encode_line(batch: Batch) -> bytes:
-    r"""Write a batch as one line.
+    r"""Encode a batch as one line.
 
     >>> from datetime import UTC
     >>> rows = [Row("v2", 0.5, "approve", msgspec.defstruct("Applicant", [("age", int)])(3))]
@@ -174,13 +174,13 @@ def encode_line(batch: Batch) -> bytes:
 
 
 def decode_line(line: bytes) -> Batch | None:
-    """Read a line back; None when it is cut short, damaged, or no batch."""
+    """Decode a line; return None if it is incomplete, damaged or not a batch."""
     payload = _payload(line)
     return None if payload is None else decode_batch(payload)
 
 
 def decode_row_range(line: bytes) -> RowRange | None:
-    """Read only which rows a line holds; None as in `decode_line`."""
+    """Decode only which rows a line holds; return None like `decode_line`."""
     payload = _payload(line)
     try:
         outline = None if payload is None else _decode_outline(payload)
@@ -190,7 +190,7 @@ def decode_row_range(line: bytes) -> RowRange | None:
 
 
 def _payload(line: bytes) -> bytes | None:
-    """Give the JSON of a whole line with the right checksum."""
+    """Return the JSON of a line that is complete and has the right checksum, otherwise None."""
     if line[-1:] != b"\n" or line[_CHECKSUM_BYTES : _CHECKSUM_BYTES + 1] != b" ":
         return None
     payload = line[_CHECKSUM_BYTES + 1 : -1]

@@ -1,7 +1,7 @@
-"""At most one profiler for a folder of profiles, and at most one that compacts, erases or deletes.
+"""Locks: at most one profiler per folder of profiles, and at most one process that compacts, erases or deletes.
 
-Owns: the lock files. Leaves to others: what is done under them. The kernel drops a lock with its process, however
-that ends, so nothing is ever stale.
+Owns: the lock files. Leaves to others: what is done under a lock. The kernel releases a lock when its process ends for
+any reason, so a lock is never stale.
 """
 
 import fcntl
@@ -13,14 +13,14 @@ from typing import Self
 
 
 class FileLock:
-    """A file that at most one process holds; its folder is made when it is missing."""
+    """A lock file that at most one process holds; creates its folder if that is missing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
 
     def acquire(self, timeout_s: float = 0.0) -> bool:
-        """Take the lock if it is free, or becomes so in time; True when this process holds it now."""
+        """Take the lock if it is free or becomes free within `timeout_s` seconds; return whether it is held."""
         deadline = time.monotonic() + timeout_s
         while not self._try() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -40,11 +40,11 @@ class FileLock:
 
     @property
     def held(self) -> bool:
-        """Whether this process has the lock; not any more once somebody deleted the folder underneath."""
+        """Whether this process holds the lock; False after the lock file was deleted."""
         return self._descriptor >= 0 and os.fstat(self._descriptor).st_nlink > 0
 
     def release(self) -> None:
-        """Let another have it."""
+        """Release the lock, if it is held."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -57,14 +57,14 @@ class FileLock:
 
 
 class ProfilerLock(FileLock):
-    """`<profiles>/profiler.lock`, held by the process that may commit."""
+    """`<profiles>/profiler.lock`; its holder may commit profiles."""
 
     def __init__(self, profiles: Path) -> None:
         super().__init__(profiles / "profiler.lock")
 
 
 class UpkeepLock(FileLock):
-    """`<directory>/upkeep.lock`, held by the process that may change or delete what has been logged."""
+    """`<directory>/upkeep.lock`; its holder may change or delete what has been logged."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory / "upkeep.lock")

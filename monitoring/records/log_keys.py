@@ -1,6 +1,7 @@
-"""The keys of the decision log: none for plain text, one, or several while an old one is still needed for reading.
+"""The keys of the decision log: none for a plain log, one, or several while old ones are still needed for reading.
 
-Owns: reading them from the environment, and which of them does what. Leaves to others: encrypting (cipher, archive).
+Owns: reading the keys from the environment, and which key is used for what. Leaves to others: encryption (cipher,
+archive).
 """
 
 import binascii
@@ -12,32 +13,32 @@ from monitoring.records.lines import Batch, encode_line
 
 
 class LogKeys:
-    """The keys of a log: the first writes, all of them read; with none everything is plain.
+    """The keys of a log: the first one encrypts, all of them decrypt; without keys the log is plain.
 
     Args:
-        secrets: of 32 bytes each.
+        secrets: keys of 32 bytes each.
     """
 
     def __init__(self, secrets: Sequence[bytes] = ()) -> None:
         self._secrets = {key_id(secret): secret for secret in secrets}
 
     def __bool__(self) -> bool:
-        """Whether there is a key to write with."""
+        """Return whether there is a key to encrypt with."""
         return bool(self._secrets)
 
     @property
     def secrets(self) -> list[bytes]:
-        """The keys themselves, for archives: the first one writes."""
+        """The keys themselves, for archives; the first one encrypts."""
         return list(self._secrets.values())
 
     def encoder(self, segment: str) -> Callable[[Batch], bytes]:
-        """Give what writes the lines of a new segment of this name."""
+        """Return the function that encodes the lines of a new segment of this name."""
         if not self._secrets:
             return encode_line
         return SegmentCipher(next(iter(self._secrets.values())), segment).encode
 
     def lines(self, segment: str) -> "SegmentLines":
-        """Give what reads the lines of the segment of this name."""
+        """Return the reader of the lines of the segment of this name."""
         return SegmentLines(segment, self._secrets)
 
 
@@ -45,10 +46,10 @@ NO_KEYS = LogKeys()
 
 
 def log_keys_from(environment: Mapping[str, str]) -> LogKeys:
-    """Read `SCORER_LOG_KEY`: base64 of 32 bytes, or several with commas between them; absent for a plain log.
+    """Read `SCORER_LOG_KEY`: base64 of 32 bytes, or several such keys separated by commas; unset for a plain log.
 
     Raises:
-        ConfigError: it is something else, an empty text included; says so without showing it.
+        ConfigError: the value is anything else, including empty; the message does not show it.
     """
     if LOG_KEY_VARIABLE not in environment:
         return NO_KEYS

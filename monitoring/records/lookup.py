@@ -1,12 +1,12 @@
-"""One decision of the past, by its `application_id`.
+"""Finds a past decision by its `application_id`.
 
-Owns which of several rows is the one, and how it is found. Leaves to others: where segments lie (segments), the bytes
-of a line (records), and what the decision is wanted for.
+Owns: which of several rows counts, and the order of the search. Leaves to others: where segments are (segments), the
+bytes of a line (lines), searching archives (archive_search), and what the decision is needed for.
 
-There is no index: the log is read, newest segment first, until the row is found. A plain line that does not hold the
-id's text is not decoded, so an id that is nowhere costs 1.1 s a gigabyte, or 0.3 us a row; encrypted ones are all
-decoded. Reading lets go of the interpreter every 8 kB, so other threads go on meanwhile. Archives are read last, by a
-process of its own: pyarrow would stay in this one, with 100 MB.
+There is no index: the log is read, newest segment first, until the row is found. A plain line that does not contain the
+text of the id is not decoded, so an unknown id costs 1.1 s per gigabyte, or 0.3 us per row; encrypted lines are all
+decoded. Reading releases the interpreter lock every 8 kB, so other threads run meanwhile. Archives are searched last,
+in a separate process.
 """
 
 import os
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class PastDecision(NamedTuple):
-    """A row of the log, with when and by which model it was decided."""
+    """A row of the log, with the time and the model of the decision."""
 
     time: datetime
     model: str
@@ -41,23 +41,23 @@ class PastDecision(NamedTuple):
 def find(
     directory: Path, application_id: str, deadline_s: float = float("inf"), keys: LogKeys = NO_KEYS
 ) -> PastDecision | None:
-    """The newest decision on `application_id`; None when the log has none, or has it no more.
+    """Return the newest decision on `application_id`; None if the log has none, or no longer has it.
 
     Args:
-        directory: where records lie.
+        directory: that holds the records.
         application_id: of the applicant.
-        deadline_s: by `time.monotonic`; beyond it the search is given up.
-        keys: of the log; where one is missing, what it keeps shut counts as not there.
+        deadline_s: time by `time.monotonic` at which the search is aborted.
+        keys: of the log; lines whose key is missing are skipped.
 
     Raises:
-        TimeoutError: it was given up.
+        TimeoutError: the deadline has passed.
     """
     needle = msgspec.json.encode(application_id)
     newest: PastDecision | None = None
 
     for segment in reversed(segments(directory)):
-        # Several workers write at once: one that began its segment earlier may have decided later.
-        if newest is not None and _written(segment) < newest.time:
+        # Several workers write at once: the newest decision may be in a segment that was started earlier.
+        if newest is not None and _last_written(segment) < newest.time:
             continue
         read = keys.lines(segment.name).batch
 
@@ -71,11 +71,11 @@ def find(
                 for row in batch.rows:
                     if row.applicant.get(RESERVED) == application_id and (newest is None or batch.time >= newest.time):
                         newest = PastDecision(batch.time, batch.model, row)
-    return newest or (_ask_archives(directory, application_id, deadline_s) if archives(directory) else None)
+    return newest or (_search_archives(directory, application_id, deadline_s) if archives(directory) else None)
 
 
-def _ask_archives(directory: Path, application_id: str, deadline_s: float) -> PastDecision | None:
-    """Search the archives in a process of its own (archive_search)."""
+def _search_archives(directory: Path, application_id: str, deadline_s: float) -> PastDecision | None:
+    """Search the archives in a separate process (archive_search)."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     try:
         done = subprocess.run(
@@ -91,8 +91,8 @@ def _ask_archives(directory: Path, application_id: str, deadline_s: float) -> Pa
     return msgspec.json.decode(done.stdout, type=PastDecision | None)
 
 
-def _written(segment: Path) -> datetime:
-    """When a segment was last written to; long ago when it has been deleted."""
+def _last_written(segment: Path) -> datetime:
+    """Return when a segment was last written to; the earliest time if it has been deleted."""
     try:
         return datetime.fromtimestamp(segment.stat().st_mtime, UTC)
     except FileNotFoundError:

@@ -1,9 +1,9 @@
-"""What is kept too long is deleted: archives, and segments whose rows are all in profiles.
+"""Retention: deletes old archives, and old segments whose rows are all profiled.
 
-Owns: what is too old. Leaves to others: being alone (upkeep), when it runs (profiler, `python -m monitoring retain`).
+Owns: what counts as old. Leaves to others: mutual exclusion (upkeep), when it runs (profiler, command line).
 
-A file is as old as its newest row, which is what its time of modification says: archives and erasure keep it, and a
-copy made for a backup should (`cp -p`, `rsync -t`). The profiles stay: they hold no person.
+The age of a file is that of its newest row, given by its modification time. Archives and erasure preserve that time,
+and copies for backups should too (`cp -p`, `rsync -t`). Profiles are kept, because they identify nobody.
 """
 
 import time
@@ -19,7 +19,7 @@ DAY_S = 86_400
 
 
 class Deletion(NamedTuple):
-    """How many files a run has deleted; `kept` segments are too old as well, but written to or not profiled yet."""
+    """The number of files deleted; `deferred` segments are old too, but still being written or not profiled yet."""
 
     segments: int = 0
     archives: int = 0
@@ -27,21 +27,21 @@ class Deletion(NamedTuple):
 
 
 def retain(directory: Path, retention_days: int, keys: LogKeys = NO_KEYS) -> Deletion:
-    """Delete what has no row of the last `retention_days` days; 0 deletes nothing. Only for the holder of the lock."""
+    """Delete files without a row of the last `retention_days` days, nothing if 0; the caller must hold the lock."""
     if not retention_days:
         return Deletion()
-    before_s = time.time() - retention_days * DAY_S
+    cutoff_s = time.time() - retention_days * DAY_S
     done = checkpoint.load(checkpoint.profiles_directory(directory))
-    old = [path for path in segments(directory) if _newest_s(path) < before_s]
-    free = [path for path in old if is_closed(path) and is_profiled(path, done, keys)]
-    stale = [path for path in archives(directory) if _newest_s(path) < before_s]
-    for path in [*free, *stale]:
+    old = [path for path in segments(directory) if _modified_s(path) < cutoff_s]
+    deletable = [path for path in old if is_closed(path) and is_profiled(path, done, keys)]
+    old_archives = [path for path in archives(directory) if _modified_s(path) < cutoff_s]
+    for path in [*deletable, *old_archives]:
         path.unlink()
-    for folder in {path.parent for path in stale}:
+    for folder in {path.parent for path in old_archives}:
         if next(folder.iterdir(), None) is None:
             folder.rmdir()
-    return Deletion(len(free), len(stale), len(old) - len(free))
+    return Deletion(len(deletable), len(old_archives), len(old) - len(deletable))
 
 
-def _newest_s(path: Path) -> float:
+def _modified_s(path: Path) -> float:
     return path.stat().st_mtime

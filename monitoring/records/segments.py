@@ -1,11 +1,11 @@
-"""The files of the decision log, read back.
+"""Reads the files of the decision log.
 
-Owns: where segments and archives lie, how they are named, what of them can be trusted, which of them nobody writes
-any more. Leaves to others: writing them (decision_log), and remembering how far somebody has read (checkpoint).
+Owns: the paths and names of segments and archives, which lines are valid, which segments are closed. Leaves to others:
+writing (decision_log), remembering how far a reader got (checkpoint).
 
-A writer that dies leaves at most one torn line, at the end of its segment: that batch was never answered, so
-reading stops before it. A bad line with a good one behind it is damage: reading goes on, and the next batch's
-`sequence` says how many rows are missing.
+A writer that dies leaves at most one torn line, at the end of its segment. Its batch was never answered, so reading
+stops before it. A bad line before a good one is damage: reading continues, and the `sequence` of the next batch shows
+how many rows are missing.
 """
 
 import fcntl
@@ -23,18 +23,18 @@ T = TypeVar("T")
 
 
 def segment_path(directory: Path) -> Path:
-    """Make up a path for a new segment of this process: unique, and sorted by time."""
+    """Return the path of a new segment of this process; paths are unique and sort by time."""
     now = datetime.now(UTC)
     return directory / "decisions" / f"{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-{secrets.token_hex(4)}.log"
 
 
 def segments(directory: Path) -> list[Path]:
-    """List the segments under `directory`, oldest first; none when there is no log yet."""
+    """Return the segments under `directory`, oldest first; empty if there is no log yet."""
     return sorted((directory / "decisions").glob("*.log"))
 
 
 def size_bytes(segment: Path) -> int:
-    """Tell how long a segment is now, a torn line at its end included; 0 when it has been deleted."""
+    """Return the current length of a segment, including a torn last line; 0 if it has been deleted."""
     try:
         return segment.stat().st_size
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def size_bytes(segment: Path) -> int:
 
 
 def read_lines(segment: Path, offset: int, decode: Callable[[bytes], T | None]) -> Iterator[tuple[T, int]]:
-    """Go through the good lines from byte `offset` on, each with the offset of its end."""
+    """Iterate over the valid lines after byte `offset`, each with the offset of its end."""
     try:
         file = segment.open("rb")
     except FileNotFoundError:
@@ -50,7 +50,7 @@ def read_lines(segment: Path, offset: int, decode: Callable[[bytes], T | None]) 
     with file:
         file.seek(offset)
         for line in file:
-            if not line.endswith(b"\n"):  # torn, or still being written: to go on would take its rest for a line
+            if not line.endswith(b"\n"):  # torn or still being written; its rest must not be read as a line
                 return
             offset += len(line)
             decoded = decode(line)
@@ -59,7 +59,7 @@ def read_lines(segment: Path, offset: int, decode: Callable[[bytes], T | None]) 
 
 
 def read(segment: Path, offset: int = 0, keys: LogKeys = NO_KEYS) -> Iterator[tuple[Batch, int]]:
-    """Go through the good batches from byte `offset` on, each with the offset of its end.
+    """Iterate over the valid batches after byte `offset`, each with the offset of its end.
 
     Raises:
         KeyMissing: a batch is encrypted with a key that is not in `keys`.
@@ -68,10 +68,10 @@ def read(segment: Path, offset: int = 0, keys: LogKeys = NO_KEYS) -> Iterator[tu
 
 
 def is_closed(segment: Path) -> bool:
-    """Whether its writer is done with a segment, or dead; not to be asked of one that is empty and new.
+    """Return whether the writer of a segment has closed it or is dead; do not ask about a new, empty segment.
 
-    A writer holds a lock on its segment from before the first byte on, and the kernel drops that with the process.
-    A segment that was closed is never opened again.
+    A writer locks its segment before it writes the first byte, and the kernel releases the lock when the process ends.
+    A closed segment is never reopened.
     """
     try:
         with segment.open("rb+") as file:
@@ -82,7 +82,7 @@ def is_closed(segment: Path) -> bool:
 
 
 def archive_path(directory: Path, segment: Path) -> Path:
-    """Tell where the rows of a segment go: the folder says on which day, in UTC, the segment was begun.
+    """Return the path of the archive of a segment; its folder names the day, in UTC, on which the segment was started.
 
     >>> archive_path(Path("var"), Path("20261121T040000.123456Z-7-5d41402a.log")).as_posix()
     'var/archive/begun=2026-11-21/20261121T040000.123456Z-7-5d41402a.parquet'
@@ -92,10 +92,10 @@ def archive_path(directory: Path, segment: Path) -> Path:
 
 
 def archives(directory: Path) -> list[Path]:
-    """List the archives under `directory`, oldest first."""
+    """Return the archives under `directory`, oldest first."""
     return sorted((directory / "archive").glob("*/*.parquet"))
 
 
 def next_path(archive: Path) -> Path:
-    """Tell where the new content of an archive is written before it takes its name."""
+    """Return the path at which the new content of an archive is written before it is renamed."""
     return archive.with_suffix(".parquet.next")

@@ -144,12 +144,12 @@ def test_an_encrypted_log_is_profiled_archived_and_erased_under_a_running_servic
             assert client.post("/predict", json={"applicants": applicants}).status_code == 200
         assert b"private" not in b"".join(path.read_bytes() for path in segments(directory))
         environment = {"SCORER_LOG_KEY": key}
-        assert tell(directory, "erase", "private-0-7", **environment) == "erased 1 rows\n"
+        assert tell(directory, "erase", "private-0-7", **environment) == "erased 1 row\n"
         tell(directory, "catch-up", **environment)
         assert "encrypted" in tell(directory, "compact", **environment)
         assert len(archives(directory)) >= 1
-        assert tell(directory, "erase", "private-1-9", **environment) == "erased 1 rows\n"
-        assert tell(directory, "erase", "private-9-499", **environment) == "erased 1 rows\n"  # still being written
+        assert tell(directory, "erase", "private-1-9", **environment) == "erased 1 row\n"
+        assert tell(directory, "erase", "private-9-499", **environment) == "erased 1 row\n"  # still being written
         assert client.post("/predict", json={"applicants": [applicant]}).status_code == 200
     assert service.stop() == 0
     assert count(directory, keys) == Status(5_001, 5_001, 5_001, 0)

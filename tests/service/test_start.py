@@ -91,7 +91,7 @@ def test_a_key_file_that_makes_no_sense_is_named(copied, tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(copied, tmp_path):
     environment, _ = copied
     (tmp_path / "var").write_text("in the way")
-    assert f"{tmp_path / 'var'} is no directory" in start(environment)
+    assert f"{tmp_path / 'var'} is not a directory" in start(environment)
 
 
 def test_two_services_may_not_have_one_port(trained, service, tmp_path):

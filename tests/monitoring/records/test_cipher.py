@@ -150,7 +150,7 @@ def test_the_commands_say_in_one_line_when_the_key_is_missing_or_another(tmp_pat
     for key in (None, OTHER):
         done = monitoring(tmp_path, "status", "--json", key=key)
         assert (done.returncode, json.loads(done.stdout)["logged"]) == (0, 3)
-        assert done.stderr == "3 rows are encrypted with a key not in SCORER_LOG_KEY: counted, not opened\n"
+        assert done.stderr == "3 rows encrypted with a key that is not in SCORER_LOG_KEY: counted, not decrypted\n"
         done = monitoring(tmp_path, "catch-up", key=key)
         assert (done.returncode, done.stdout) == (1, "")
         assert "which is not in SCORER_LOG_KEY" in done.stderr

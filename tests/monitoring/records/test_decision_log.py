@@ -172,7 +172,7 @@ log.append("m:1", rows)
             os.chown(name, 65534, 65534)
             script = "os.seteuid(65534)\n" + script
         said = run_python(script, Path(name))
-        assert said == f"{name}/decisions: cannot be written (Permission denied); give it room and rights\n"
+        assert said == f"{name}/decisions: cannot be written (Permission denied); check free space and permissions\n"
         assert count(Path(name)) == Status(8, 8, 0, 8)
 
 

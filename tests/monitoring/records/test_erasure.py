@@ -272,14 +272,14 @@ def test_the_command_profiles_first_and_says_how_many(tmp_path, log, rows):
 
 def test_the_commands_of_upkeep_say_what_they_did(tmp_path, log, rows):
     assert command(tmp_path / "nothing", "erase", "x").stdout == "erased 0 rows\n"
-    assert command(tmp_path / "nothing", "compact").stdout == "nothing is logged yet\n"
+    assert command(tmp_path / "nothing", "compact").stdout == "nothing has been logged yet\n"
     assert not (tmp_path / "nothing").exists()
     log.append("m:1", rows(5))
     assert command(tmp_path, "compact").stdout == (
-        f"archived 0 rows of 0 segments, plain, in {tmp_path}/archive\nleft 1 segments: still being written\n"
+        f"archived 0 rows from 0 segments, plain, in {tmp_path}/archive\nskipped 1 segment: still being written\n"
     )
     log.close()
-    assert "left 1 segments: not profiled yet" in command(tmp_path, "compact").stdout
+    assert "skipped 1 segment: not profiled yet; run `catch-up` first\n" in command(tmp_path, "compact").stdout
     assert catch_up(tmp_path, 3600, 64)
-    assert command(tmp_path, "compact").stdout == f"archived 5 rows of 1 segments, plain, in {tmp_path}/archive\n"
-    assert command(tmp_path, "retain").stdout == "nothing is deleted: retention_days is 0\n"
+    assert command(tmp_path, "compact").stdout == f"archived 5 rows from 1 segment, plain, in {tmp_path}/archive\n"
+    assert command(tmp_path, "retain").stdout == "nothing deleted: retention_days is 0\n"

@@ -103,4 +103,4 @@ def test_the_profiler_deletes_by_itself(tmp_path, rows, caplog):
     assert catch_up(tmp_path, 3600, 64)
     run_upkeep(tmp_path, 2, NO_KEYS)
     assert segments(tmp_path) == []
-    assert "deleted 1 segments and 0 archives: too old" in caplog.text
+    assert "retention deleted segments: 1, archives: 0" in caplog.text
