@@ -1,4 +1,4 @@
-"""The profiler as a child of the service: comes back when it dies, finishes when the service ends, however it ends."""
+"""The profiler as a child of the service: restarted when it dies, and finishing its work when the service ends."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def wait_for(condition, timeout_s=30.0):
         time.sleep(0.02)
 
 
-def test_a_killed_profiler_comes_back_and_a_stopped_one_has_finished(tmp_path, settings, log, rows):
+def test_a_killed_profiler_is_restarted_and_stop_waits_until_it_has_finished(tmp_path, settings, log, rows):
     profiler = ProfilerProcess()
     profiler.start()
     log.append("m:1", rows(10))
@@ -41,7 +41,7 @@ def test_a_killed_profiler_comes_back_and_a_stopped_one_has_finished(tmp_path, s
     assert count(tmp_path) == Status(30, 30, 30, 0)
 
 
-def test_it_heeds_no_signal_as_rows_may_still_come(tmp_path, settings, log, rows):
+def test_the_child_ignores_signals_because_rows_may_still_arrive(tmp_path, settings, log, rows):
     profiler = ProfilerProcess()
     profiler.start()
     log.append("m:1", rows(10))
@@ -52,10 +52,11 @@ def test_it_heeds_no_signal_as_rows_may_still_come(tmp_path, settings, log, rows
     log.append("m:1", rows(10))
     wait_for(lambda: profiled_rows(tmp_path) == 20)
     assert profiler.pid == first
+    assert os.sched_getscheduler(first) == os.SCHED_IDLE  # it leaves the cores to the service
     assert profiler.stop(timeout_s=30)
 
 
-def test_one_stopped_while_it_starts_finishes_all_the_same(tmp_path, settings, log, rows):
+def test_a_profiler_stopped_while_starting_still_finishes(tmp_path, settings, log, rows):
     log.append("m:1", rows(10))
     profiler = ProfilerProcess()
     profiler.start()
@@ -63,7 +64,7 @@ def test_one_stopped_while_it_starts_finishes_all_the_same(tmp_path, settings, l
     assert count(tmp_path) == Status(10, 10, 10, 0)
 
 
-def test_when_the_service_is_killed_the_profiler_finishes_and_leaves(tmp_path, settings):
+def test_after_the_service_is_killed_the_profiler_finishes_and_exits(tmp_path, settings):
     script = """
 import msgspec, time
 from pathlib import Path
@@ -85,6 +86,6 @@ while True:
     )
     wait_for(lambda: profiles_directory(tmp_path).exists() and profiled_rows(tmp_path) > 0)
     service.kill()
-    service.communicate(timeout=30)  # ends when the profiler, which has the same stderr, has left too
+    service.communicate(timeout=30)  # returns after the profiler has exited too, which shares stderr
     served = count(tmp_path).served
     assert count(tmp_path) == Status(served, served, served, 0)
