@@ -1,4 +1,4 @@
-"""Traffic to log, and what the profiles of a directory say of it."""
+"""Rows to log, and the totals of a log and of its profiles."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ Applicant = msgspec.defstruct(
 
 
 def make_rows(number: int, first: int = 0) -> list[Row]:
-    """Rows that differ: every third has no savings (null), every second no sex (absent)."""
+    """Return different rows: every third has null for savings, every second has no sex."""
     return [
         Row(
             protocol="http",
@@ -52,13 +52,13 @@ def make_rows(number: int, first: int = 0) -> list[Row]:
 
 @pytest.fixture
 def rows() -> Callable[..., list[Row]]:
-    """`rows(number, first)`."""
+    """`rows(number, first)` returns rows, see `make_rows`."""
     return make_rows
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[DecisionLog]:
-    """Log into `tmp_path`."""
+    """A log in `tmp_path`."""
     log = DecisionLog(tmp_path, segment_bytes=2**26)
     yield log
     log.close()
@@ -66,14 +66,14 @@ def log(tmp_path: Path) -> Iterator[DecisionLog]:
 
 @pytest.fixture
 def profile_totals() -> Callable[[Path], dict[str, Any]]:
-    """`profile_totals(directory)`: what all `*.bin` there say together, in exact numbers."""
+    """`profile_totals(directory)` merges all profiles there and returns exact totals by column."""
     return lambda directory: summarise(
         [DatasetProfileView.read(str(path)) for path in profiles_directory(directory).rglob("*.bin")]
     )
 
 
 def summarise(views: Sequence[DatasetProfileView]) -> dict[str, Any]:
-    """Counts, extremes, means and frequencies by column, of several profiles merged."""
+    """Return counts, extremes, means and frequencies by column of merged profiles."""
     merged = views[0]
     for view in views[1:]:
         merged = merged.merge(view)
@@ -92,12 +92,12 @@ def summarise(views: Sequence[DatasetProfileView]) -> dict[str, Any]:
 
 @pytest.fixture
 def log_totals() -> Callable[[Path], dict[str, Any]]:
-    """`log_totals(directory)`: what the log there holds, counted without whylogs, to compare with `profile_totals`."""
+    """`log_totals(directory)` counts the log there without whylogs, to compare with `profile_totals`."""
     return expected
 
 
 def expected(directory: Path) -> dict[str, Any]:
-    """Count the rows of the log by column."""
+    """Count the rows of a log by column."""
     logged = [row for segment in segments(directory) for batch, _ in read(segment) for row in batch.rows]
     columns: dict[str, Any] = {}
     for name in ("age_years", "purpose", "savings", "sex", "probability", "decision"):
@@ -115,7 +115,7 @@ def expected(directory: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def fork() -> Iterator[Callable[[Callable[[], None]], int]]:
-    """`fork(work)`: a child process of this one doing `work`, without the 2 s of a fresh whylogs; gives its id."""
+    """`fork(work)` runs `work` in a child process, without the 2 s of importing whylogs; returns its id."""
     children: list[int] = []
 
     def start(work: Callable[[], None]) -> int:
@@ -139,7 +139,7 @@ def fork() -> Iterator[Callable[[Callable[[], None]], int]]:
 
 @pytest.fixture
 def follow(tmp_path: Path) -> Callable[[], None]:
-    """Follow the log in `tmp_path`, with frames and pauses small enough for many commits."""
+    """Follows the log in `tmp_path`, with frames and intervals short enough for many commits."""
 
     def work() -> None:
         block_signals()

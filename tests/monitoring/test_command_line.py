@@ -15,7 +15,7 @@ from monitoring.status import Status, count
 
 @pytest.fixture
 def monitoring(tmp_path):
-    """`monitoring("status", "--json")`: runs it for `tmp_path`."""
+    """`monitoring("status", "--json")` runs `python -m monitoring status --json` on `tmp_path`."""
 
     def run(*arguments):
         return subprocess.run(
@@ -30,14 +30,14 @@ def monitoring(tmp_path):
     return run
 
 
-def test_with_nothing_there_all_is_zero_and_nothing_is_made(tmp_path, monitoring):
+def test_an_empty_directory_gives_zero_counts_and_stays_empty(tmp_path, monitoring):
     assert monitoring("status", "--json").stdout == '{"served": 0, "logged": 0, "profiled": 0, "pending": 0}\n'
     done = monitoring("catch-up")
     assert (done.returncode, done.stdout) == (0, "caught up: 0 of 0 rows profiled, 0 pending\n")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_catching_up_moves_pending_rows_into_profiles(tmp_path, monitoring, log, rows):
+def test_catch_up_profiles_pending_rows(tmp_path, monitoring, log, rows):
     log.append("m:1", rows(5))
     assert json.loads(monitoring("status", "--json").stdout) == {"served": 5, "logged": 5, "profiled": 0, "pending": 5}
     done = monitoring("catch-up")
@@ -45,7 +45,7 @@ def test_catching_up_moves_pending_rows_into_profiles(tmp_path, monitoring, log,
     assert "profiled            5  rows in whylogs profiles" in monitoring("status").stdout
 
 
-def test_a_damaged_log_is_caught_up_with_and_complained_about(tmp_path, monitoring, log, rows):
+def test_catch_up_profiles_a_damaged_log_and_warns(tmp_path, monitoring, log, rows):
     for _ in range(3):
         log.append("m:1", rows(5))
     content = bytearray(segments(tmp_path)[0].read_bytes())
@@ -56,7 +56,7 @@ def test_a_damaged_log_is_caught_up_with_and_complained_about(tmp_path, monitori
     assert "the log is damaged: 5 served rows cannot be read back" in done.stderr
 
 
-def test_a_killed_profiler_process_loses_nothing_and_a_signalled_one_finishes(tmp_path, monitoring, log, rows):
+def test_a_killed_profiler_loses_no_row_and_a_signalled_one_finishes(tmp_path, monitoring, log, rows):
     environment = {**os.environ, "SCORER_DIRECTORY": str(tmp_path), "SCORER_INTERVAL_S": "0.05"}
     for stop in (signal.SIGKILL, signal.SIGINT):
         process = subprocess.Popen(
@@ -70,14 +70,14 @@ def test_a_killed_profiler_process_loses_nothing_and_a_signalled_one_finishes(tm
         log.append("m:1", rows(50))
         process.send_signal(stop)
         said = process.communicate(timeout=30)[1]
-        assert "application" not in said  # no personal data in what it says
+        assert "application" not in said  # no personal data in its log
     served = count(tmp_path).served
     assert process.returncode == 0
     assert f"stopped, {served} rows in profiles" in said
     assert count(tmp_path) == Status(served, served, served, 0)
 
 
-def test_a_wrong_setting_is_named(monitoring, monkeypatch):
+def test_an_invalid_setting_is_named(monitoring, monkeypatch):
     monkeypatch.setenv("SCORER_WINDOW_S", "1")
     done = monitoring("status")
     assert (done.returncode, done.stderr) == (

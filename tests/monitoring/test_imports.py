@@ -1,4 +1,4 @@
-"""What the monitoring code needs of the environment: nothing of the training side, and no network."""
+"""What the monitoring code imports: no training library, nothing heavy before it is needed, and no telemetry."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ print(count(directory).profiled)
     assert run_python(BLOCKED + script, str(tmp_path)) == "1000\n"
 
 
-def test_no_module_of_the_training_side_is_imported_where_it_is_installed():
+def test_training_libraries_are_not_imported_even_if_installed():
     script = """
 import sys
 import monitoring.__main__, monitoring.profiles.profiler, monitoring.profiles.supervision
@@ -56,7 +56,7 @@ print(whylogs.api.usage_stats._TELEMETRY_DISABLED)
     assert run_python(script) == "[]\nTrue\n"
 
 
-def test_what_the_service_imports_brings_no_whylogs():
+def test_modules_that_the_service_imports_do_not_import_whylogs():
     script = """
 import sys
 import monitoring.records.decision_log, monitoring.profiles.supervision, monitoring.status, monitoring.records.log_keys
@@ -65,7 +65,7 @@ print(sorted({"whylogs", "numpy", "pyarrow", "cryptography"} & sys.modules.keys(
     assert run_python(script) == "[]\n"
 
 
-def test_the_commands_import_parquet_and_encryption_where_they_are_used_only():
+def test_commands_import_parquet_and_encryption_only_on_use():
     script = """
 import sys
 import monitoring.__main__, monitoring.profiles.profiler, monitoring.records.upkeep
@@ -75,7 +75,7 @@ print(sorted({"pandas", "pyarrow", "cryptography"} & sys.modules.keys()))
     assert run_python(script) == "[]\n"
 
 
-def test_status_and_the_processes_of_the_service_start_without_whylogs():
+def test_status_and_the_child_processes_start_without_whylogs():
     script = """
 import sys
 import monitoring.__main__, monitoring.profiles.process, monitoring.records.archive_search

@@ -1,4 +1,4 @@
-"""A log line as JSON."""
+"""JSON log lines."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ def record(message: str, *args: object, failed: bool = False) -> logging.LogReco
 @pytest.mark.parametrize(
     "said", ["plain", "two\nlines", 'quotes " and \\', "\N{SNOWMAN}", "half a character \ud800", "\x00\x85"]
 )
-def test_whatever_is_said_stays_one_line_that_json_reads(said):
+def test_any_message_becomes_one_line_of_valid_json(said):
     line = JsonLines().format(record("said %s", said))
     assert line.isascii()
     assert line.splitlines() == [line]
@@ -26,7 +26,7 @@ def test_whatever_is_said_stays_one_line_that_json_reads(said):
     assert told.keys() == {"time", "level", "logger", "message"}
 
 
-def test_a_fault_is_told_with_its_traceback_and_its_request():
+def test_an_exception_is_logged_with_its_traceback_and_request_id():
     try:
         int("why")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Compacting and erasing, killed at every step and on a disk that fills up: nothing is lost, doubled or half done."""
+"""Compacting and erasing, killed at every step or on a full disk: nothing is lost, duplicated or half done."""
 
 import os
 import resource
@@ -19,12 +19,19 @@ from monitoring.records.segments import archives, read, segments
 from monitoring.records.upkeep import exclusive_upkeep, run_upkeep
 from monitoring.status import Status, count
 
-STEPS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.utime"}  # of Python's audit events
+STEPS = {
+    "open",
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.utime",
+}  # audit events
 SOMEBODY = "application 7"
 
 
 def logged(directory):
-    """`(segment, sequence): application_id` of every row, and how many rows are in two places."""
+    """Return `(segment, sequence): application_id` of every row, and how many rows are in two places."""
     found = {}
     double = 0
     for path in segments(directory):
@@ -42,7 +49,7 @@ def logged(directory):
 
 @pytest.fixture
 def home(tmp_path, rows):
-    """Three segments of which one is an archive already, with somebody in each; all of it profiled."""
+    """Three profiled segments, one of them archived, each with a row of `SOMEBODY`."""
     home = tmp_path / "home"
     for first in (0, 100, 200):
         log = DecisionLog(home, 2**26)
@@ -56,12 +63,12 @@ def home(tmp_path, rows):
 
 
 def run(fork, work):
-    """Do `work` in a child process; how that ended."""
+    """Run `work` in a child process; return its exit code."""
     return os.waitstatus_to_exitcode(os.waitpid(fork(work), 0)[1])
 
 
 def killed_at(step, directory, work):
-    """Do `work` until just before its `step`-th change of or look into `directory`."""
+    """Return `work` that is killed just before step number `step` in `directory`."""
 
     def killed():
         left = step
@@ -94,7 +101,7 @@ def tidy(directory):
 
 
 @pytest.mark.parametrize("work", [compact_all, erase_somebody])
-def test_a_kill_at_any_step_loses_and_doubles_nothing(tmp_path, home, fork, work):
+def test_a_kill_at_any_step_loses_and_duplicates_no_row(tmp_path, home, fork, work):
     before, _ = logged(home)
     everybody = Status(90, 90, 90, 0)
     assert count(home) == everybody
@@ -133,7 +140,7 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(tmp_path, home, fork, work
 
 
 @pytest.mark.parametrize("torn_bytes", [1, 200, 400])
-def test_a_write_that_was_cut_short_by_a_kill_is_made_whole(home, torn_bytes):
+def test_a_write_interrupted_by_a_kill_is_completed(home, torn_bytes):
     with exclusive_upkeep(home):
         plan = prepare(home, SOMEBODY).journal
         erasure_journal.commit(home, plan)
@@ -149,7 +156,7 @@ def test_a_write_that_was_cut_short_by_a_kill_is_made_whole(home, torn_bytes):
 
 
 @pytest.mark.parametrize("work", [compact_all, erase_somebody])
-def test_a_disk_that_fills_up_changes_nothing_or_is_made_good(tmp_path, home, fork, work):
+def test_a_disk_that_fills_up_changes_nothing_or_the_rest_is_done_later(tmp_path, home, fork, work):
     before, _ = logged(home)
     outcomes = set()
     for limit in [*range(0, 9_000, 600), 1_000_000]:
@@ -178,7 +185,7 @@ def test_a_disk_that_fills_up_changes_nothing_or_is_made_good(tmp_path, home, fo
     assert outcomes == {0, 1}
 
 
-def test_only_one_changes_the_log_at_a_time(home, monkeypatch):
+def test_only_one_process_changes_the_log_at_a_time(home, monkeypatch):
     monkeypatch.setattr("monitoring.records.upkeep.WAIT_S", 0.1)
     with (
         exclusive_upkeep(home),

@@ -1,4 +1,4 @@
-"""Rows into whylogs profiles, and profiles into bytes."""
+"""From rows and columns to whylogs profiles."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ def said_of(view, column):
     return view.get_column(column).to_summary_dict()
 
 
-def test_strings_numbers_and_nulls_are_counted_as_such():
+def test_strings_numbers_and_nulls_are_counted_separately():
     rows = [
         Row("http", 0.25, "approve", {"age": 40, "purpose": "car", "savings": None, "application_id": "a"}),
         Row("v2", 0.75, "decline", {"age": 60.5, "purpose": "17"}),
@@ -38,7 +38,7 @@ def test_strings_numbers_and_nulls_are_counted_as_such():
     assert said_of(view, "probability")["counts/null"] == 1
 
 
-def test_a_column_may_be_all_null_at_first_and_have_values_later():
+def test_a_column_may_start_all_null_and_have_values_later():
     profile = Profile("m:1", NOON)
     profile.add({"savings": [None, None]})
     profile.add({"savings": ["much"], "income": [1.0]})
@@ -49,7 +49,7 @@ def test_a_column_may_be_all_null_at_first_and_have_values_later():
     assert (said_of(merged, "income")["counts/n"], said_of(merged, "income")["distribution/max"]) == (2, 1)
 
 
-def test_a_row_without_a_column_is_a_null_of_it_in_whichever_frame_it_came():
+def test_a_row_without_a_column_counts_as_null_in_every_frame():
     profile = Profile("m:1", NOON)
     profile.add({"decision": ["approve"] * 3})
     profile.add({"decision": ["approve"] * 2, "sex": ["female", None]})
@@ -57,7 +57,7 @@ def test_a_row_without_a_column_is_a_null_of_it_in_whichever_frame_it_came():
     assert (sex["counts/n"], sex["counts/null"], sex["types/string"]) == (5, 4, 1)
 
 
-def test_a_reference_profile_is_made_from_arrays_and_lists():
+def test_arrays_and_lists_can_be_profiled():
     columns = {
         "age": np.array([18.0, np.nan, 75.0]),
         "years": np.array([1, 2, 3]),
@@ -76,7 +76,7 @@ def test_a_reference_profile_is_made_from_arrays_and_lists():
     assert (said_of(view, "age")["distribution/min"], said_of(view, "years")["distribution/mean"]) == (18, 2)
 
 
-def test_time_and_model_outlive_bytes_and_merging():
+def test_time_and_model_survive_serializing_and_merging():
     early, late = (profile_columns({"age": [1.0]}, "m:1", NOON.replace(hour=hour)) for hour in (12, 13))
     merged = DatasetProfileView.deserialize(serialize(early)).merge(DatasetProfileView.deserialize(serialize(late)))
     assert (merged.dataset_timestamp, merged.creation_timestamp) == (NOON, NOON)

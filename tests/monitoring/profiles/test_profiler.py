@@ -1,4 +1,4 @@
-"""Exactly once: whatever kills the profiler, and wherever, each row is in one profile."""
+"""Exactly once: wherever the profiler is killed, each row is in the profiles once."""
 
 import os
 import random
@@ -21,7 +21,7 @@ def profiler_of(directory):
 
 
 def commit_until(step, directory, work):
-    """Do a commit up to and including `step`, as a process killed right then does."""
+    """Commit up to and including `step`, like a process that is killed then."""
     profiles, generation = profiles_directory(directory), work.checkpoint.generation
     first, second = work.files
     halves = [{first: work.files[first]}, {second: work.files[second]}]
@@ -55,7 +55,7 @@ STEPS = [
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("first_commit", [True, False], ids=["the first commit", "a later commit"])
-def test_a_kill_after_any_step_of_a_commit_loses_and_doubles_nothing(
+def test_a_kill_after_any_step_of_a_commit_loses_and_duplicates_no_row(
     tmp_path, log, rows, profile_totals, log_totals, step, first_commit
 ):
     for model in ("m:1", "m:2"):
@@ -69,14 +69,14 @@ def test_a_kill_after_any_step_of_a_commit_loses_and_doubles_nothing(
 
     committed = step in ("commit", "half of publish", "publish")
     assert count(tmp_path).profiled == (before.served if committed else before.profiled)
-    log.append("m:1", rows(7, 130))  # what came while it was dead
+    log.append("m:1", rows(7, 130))  # logged while no profiler ran
     profiler_of(tmp_path).advance()
     assert count(tmp_path) == Status(before.served + 7, before.served + 7, before.served + 7, 0)
     assert profile_totals(tmp_path) == log_totals(tmp_path)
     assert not list(profiles_directory(tmp_path).rglob("*.next"))
 
 
-def test_a_leftover_of_a_commit_that_never_was_is_no_part_of_the_next(tmp_path, log, rows, profile_totals, log_totals):
+def test_leftovers_of_an_aborted_commit_do_not_reach_the_next_one(tmp_path, log, rows, profile_totals, log_totals):
     log.append("m:1", rows(10))
     log.append("m:2", rows(10))
     profiler_of(tmp_path).advance()
@@ -84,13 +84,13 @@ def test_a_leftover_of_a_commit_that_never_was_is_no_part_of_the_next(tmp_path, 
     profiler = profiler_of(tmp_path)
     work = profiler.collect()
     checkpoint.prepare(work.files, work.checkpoint.generation)
-    commit_free = profiler_of(tmp_path)  # recovery deletes the leftover: this process has committed nothing yet
+    commit_free = profiler_of(tmp_path)  # recovery deletes the leftover
     commit_free.advance()
     profiler_of(tmp_path)
     assert profile_totals(tmp_path) == log_totals(tmp_path)
 
 
-def test_split_runs_say_what_one_run_says(tmp_path, rows, profile_totals):
+def test_many_runs_give_the_same_profile_as_one_run(tmp_path, rows, profile_totals):
     said = []
     for name, stops in (("one", [1000]), ("split", [1, 64, 65, 500, 999, 1000])):
         log = DecisionLog(tmp_path / name, 2**26)
@@ -103,7 +103,7 @@ def test_split_runs_say_what_one_run_says(tmp_path, rows, profile_totals):
     assert said[0] == said[1]
 
 
-def test_kill_minus_nine_at_random_moments_loses_and_doubles_nothing(
+def test_a_kill_at_a_random_moment_loses_and_duplicates_no_row(
     tmp_path, rows, fork, follow, profile_totals, log_totals
 ):
     seed = random.randrange(2**32)
@@ -124,7 +124,7 @@ def test_kill_minus_nine_at_random_moments_loses_and_doubles_nothing(
         before = generation()
         writer = fork(write)
         profiler = fork(follow)
-        if attempt % 3:  # else while it starts and recovers
+        if attempt % 3:  # otherwise kill it while it starts and recovers
             wait_for(lambda before=before: generation() > before)
         time.sleep(moments.uniform(0.0, 0.05))
         for process in (writer, profiler) if attempt % 2 else (profiler, writer):
@@ -137,7 +137,7 @@ def test_kill_minus_nine_at_random_moments_loses_and_doubles_nothing(
     assert profile_totals(tmp_path) == log_totals(tmp_path), seed
 
 
-def test_profiles_grow_while_rows_arrive_and_never_show_one_twice(tmp_path, log, rows, fork, follow, profile_totals):
+def test_profiles_grow_while_rows_arrive_and_never_show_a_row_twice(tmp_path, log, rows, fork, follow, profile_totals):
     child = fork(follow)
     deadline = time.monotonic() + 20
     logged = 0
@@ -159,7 +159,7 @@ def test_profiles_grow_while_rows_arrive_and_never_show_one_twice(tmp_path, log,
     assert count(tmp_path) == Status(logged, logged, logged, 0)
 
 
-def test_of_two_profilers_one_waits_and_takes_over(tmp_path, log, rows, fork, follow, profile_totals, log_totals):
+def test_a_second_profiler_waits_and_takes_over(tmp_path, log, rows, fork, follow, profile_totals, log_totals):
     children = [fork(follow), fork(follow)]
     for first in range(0, 2_000, 20):
         log.append("m:1", rows(20, first))
@@ -181,7 +181,7 @@ def wait_for(condition, timeout_s=20.0):
         time.sleep(0.01)
 
 
-def test_only_one_may_hold_the_lock(tmp_path):
+def test_only_one_process_holds_the_lock(tmp_path):
     with ProfilerLock(tmp_path) as first, ProfilerLock(tmp_path) as second:
         assert first.acquire()
         assert not second.acquire()
@@ -197,7 +197,7 @@ def test_a_lock_whose_file_is_deleted_is_lost(tmp_path):
         assert lock.acquire()
 
 
-def test_catching_up_gives_up_when_the_one_with_the_lock_does_nothing(tmp_path, log, rows):
+def test_catch_up_times_out_if_the_holder_of_the_lock_does_nothing(tmp_path, log, rows):
     log.append("m:1", rows(5))
     with ProfilerLock(profiles_directory(tmp_path)) as lock:
         assert lock.acquire()
@@ -205,7 +205,7 @@ def test_catching_up_gives_up_when_the_one_with_the_lock_does_nothing(tmp_path, 
     assert catch_up(tmp_path, 3600, 64)
 
 
-def test_a_commit_the_disk_refuses_half_way_is_made_whole_later(tmp_path, log, rows, profile_totals, log_totals):
+def test_a_commit_that_failed_half_way_is_completed_later(tmp_path, log, rows, profile_totals, log_totals):
     for model in ("a:1", "b:1"):
         log.append(model, rows(10))
     profiles_directory(tmp_path).mkdir()
@@ -219,7 +219,7 @@ def test_a_commit_the_disk_refuses_half_way_is_made_whole_later(tmp_path, log, r
     assert profile_totals(tmp_path) == log_totals(tmp_path)
 
 
-def test_damage_in_the_middle_is_passed_over_and_stays_visible(tmp_path, log, rows, profile_totals, log_totals, caplog):
+def test_damage_is_skipped_and_stays_visible(tmp_path, log, rows, profile_totals, log_totals, caplog):
     for first in (0, 10, 20):
         log.append("m:1", rows(10, first))
     segment = segments(tmp_path)[0]
@@ -232,7 +232,7 @@ def test_damage_in_the_middle_is_passed_over_and_stays_visible(tmp_path, log, ro
     assert "rows 10 to 19 are lost" in caplog.text
 
 
-def test_a_torn_tail_that_is_never_finished_does_not_stand_in_the_way(tmp_path, log, rows):
+def test_a_torn_line_does_not_block_later_rows(tmp_path, log, rows):
     log.append("m:1", rows(10))
     with segments(tmp_path)[0].open("ab") as file:
         file.write(b"01234567 {")
@@ -242,7 +242,7 @@ def test_a_torn_tail_that_is_never_finished_does_not_stand_in_the_way(tmp_path, 
     assert catch_up(tmp_path, 3600, 64)
 
 
-def test_a_deleted_segment_keeps_counting_and_a_restored_one_does_not_count_twice(tmp_path, log, rows):
+def test_a_deleted_segment_still_counts_and_a_restored_one_counts_once(tmp_path, log, rows):
     log.append("m:1", rows(10))
     assert catch_up(tmp_path, 3600, 64)
     segment = segments(tmp_path)[0]
@@ -265,7 +265,7 @@ def test_profiles_without_a_checkpoint_are_not_added_to(tmp_path, log, rows, pro
     assert profile_totals(tmp_path) == log_totals(tmp_path)
 
 
-def test_profiles_deleted_under_a_running_profiler_are_made_again(
+def test_profiles_deleted_under_a_running_profiler_are_rebuilt(
     tmp_path, log, rows, fork, follow, profile_totals, log_totals
 ):
     log.append("m:1", rows(10))

@@ -1,4 +1,4 @@
-"""Canaries: what this project uses of whylogs that whylogs does not promise, and what that must give."""
+"""Canaries: fail when a private part of whylogs changes that the compat module uses."""
 
 import ast
 import hashlib
@@ -36,16 +36,16 @@ def test_whylogs_is_the_version_that_the_compat_module_was_written_for():
     ids=["_do_write", "_process_extracted_column"],
 )
 def test_the_private_parts_of_whylogs_have_not_changed(part, digest):
-    """After a change read it, mend the compat module, and put the new digest here."""
+    """If one fails, read the change, adapt the compat module, and update the digest."""
     assert hashlib.sha256(inspect.getsource(part).encode()).hexdigest()[:16] == digest
 
 
-def test_a_preprocessed_column_still_has_the_fields_that_are_filled():
+def test_a_preprocessed_column_has_the_fields_that_profile_fills():
     column = PreprocessedColumn()
     assert (column.list.strings, column.numpy.floats, column.null_count, column.len) == (None, None, 0, -1)
 
 
-def test_whylogs_still_needs_what_its_import_is_given():
+def test_whylogs_still_needs_the_workarounds_of_its_import():
     script = """
 import sys
 import numpy as np
@@ -59,7 +59,7 @@ print(whylogs.api.usage_stats.ANALYTICS_OPT_OUT, whylogs.api.usage_stats._TELEME
     assert done.stdout == "False True\nWHYLOGS_NO_ANALYTICS True\n"
 
 
-def test_one_module_imports_whylogs():
+def test_only_the_compat_module_imports_whylogs():
     found = set()
     packages = [path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"]
     for path in [ROOT / "service.py", *(path for package in packages for path in package.rglob("*.py"))]:
@@ -70,14 +70,14 @@ def test_one_module_imports_whylogs():
     assert found == {"monitoring/profiles/whylogs_compat.py"}
 
 
-def test_our_bytes_say_what_those_of_whylogs_say():
+def test_our_bytes_hold_the_same_profile_as_those_of_whylogs():
     view = profile_columns({"age": np.arange(500.0), "purpose": ["car", "tv"] * 250}, "m:1", NOON)
     ours, theirs = (DatasetProfileView.deserialize(content) for content in (serialize(view), view.serialize()))
     assert len(serialize(view)) == len(view.serialize())
     for name in ("age", "purpose"):
         assert repr(sorted(said_of(ours, name).items())) == repr(
             sorted(said_of(theirs, name).items())
-        )  # NaN is not NaN
+        )  # repr, because NaN != NaN
     assert (ours.dataset_timestamp, ours.metadata) == (theirs.dataset_timestamp, theirs.metadata)
 
 

@@ -1,4 +1,4 @@
-"""Which profile a row goes to."""
+"""Which profile a row belongs to."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from monitoring.records.lines import Batch, encode_line
 START = datetime(2026, 11, 21, 4, tzinfo=UTC)
 
 
-def test_each_model_and_window_has_a_profile_that_begins_with_the_window(tmp_path, rows):
+def test_each_model_and_window_has_its_own_profile(tmp_path, rows):
     (tmp_path / "decisions").mkdir()
     batches = [
         Batch(0, START, "m:1", rows(1)),

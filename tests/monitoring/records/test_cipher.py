@@ -1,4 +1,4 @@
-"""An encrypted log: nothing readable at rest, nothing readable elsewhere, and countable by everybody."""
+"""An encrypted log: unreadable without the key, bound to its segment, and countable without the key."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ KEYS = LogKeys([SECRET])
 
 @pytest.fixture
 def write(tmp_path, rows):
-    """`write(keys, *sizes)`: a segment with batches of these sizes."""
+    """`write(keys, *sizes)` writes a segment with batches of these sizes."""
 
     def write(keys, *sizes):
         log = DecisionLog(tmp_path, 2**26, keys=keys)
@@ -34,7 +34,7 @@ def write(tmp_path, rows):
     return write
 
 
-def test_what_is_written_comes_back_and_cannot_be_read_without_the_key(tmp_path, write):
+def test_an_encrypted_log_reads_back_and_is_unreadable_without_the_key(tmp_path, write):
     segment = write(KEYS, 3, 1)
     content = segment.read_bytes()
     assert b"application" not in content
@@ -47,20 +47,20 @@ def test_what_is_written_comes_back_and_cannot_be_read_without_the_key(tmp_path,
             list(read(segment, keys=keys))
 
 
-def test_an_encrypted_log_is_counted_with_and_without_the_key(tmp_path, write):
+def test_an_encrypted_log_can_be_counted_without_the_key(tmp_path, write):
     write(KEYS, 3, 64)
     assert inspect_log(tmp_path, KEYS) == (Status(67, 67, 0, 67), 0)
     assert inspect_log(tmp_path) == (Status(67, 67, 0, 67), 67)
 
 
-def test_the_same_batch_is_never_the_same_line(tmp_path, write):
+def test_encrypting_a_batch_twice_gives_different_lines(tmp_path, write):
     def contents(segment):
         return [line.split(b" ")[-1] for line in segment.read_bytes().splitlines()]
 
     assert len({*contents(write(KEYS, 1, 1)), *contents(write(KEYS, 1, 1))}) == 4
 
 
-def test_a_line_in_another_segment_is_damage(tmp_path, write):
+def test_a_line_copied_to_another_segment_counts_as_damaged(tmp_path, write):
     first, second = write(KEYS, 2), write(KEYS, 5, 2)
     foreign, own = first.read_bytes(), second.read_bytes()
     second.write_bytes(own + foreign)
@@ -71,7 +71,7 @@ def test_a_line_in_another_segment_is_damage(tmp_path, write):
 
 
 @pytest.mark.parametrize("part", ["sequence", "rows", "content"])
-def test_a_changed_line_is_damage_even_with_the_right_checksum(tmp_path, write, part):
+def test_a_changed_line_with_a_right_checksum_counts_as_damaged(tmp_path, write, part):
     import zlib
 
     segment = write(KEYS, 2)
@@ -84,18 +84,18 @@ def test_a_changed_line_is_damage_even_with_the_right_checksum(tmp_path, write, 
     assert count(tmp_path, KEYS).logged == 0
 
 
-def test_plain_and_encrypted_segments_and_two_keys_are_one_log(tmp_path, write, profile_totals):
+def test_plain_and_encrypted_segments_of_two_keys_form_one_log(tmp_path, write, profile_totals):
     write(NO_KEYS, 3)
     write(LogKeys([OTHER]), 4)
     both = LogKeys([SECRET, OTHER])
     segment = write(both, 5)
-    assert [len(batch.rows) for batch, _ in read(segment, keys=KEYS)] == [5]  # the first one writes
+    assert [len(batch.rows) for batch, _ in read(segment, keys=KEYS)] == [5]  # the first key encrypts
     assert catch_up(tmp_path, 3600, 64, keys=both)
     assert count(tmp_path, both) == Status(12, 12, 12, 0)
     assert profile_totals(tmp_path)["purpose"]["rows"] == 12
 
 
-def test_a_segment_without_its_key_waits_and_keeps_nobody_waiting(tmp_path, write, caplog):
+def test_a_segment_whose_key_is_missing_stays_pending_and_delays_no_other(tmp_path, write, caplog):
     write(LogKeys([OTHER]), 4)
     write(KEYS, 5)
     with pytest.raises(KeyMissing):
@@ -106,7 +106,7 @@ def test_a_segment_without_its_key_waits_and_keeps_nobody_waiting(tmp_path, writ
     assert count(tmp_path) == Status(9, 9, 9, 0)
 
 
-def test_a_torn_encrypted_line_is_left_out(tmp_path, write):
+def test_a_torn_encrypted_line_is_ignored(tmp_path, write):
     segment = write(KEYS, 2, 3)
     segment.write_bytes(segment.read_bytes()[:-10])
     assert [len(batch.rows) for batch, _ in read(segment, keys=KEYS)] == [2]
@@ -115,7 +115,7 @@ def test_a_torn_encrypted_line_is_left_out(tmp_path, write):
 
 
 @pytest.mark.parametrize("text", ["", "secret", base64.b64encode(bytes(16)).decode(), "%%%", ","])
-def test_what_is_no_key_is_refused_with_the_remedy_and_not_shown(text):
+def test_an_invalid_key_is_rejected_with_a_remedy_and_not_shown(text):
     with pytest.raises(ConfigError) as refused:
         log_keys_from({"SCORER_LOG_KEY": text})
     said = str(refused.value)
@@ -145,7 +145,7 @@ def monitoring(directory, *arguments, key=None):
     )
 
 
-def test_the_commands_say_in_one_line_when_the_key_is_missing_or_another(tmp_path, write):
+def test_commands_report_a_missing_or_wrong_key_in_one_line(tmp_path, write):
     write(KEYS, 3)
     for key in (None, OTHER):
         done = monitoring(tmp_path, "status", "--json", key=key)

@@ -1,4 +1,4 @@
-"""Archives: what DuckDB and pandas read is what was logged, and no number changes."""
+"""Archives: DuckDB and pandas read what was logged, and no count changes."""
 
 import base64
 import os
@@ -37,7 +37,7 @@ def log_and_close(directory, batches, segment_bytes=2**26, keys=NO_KEYS):
     assert catch_up(directory, 3600, 64, keys=keys)
 
 
-def test_archives_hold_each_row_once_and_the_numbers_stay(tmp_path, rows, profile_totals):
+def test_archives_hold_each_row_once_and_counts_stay(tmp_path, rows, profile_totals):
     log_and_close(tmp_path, [rows(5, first) for first in range(0, 100, 5)], segment_bytes=2_000)
     before, profiled = count(tmp_path), profile_totals(tmp_path)
     number = len(segments(tmp_path))
@@ -57,15 +57,15 @@ def test_archives_hold_each_row_once_and_the_numbers_stay(tmp_path, rows, profil
     assert (row["age_years"], row["purpose"], row["savings"], row["probability"]) == (32.0, "教育", "tier 2", 0.14)
     assert (row["model"], row["decision"], row["protocol"]) == ("m:1", "approve", "http")
     assert frame["age_years"].dtype == "float64"
-    assert frame["savings"].isna().sum() == 34  # every third was null
-    assert frame["sex"].isna().sum() == 50  # every second was absent
+    assert frame["savings"].isna().sum() == 34  # every third one is null
+    assert frame["sex"].isna().sum() == 50  # every second one is absent
     assert set(frame["segment"]) == {name for name, _ in logged}
     for _, part in frame.groupby("segment"):
         assert sorted(part["sequence"]) == list(range(len(part)))
     assert set(frame["time"]) == {pd.Timestamp(batch.time) for batch in logged.values()}
 
 
-def test_what_is_open_or_not_profiled_waits(tmp_path, rows):
+def test_open_and_unprofiled_segments_are_skipped(tmp_path, rows):
     log_and_close(tmp_path, [rows(5)])
     log = DecisionLog(tmp_path, 2**26)
     log.append("m:1", rows(5))
@@ -80,7 +80,7 @@ def test_what_is_open_or_not_profiled_waits(tmp_path, rows):
     assert count(tmp_path) == Status(20, 20, 20, 0)
 
 
-def test_columns_are_typed_by_their_values(tmp_path):
+def test_column_types_follow_the_values(tmp_path):
     applicants = [
         {"application_id": "a", "amount": 3, "mixed": 1, "note": None, "model": "t", "flag": True},
         {"application_id": "b", "amount": 2.5, "mixed": "x", "note": None, "model": "u", "flag": False},
@@ -91,14 +91,14 @@ def test_columns_are_typed_by_their_values(tmp_path):
     kinds = {field.name: field.type for field in table.schema}
     assert kinds["amount"] == pa.float64()
     assert kinds["mixed"] == kinds["flag"] == kinds["applicant.model"] == pa.string()
-    assert "note" not in kinds  # nothing is known of its type
+    assert "note" not in kinds  # no value, so no type
     assert table.column("mixed").to_pylist() == ["1", "x"]
     assert table.column("flag").to_pylist() == ["true", "false"]
     assert table.column("model").to_pylist() == ["m:1", "m:1"]
     assert table.column("probability").to_pylist() == [None, None]
 
 
-def test_archives_of_different_columns_are_read_together(tmp_path, rows):
+def test_archives_with_different_columns_can_be_read_together(tmp_path, rows):
     log_and_close(tmp_path, [[Row("v2", 0.5, "approve", struct_of({"application_id": "a", "other": 1}))]])
     log_and_close(tmp_path, [rows(3)])
     compact(tmp_path)
@@ -118,7 +118,7 @@ def test_memory_is_bounded_by_row_groups(tmp_path, rows, monkeypatch):
     assert metadata.row_group(0).column(0).compression == "ZSTD"
 
 
-def test_an_archive_is_for_its_owner_and_as_old_as_its_newest_row(tmp_path, rows):
+def test_an_archive_is_private_and_dated_as_its_newest_row(tmp_path, rows):
     log_and_close(tmp_path, [rows(3), rows(2)])
     [segment] = segments(tmp_path)
     newest = [batch.time for batch, _ in read(segment)][-1]
@@ -130,7 +130,7 @@ def test_an_archive_is_for_its_owner_and_as_old_as_its_newest_row(tmp_path, rows
     assert path.stat().st_mtime == pytest.approx(newest.timestamp(), abs=1e-3)
 
 
-def test_a_segment_that_was_damaged_after_profiling_is_kept(tmp_path, rows):
+def test_a_segment_damaged_after_profiling_is_kept(tmp_path, rows):
     log_and_close(tmp_path, [rows(3), rows(2)])
     [segment] = segments(tmp_path)
     content = bytearray(segment.read_bytes())
@@ -141,7 +141,7 @@ def test_a_segment_that_was_damaged_after_profiling_is_kept(tmp_path, rows):
     assert list((tmp_path / "archive").glob("*/*")) == []
 
 
-def test_what_was_damaged_before_stays_visible(tmp_path, rows):
+def test_damage_from_before_profiling_stays_visible(tmp_path, rows):
     log = DecisionLog(tmp_path, 2**26)
     for first in (0, 10, 20):
         log.append("m:1", rows(10, first))
@@ -156,7 +156,7 @@ def test_what_was_damaged_before_stays_visible(tmp_path, rows):
     assert pd.read_parquet(archives(tmp_path)[0])["sequence"].tolist() == [*range(10), *range(20, 30)]
 
 
-def test_an_encrypted_log_becomes_encrypted_archives_that_duckdb_and_pandas_open(tmp_path, rows):
+def test_duckdb_and_pandas_open_the_archives_of_an_encrypted_log(tmp_path, rows):
     log_and_close(tmp_path, [rows(10)], keys=KEYS)
     with pytest.raises(KeyMissing):
         compact(tmp_path)
@@ -174,7 +174,7 @@ def test_an_encrypted_log_becomes_encrypted_archives_that_duckdb_and_pandas_open
         pd.read_parquet(path)
 
 
-def test_archives_are_plain_when_that_is_asked_for(tmp_path, rows):
+def test_archives_are_plain_on_request(tmp_path, rows):
     log_and_close(tmp_path, [rows(10)], keys=KEYS)
     assert compact(tmp_path, KEYS, plain=True) == Compaction(segments=1, rows=10)
     assert len(pd.read_parquet(archives(tmp_path)[0])) == 10
@@ -192,12 +192,12 @@ def test_a_restored_segment_is_archived_again_and_counts_once(tmp_path, rows):
     assert count(tmp_path) == Status(10, 10, 10, 0)
 
 
-def test_rows_go_on_being_logged_and_counted_while_segments_become_archives(tmp_path, rows, fork, follow):
+def test_rows_are_logged_and_counted_while_segments_are_archived(tmp_path, rows, fork, follow):
     def write():
         log = DecisionLog(tmp_path, segment_bytes=20_000)
         for number in range(300):
             log.append("m:1", rows(5, 5 * number))
-            time.sleep(0.002)  # for several commits and compactions
+            time.sleep(0.002)  # long enough for several commits and compactions
         log.close()
 
     children = [fork(write), fork(follow)]

@@ -1,4 +1,4 @@
-"""The decision log: one write a batch, and all or nothing when the disk fails."""
+"""The decision log: one write per batch, and all or nothing if the disk fails."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ def run_python(script: str, directory: Path) -> str:
     return done.stdout
 
 
-def test_a_batch_comes_back_as_it_was_sent(tmp_path, log, rows):
+def test_a_batch_reads_back_as_it_was_sent(tmp_path, log, rows):
     log.append("german_credit:1f", rows(3))
     [(batch, end)] = read(segments(tmp_path)[0])
     assert (batch.sequence, batch.model, len(batch.rows)) == (0, "german_credit:1f", 3)
@@ -52,7 +52,7 @@ def test_a_batch_comes_back_as_it_was_sent(tmp_path, log, rows):
         "age_years": 20,
         "purpose": "教育",
         "savings": "tier 2",
-        "sex": None,  # others of the batch brought it
+        "sex": None,  # other rows of the batch have it
         "application_id": "application 2",
     }
     assert batch.rows[0].applicant["savings"] is None
@@ -60,9 +60,9 @@ def test_a_batch_comes_back_as_it_was_sent(tmp_path, log, rows):
     assert end == segments(tmp_path)[0].stat().st_size
 
 
-def test_names_stand_once_in_a_line_and_only_of_what_was_brought(tmp_path, log, rows):
+def test_a_line_names_each_field_once_and_only_fields_that_were_sent(tmp_path, log, rows):
     log.append("m:1", rows(64))
-    log.append("m:1", rows(64)[::2])  # of whom nobody told the sex
+    log.append("m:1", rows(64)[::2])  # none of which has a sex
     first, second = segments(tmp_path)[0].read_bytes().splitlines()
     assert (first.count(b'"age_years"'), first.count(b'"sex"')) == (1, 1)
     assert (second.count(b'"age_years"'), second.count(b'"sex"')) == (1, 0)
@@ -71,7 +71,7 @@ def test_names_stand_once_in_a_line_and_only_of_what_was_brought(tmp_path, log, 
     assert silent == [{name: value for name, value in one.items() if name != "sex"} for one in told[::2]]
 
 
-def test_a_schema_of_one_feature_that_nobody_brings(tmp_path, log):
+def test_a_single_optional_feature_that_no_row_has_is_not_logged(tmp_path, log):
     applicant = msgspec.defstruct("Applicant", [("id", str), ("age", int | msgspec.UnsetType, msgspec.UNSET)])
     log.append("m:1", [Row("v2", 0.5, "approve", applicant("a")), Row("v2", 0.5, "approve", applicant("b"))])
     [(batch, _)] = read(segments(tmp_path)[0])
@@ -91,18 +91,18 @@ print(writes() - before)
     assert run_python(script, tmp_path) == "2\n"
 
 
-def test_sequence_numbers_go_on_from_batch_to_batch(tmp_path, log, rows):
+def test_sequence_numbers_continue_across_batches(tmp_path, log, rows):
     for number in (3, 1, 64):
         log.append("m:1", rows(number))
     assert [batch.sequence for batch, _ in read(segments(tmp_path)[0])] == [0, 3, 4]
 
 
-def test_no_rows_are_no_line(tmp_path, log):
+def test_an_empty_batch_writes_nothing(tmp_path, log):
     log.append("m:1", [])
     assert segments(tmp_path)[0].stat().st_size == 0
 
 
-def test_personal_data_is_for_the_owner_only(tmp_path, log, rows):
+def test_only_the_owner_can_read_the_log(tmp_path, log, rows):
     log.append("m:1", rows(1))
     segment = segments(tmp_path)[0]
     assert stat.S_IMODE(segment.stat().st_mode) == 0o600
@@ -120,7 +120,7 @@ def test_a_full_segment_is_followed_by_a_new_one(tmp_path, rows):
     assert count(tmp_path).served == 100
 
 
-def test_two_processes_have_segments_of_their_own(tmp_path, rows):
+def test_two_processes_write_separate_segments(tmp_path, rows):
     logs = [DecisionLog(tmp_path, 2**26) for _ in range(2)]
     for log in logs:
         log.append("m:1", rows(2))
@@ -128,12 +128,12 @@ def test_two_processes_have_segments_of_their_own(tmp_path, rows):
     assert count(tmp_path) == Status(4, 4, 0, 4)
 
 
-def test_a_segment_nothing_was_written_to_is_gone_with_its_log(tmp_path, rows):
+def test_an_empty_segment_is_removed_on_close(tmp_path, rows):
     DecisionLog(tmp_path, 2**26).close()
     assert segments(tmp_path) == []
 
 
-def test_a_full_disk_refuses_the_batch_whole_and_works_again_once_there_is_room(tmp_path):
+def test_a_full_disk_rejects_the_whole_batch_and_logging_resumes_with_space(tmp_path):
     script = """
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
 log = DecisionLog(directory, 2**26)
@@ -154,7 +154,7 @@ print(taken + 4)
     assert segments(tmp_path)[0].read_bytes().endswith(b"\n")
 
 
-def test_a_folder_without_rights_refuses_new_segments_and_works_again_with_them():
+def test_a_read_only_folder_rejects_new_segments_and_logging_resumes_after_it():
     script = """
 log = DecisionLog(directory, segment_bytes=1)
 log.append("m:1", rows)
@@ -168,7 +168,7 @@ folder.chmod(0o700)
 log.append("m:1", rows)
 """
     with tempfile.TemporaryDirectory() as name:
-        if os.geteuid() == 0:  # root may write anywhere; nobody may not
+        if os.geteuid() == 0:  # root may write anywhere, the user nobody may not
             os.chown(name, 65534, 65534)
             script = "os.seteuid(65534)\n" + script
         said = run_python(script, Path(name))
@@ -176,13 +176,13 @@ log.append("m:1", rows)
         assert count(Path(name)) == Status(8, 8, 0, 8)
 
 
-def test_a_directory_that_cannot_be_made_is_found_at_start(tmp_path):
+def test_a_directory_that_cannot_be_created_fails_at_start(tmp_path):
     (tmp_path / "var").write_text("in the way")
     with pytest.raises(LogUnavailable, match="var/decisions: cannot be written"):
         DecisionLog(tmp_path / "var", 2**26)
 
 
-def test_a_deleted_directory_is_made_anew(tmp_path, log, rows):
+def test_a_deleted_directory_is_created_again(tmp_path, log, rows):
     log.append("m:1", rows(2))
     for path in segments(tmp_path):
         path.unlink()
@@ -191,7 +191,7 @@ def test_a_deleted_directory_is_made_anew(tmp_path, log, rows):
     assert count(tmp_path) == Status(3, 3, 0, 3)
 
 
-def test_a_segment_somebody_else_has_changed_is_left_alone(tmp_path, log, rows):
+def test_a_segment_that_another_process_changed_is_not_appended_to(tmp_path, log, rows):
     log.append("m:1", rows(2))
     with segments(tmp_path)[0].open("ab") as file:
         file.write(b"torn")
@@ -200,7 +200,7 @@ def test_a_segment_somebody_else_has_changed_is_left_alone(tmp_path, log, rows):
     assert count(tmp_path) == Status(5, 5, 0, 5)
 
 
-def test_what_cannot_be_written_as_json_leaves_the_log_as_it_was(tmp_path, log, rows):
+def test_a_value_that_json_cannot_encode_leaves_the_log_unchanged(tmp_path, log, rows):
     log.append("m:1", rows(1))
     with pytest.raises(TypeError):
         log.append("m:1", [Row("http", 0.5, "approve", struct_of({"purpose": object()}))])
@@ -220,7 +220,7 @@ def test_an_old_segment_is_followed_by_a_new_one_at_the_next_batch(tmp_path, row
     assert [batch.sequence for batch, _ in read(segments(tmp_path)[-1])] == [0]
 
 
-def test_a_segment_is_closed_when_its_writer_has_left_it_or_is_dead(tmp_path, rows, fork):
+def test_a_segment_is_closed_once_its_writer_moved_on_or_died(tmp_path, rows, fork):
     log = DecisionLog(tmp_path, segment_bytes=1)
     log.append("m:1", rows(1))
     [first] = segments(tmp_path)
@@ -244,7 +244,7 @@ def test_a_segment_is_closed_when_its_writer_has_left_it_or_is_dead(tmp_path, ro
     assert is_closed(last)
 
 
-def test_a_clock_that_is_set_back_changes_no_number(tmp_path, rows, profile_totals, log_totals):
+def test_setting_the_clock_back_changes_no_count(tmp_path, rows, profile_totals, log_totals):
     log = DecisionLog(tmp_path, 2**26)
     log.append("m:1", rows(5))
     log.close()

@@ -1,4 +1,4 @@
-"""Erasing an applicant: id and values go from everywhere, also from under a running writer, and every number stays."""
+"""Erasing an applicant: id and values are removed everywhere, even while a service writes, and all counts stay."""
 
 import os
 import signal
@@ -29,12 +29,12 @@ FORMS = pytest.mark.parametrize("keys", [NO_KEYS, LogKeys([SECRET])], ids=["plai
 
 
 def everything(directory):
-    """All bytes under `directory`."""
+    """Return the content of every file under `directory`."""
     return b"".join(path.read_bytes() for path in directory.rglob("*") if path.is_file())
 
 
 def named(directory, keys=NO_KEYS):
-    """Every `application_id` in segments and archives, in order."""
+    """Return every `application_id` in segments and archives, in order."""
     logged = [row for path in segments(directory) for batch, _ in read(path, keys=keys) for row in batch.rows]
     found = [row.applicant.get("application_id") for row in logged]
     for path in archives(directory):
@@ -44,9 +44,7 @@ def named(directory, keys=NO_KEYS):
 
 
 @FORMS
-def test_an_applicant_is_gone_from_closed_open_and_archived_rows_and_nobody_else_is(
-    tmp_path, rows, profile_totals, keys
-):
+def test_erasing_clears_closed_open_and_archived_rows_of_that_applicant_only(tmp_path, rows, profile_totals, keys):
     def log_of(*firsts):
         log = DecisionLog(tmp_path, 2**26, keys=keys)
         for first in firsts:
@@ -90,7 +88,7 @@ def test_an_applicant_is_gone_from_closed_open_and_archived_rows_and_nobody_else
     writing.close()
 
 
-def test_only_the_personal_data_of_the_row_goes(tmp_path, rows):
+def test_erasing_removes_only_the_personal_data_of_a_row(tmp_path, rows):
     log = DecisionLog(tmp_path, 2**26)
     log.append("m:1", rows(3))
     [segment] = segments(tmp_path)
@@ -107,13 +105,13 @@ def test_only_the_personal_data_of_the_row_goes(tmp_path, rows):
     log.close()
     compact(tmp_path)
     frame = pd.read_parquet(archives(tmp_path)[0])
-    assert "sex" not in frame.columns  # only the one who is gone had told it
+    assert "sex" not in frame.columns  # only the erased row had a value
     assert frame.loc[1, ["application_id", "age_years", "purpose", "savings"]].isna().all()
     assert frame.loc[1, "decision"] == "approve"
 
 
 @FORMS
-def test_of_a_batch_that_is_erased_as_a_whole_no_name_of_a_field_is_left(tmp_path, keys):
+def test_erasing_a_whole_batch_removes_its_field_names(tmp_path, keys):
     log = DecisionLog(tmp_path, 2**26, keys=keys)
     pregnant = struct_of({"application_id": "a", "maternity_leave": 3})
     log.append("m:1", [Row("http", 0.5, "approve", pregnant)])
@@ -127,7 +125,7 @@ def test_of_a_batch_that_is_erased_as_a_whole_no_name_of_a_field_is_left(tmp_pat
 
 
 @pytest.mark.parametrize("identifier", ['quo"te', "back\\slash", "ünï", "x", "application 1", " ", "{", "a,b"])
-def test_any_id_is_found_and_no_other_that_contains_it(tmp_path, identifier):
+def test_erasing_matches_the_whole_id(tmp_path, identifier):
     log = DecisionLog(tmp_path, 2**26)
     others = [f"{identifier}0", f"0{identifier}", identifier * 2]
     ids = [identifier, *others]
@@ -143,7 +141,7 @@ def test_any_id_is_found_and_no_other_that_contains_it(tmp_path, identifier):
     assert erase(tmp_path, others[0]).rows == 0
 
 
-def test_what_came_after_the_profiler_is_said_and_left(tmp_path, log, rows):
+def test_unprofiled_rows_are_reported_and_not_erased(tmp_path, log, rows):
     log.append("m:1", rows(5))
     assert catch_up(tmp_path, 3600, 64)
     log.append("m:1", rows(5))
@@ -152,7 +150,7 @@ def test_what_came_after_the_profiler_is_said_and_left(tmp_path, log, rows):
     assert erase(tmp_path, "application 1") == Erasure(rows=1, pending=0)
 
 
-def test_an_id_in_a_damaged_line_or_a_torn_one_is_blanked(tmp_path, rows):
+def test_an_id_in_a_damaged_or_torn_line_is_blanked(tmp_path, rows):
     log = DecisionLog(tmp_path, 2**26)
     for first in (0, 10, 20):
         log.append("m:1", rows(10, first))
@@ -169,7 +167,7 @@ def test_an_id_in_a_damaged_line_or_a_torn_one_is_blanked(tmp_path, rows):
     assert count(tmp_path) == before == Status(30, 20, 20, 0)
 
 
-def test_a_record_of_the_erasure_is_kept_and_the_id_is_not(tmp_path, log, rows):
+def test_the_record_of_an_erasure_does_not_hold_the_id(tmp_path, log, rows):
     log.append("m:1", [*rows(5), *rows(5)])
     assert catch_up(tmp_path, 3600, 64)
     erase(tmp_path, "application 3")
@@ -202,7 +200,7 @@ def test_without_the_key_nothing_is_erased(tmp_path, rows):
     assert named(tmp_path, keys).count("application 1") == 2
 
 
-def test_an_id_that_stands_everywhere_is_erased_in_parts(tmp_path, log, monkeypatch):
+def test_an_id_with_many_rows_is_erased_in_parts(tmp_path, log, monkeypatch):
     monkeypatch.setattr(erasure, "MAX_EDIT_BYTES", 1_000)
     for _ in range(30):
         log.append(
@@ -261,7 +259,7 @@ def command(directory, *arguments, said=""):
     )
 
 
-def test_the_command_profiles_first_and_says_how_many(tmp_path, log, rows):
+def test_the_erase_command_profiles_first_and_prints_the_number_of_rows(tmp_path, log, rows):
     log.append("m:1", [*rows(5), *rows(2)])
     done = command(tmp_path, "erase", "-", said="application 1\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "erased 2 rows\n", "")
@@ -270,7 +268,7 @@ def test_the_command_profiles_first_and_says_how_many(tmp_path, log, rows):
     assert count(tmp_path) == Status(7, 7, 7, 0)
 
 
-def test_the_commands_of_upkeep_say_what_they_did(tmp_path, log, rows):
+def test_upkeep_commands_print_what_they_did(tmp_path, log, rows):
     assert command(tmp_path / "nothing", "erase", "x").stdout == "erased 0 rows\n"
     assert command(tmp_path / "nothing", "compact").stdout == "nothing has been logged yet\n"
     assert not (tmp_path / "nothing").exists()

@@ -1,4 +1,4 @@
-"""Finding one decision: the newest of its id, in whatever segment."""
+"""Looking up a decision: the newest one of an id, in any segment or archive."""
 
 import base64
 import os
@@ -17,12 +17,12 @@ from monitoring.records.upkeep import exclusive_upkeep
 
 
 def named(rows, number, name):
-    """Row `number`, of an applicant called `name`."""
+    """Return row `number` with the application id `name`."""
     (row,) = rows(1, number)
     return msgspec.structs.replace(row, applicant=msgspec.structs.replace(row.applicant, application_id=name))
 
 
-def test_a_decision_is_found_by_its_id_and_nothing_else(tmp_path, log, rows):
+def test_a_decision_is_found_by_its_exact_id(tmp_path, log, rows):
     log.append("m:1", rows(20))
     log.append("m:2", rows(20, 20))
     found = find(tmp_path, "application 23")
@@ -38,15 +38,15 @@ def test_any_id_is_found(tmp_path, log, rows, name):
     assert find(tmp_path, name).row.applicant["application_id"] == name
 
 
-def test_of_several_decisions_the_newest_counts(tmp_path, log, rows):
+def test_the_newest_of_several_decisions_is_found(tmp_path, log, rows):
     log.append("m:1", [named(rows, 1, "x"), named(rows, 2, "x")])
     log.append("m:1", [named(rows, 3, "x"), *rows(3)])
     assert find(tmp_path, "x").row.probability == 0.03
 
 
-def test_the_newest_may_lie_in_an_older_segment(tmp_path, log, rows):
+def test_the_newest_decision_is_found_in_an_older_segment(tmp_path, log, rows):
     log.append("m:1", rows(1))
-    other = DecisionLog(tmp_path, segment_bytes=2**26)  # another worker, which began later
+    other = DecisionLog(tmp_path, segment_bytes=2**26)  # another worker, which started later
     other.append("m:1", [named(rows, 1, "x")])
     log.append("m:1", [named(rows, 2, "x")])
     other.close()
@@ -54,7 +54,7 @@ def test_the_newest_may_lie_in_an_older_segment(tmp_path, log, rows):
     assert find(tmp_path, "x").row.probability == 0.02
 
 
-def test_where_there_is_no_log_or_a_torn_line_nothing_is_found_and_nothing_breaks(tmp_path, log, rows):
+def test_a_missing_log_or_a_torn_line_gives_no_decision(tmp_path, log, rows):
     assert find(tmp_path / "nowhere", "x") is None
     log.append("m:1", rows(3))
     (segment,) = segments(tmp_path)
@@ -62,14 +62,14 @@ def test_where_there_is_no_log_or_a_torn_line_nothing_is_found_and_nothing_break
     assert find(tmp_path, "application 1") is None
 
 
-def test_a_search_that_takes_too_long_is_given_up(tmp_path, log, rows):
+def test_a_search_past_its_deadline_is_aborted(tmp_path, log, rows):
     log.append("m:1", rows(3))
     with pytest.raises(TimeoutError):
         find(tmp_path, "application 1", deadline_s=time.monotonic() - 1)
 
 
 @pytest.mark.parametrize("secret", [None, b"k" * 32])
-def test_an_encrypted_and_an_archived_decision_are_found(tmp_path, rows, monkeypatch, secret):
+def test_encrypted_and_archived_decisions_are_found(tmp_path, rows, monkeypatch, secret):
     keys = LogKeys([secret] if secret else [])
     if secret:
         monkeypatch.setenv("SCORER_LOG_KEY", base64.b64encode(secret).decode())
@@ -78,7 +78,7 @@ def test_an_encrypted_and_an_archived_decision_are_found(tmp_path, rows, monkeyp
     before = find(tmp_path, "application 7", keys=keys)
     assert before.row.applicant["age_years"] == 25
     if secret:
-        assert find(tmp_path, "application 7") is None, "without the key it is not there"
+        assert find(tmp_path, "application 7") is None, "found without the key"
     log.close()
     assert profiler.catch_up(tmp_path, 3600, 1024, keys=keys)
     with exclusive_upkeep(tmp_path):

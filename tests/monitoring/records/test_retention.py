@@ -1,4 +1,4 @@
-"""What is kept too long goes; what is not in a profile, or still being written, never does."""
+"""Retention: old files are deleted, except segments that are unprofiled or still being written."""
 
 import os
 import time
@@ -29,7 +29,7 @@ def write(directory, rows, days=0):
     return segment
 
 
-def test_old_segments_and_archives_are_deleted_and_the_numbers_stay(tmp_path, rows):
+def test_old_segments_and_archives_are_deleted_and_counts_stay(tmp_path, rows):
     write(tmp_path, rows(1), days=40)
     write(tmp_path, rows(2), days=20)
     assert catch_up(tmp_path, 3600, 64)
@@ -50,14 +50,14 @@ def test_old_segments_and_archives_are_deleted_and_the_numbers_stay(tmp_path, ro
     assert count(tmp_path) == Status(15, 15, 15, 0)
 
 
-def test_without_a_limit_all_is_kept(tmp_path, rows):
+def test_without_a_limit_nothing_is_deleted(tmp_path, rows):
     write(tmp_path, rows(1), days=10_000)
     assert catch_up(tmp_path, 3600, 64)
     assert retain(tmp_path, 0) == Deletion()
     assert len(segments(tmp_path)) == 1
 
 
-def test_what_is_not_profiled_or_still_written_is_kept_however_old(tmp_path, log, rows):
+def test_open_and_unprofiled_segments_are_kept_at_any_age(tmp_path, log, rows):
     log.append("m:1", rows(3))
     [being_written] = segments(tmp_path)
     assert catch_up(tmp_path, 3600, 64)
@@ -72,7 +72,7 @@ def test_what_is_not_profiled_or_still_written_is_kept_however_old(tmp_path, log
     assert count(tmp_path) == Status(5, 5, 5, 0)
 
 
-def test_a_deleted_segment_of_a_damaged_log_stays_visible(tmp_path, rows):
+def test_damage_stays_visible_after_its_segment_is_deleted(tmp_path, rows):
     log = DecisionLog(tmp_path, 2**26)
     for first in (0, 10, 20):
         log.append("m:1", rows(10, first))
@@ -87,7 +87,7 @@ def test_a_deleted_segment_of_a_damaged_log_stays_visible(tmp_path, rows):
     assert count(tmp_path) == Status(30, 20, 20, 0)
 
 
-def test_an_empty_segment_of_a_writer_that_was_killed_goes_too(tmp_path):
+def test_an_empty_segment_of_a_killed_writer_is_deleted(tmp_path):
     path = tmp_path / "decisions" / "20260101T000000.000000Z-1-00000000.log"
     path.parent.mkdir()
     path.touch()
@@ -95,7 +95,7 @@ def test_an_empty_segment_of_a_writer_that_was_killed_goes_too(tmp_path):
     assert retain(tmp_path, 1) == Deletion(segments=1)
 
 
-def test_the_profiler_deletes_by_itself(tmp_path, rows, caplog):
+def test_upkeep_deletes_old_segments_without_a_command(tmp_path, rows, caplog):
     from monitoring.records.log_keys import NO_KEYS
 
     caplog.set_level("INFO")

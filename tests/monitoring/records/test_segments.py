@@ -1,4 +1,4 @@
-"""Reading the log back: torn tails are no rows, damage is missing rows."""
+"""Reading the log: torn lines are ignored, damaged lines are lost rows."""
 
 import os
 
@@ -18,13 +18,13 @@ def segment(tmp_path, log, rows):
 
 
 def flip(segment, at):
-    """Change one bit of the byte at `at`, or change it back."""
+    """Flip one bit of the byte at `at`; a second call restores it."""
     with segment.open("r+b", buffering=0) as file:
         byte = os.pread(file.fileno(), 1, at)[0]
         os.pwrite(file.fileno(), bytes([byte ^ 1]), at)
 
 
-def test_a_last_line_torn_at_any_byte_is_not_there(tmp_path, segment):
+def test_a_last_line_torn_at_any_byte_is_ignored(tmp_path, segment):
     whole = segment.read_bytes()
     last = whole[:-1].rindex(b"\n") + 1
     for length in reversed(range(last, len(whole))):
@@ -35,7 +35,7 @@ def test_a_last_line_torn_at_any_byte_is_not_there(tmp_path, segment):
     assert count(tmp_path) == Status(6, 6, 0, 6)
 
 
-def test_a_wrong_byte_anywhere_in_the_last_line_is_a_torn_tail(tmp_path, segment):
+def test_a_wrong_byte_in_the_last_line_counts_as_a_torn_line(tmp_path, segment):
     whole = segment.read_bytes()
     for at in range(whole[:-1].rindex(b"\n") + 1, len(whole)):
         flip(segment, at)
@@ -43,7 +43,7 @@ def test_a_wrong_byte_anywhere_in_the_last_line_is_a_torn_tail(tmp_path, segment
         flip(segment, at)
 
 
-def test_a_wrong_byte_anywhere_before_is_missing_rows(tmp_path, segment):
+def test_a_wrong_byte_before_the_last_line_counts_as_lost_rows(tmp_path, segment):
     ends = [0, *(end for _, end in read(segment))]
     for begin, end in [(0, ends[1]), (ends[1], ends[2] - 1)]:
         for at in range(begin, end):
@@ -51,16 +51,16 @@ def test_a_wrong_byte_anywhere_before_is_missing_rows(tmp_path, segment):
             seen = count(tmp_path)
             flip(segment, at)
             assert seen.served == 6
-            assert seen.logged == (2 if at == ends[1] - 1 else 4)  # without its end a line spoils the next
+            assert seen.logged == (2 if at == ends[1] - 1 else 4)  # without its line feed a line spoils the next
 
 
-def test_reading_goes_on_from_where_it_stopped(segment, log, rows):
+def test_reading_resumes_at_an_offset(segment, log, rows):
     ends = [end for _, end in read(segment)]
     assert [batch.sequence for batch, _ in read(segment, ends[0])] == [2, 4]
     log.append("m:1", rows(5))
     assert list(read_lines(segment, ends[-1], decode_row_range)) == [((6, 5), segment.stat().st_size)]
 
 
-def test_a_segment_deleted_under_the_reader_is_empty(segment):
+def test_a_deleted_segment_reads_as_empty(segment):
     segment.unlink()
     assert list(read(segment)) == []
