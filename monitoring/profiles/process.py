@@ -28,7 +28,7 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     """Follow the log until the parent or a signal stops it.
 
     Args:
-        settings: where records lie, and how they are profiled.
+        settings: where the records are, and how they are profiled.
         keys: of the decision log.
         parent_pipe: of a child process; its end means stop. None to stop on SIGTERM or SIGINT.
     """
