@@ -21,7 +21,6 @@ Every way that ends in an error ends in serving/faults.py and, over HTTP, in ser
 its own follows the decision log and profiles it (monitoring/). Everything about the model comes from its artifact.
 """
 
-import logging
 import os
 from http import HTTPStatus
 from pathlib import Path
@@ -45,6 +44,7 @@ from monitoring.records.decision_log import DecisionLog, LogUnavailable, check_p
 from monitoring.records.log_keys import log_keys_from
 from serving.access.authenticator import Authenticator
 from serving.access.middleware import AccessMiddleware
+from serving.announcement import announce
 from serving.batching import Batcher
 from serving.gc_tuning import tune_gc
 from serving.http.explain import ExplainEndpoint
@@ -59,8 +59,6 @@ from serving.rows import first_error
 from serving.scoring import ScoringPipeline
 from serving.tracing import tracing
 from serving.v2.open_inference import OpenInference
-
-logger = logging.getLogger("bentoml.scorer")
 
 
 def load(tag: str) -> Artifact:
@@ -149,7 +147,7 @@ class CreditScorer:
             self.profiler.start()
         await OPEN_INFERENCE.start(self.__is_ready__)
         tune_gc()
-        logger.info("serving %s", MODEL.tag)
+        announce(MODEL, SETTINGS, AUTHENTICATOR.requires_keys)
 
     @bentoml.on_shutdown
     async def close(self) -> None:

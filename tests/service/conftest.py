@@ -11,15 +11,19 @@ import pytest
 
 from tests.conftest import Server, Trained, apart
 
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} \[[A-Z]+\] \[\S+\] .*")  # of BentoML's log
+ANNOUNCEMENT = re.compile(r"\ncredit-scorer  (\S+) is ready\n((?:  .*\n)+)\n")
+
 
 @pytest.fixture(scope="session")
 def service(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service with one worker, shared by all tests of this folder."""
     home = tmp_path_factory.mktemp("service")
-    server = Server(apart(trained, home), home / "serve.log")
+    server = Server(apart(trained, home), home / "serve.log", options=())
     yield server
     server.stop()
     said = server.log.read_text()
+    assert [line for line in ANNOUNCEMENT.sub("", said).splitlines() if not LINE.fullmatch(line)] == []
     assert "Traceback" not in said, said
     assert "private-" not in said, "an application_id of the tests is in the log"
 
@@ -48,6 +52,14 @@ def metric(client: httpx.Client, name: str) -> float:
     """The sum of a metric over its labels; `name` may end in `{label="value"` to choose some."""
     lines = client.get("/metrics").text.splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(re.escape(name) + r"[ {,}]", line))
+
+
+def announced(server: Server) -> list[dict[str, str]]:
+    """Every announcement in the log of a service: its lines by their first word, and the model as `tag`."""
+    return [
+        {"tag": tag} | {line.split()[0]: line.split(maxsplit=1)[1] for line in lines.splitlines()}
+        for tag, lines in ANNOUNCEMENT.findall(server.log.read_text())
+    ]
 
 
 def records(directory: Path) -> dict[str, Any]:

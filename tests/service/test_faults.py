@@ -18,7 +18,7 @@ from monitoring.records.log_keys import log_keys_from
 from monitoring.records.segments import archives, segments
 from monitoring.status import Status, count
 from tests.conftest import ROOT
-from tests.service.conftest import metric, records
+from tests.service.conftest import announced, metric, records
 
 
 @pytest.fixture
@@ -131,6 +131,8 @@ def test_its_worker_goes_on_answering_when_it_has_to_start_anew_meanwhile(traine
         assert client.get("/readyz").status_code == 503
         folder.unlink()
         assert client.get("/readyz").status_code == 200
+    assert service.log.read_text().count(f"serving {trained.tag}") == 2
+    assert len(announced(service)) == 1
 
 
 def test_an_encrypted_log_is_profiled_archived_and_erased_under_a_running_service(trained, serve, tmp_path, applicant):

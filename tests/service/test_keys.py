@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import Server, apart
-from tests.service.conftest import metric, records, until
+from tests.service.conftest import announced, metric, records, until
 
 SECRETS = {"scorer": "scorer_1", "reader": "scorer_2", "slow": "scorer_3", "both": "scorer_4"}
 MAY = {"scorer": "predict", "reader": "read", "slow": "predict", "both": "predict, read"}
@@ -125,6 +126,20 @@ def test_the_client_of_bentoml_brings_a_key_as_its_token(keyed, german_applicant
     assert 0 < prediction["probability"] < 1
 
 
+def test_the_announced_request_works_once_a_key_is_in_the_environment(keyed):
+    (said,) = announced(keyed[0])
+    assert "python -m serving.access new" in said["key"]
+    for secret, answered in ((SECRETS["scorer"], '"decision"'), ("", '"unauthenticated"')):
+        done = subprocess.run(
+            ["bash", "-c", said["try"]],
+            env=os.environ | {"SCORER_KEY": secret},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert answered in done.stdout
+
+
 def test_a_refused_caller_is_not_scored_is_counted_and_keeps_its_connection(caller, keyed, german_applicants):
     counted = metric_of(caller, 'scorer_rejected_total{reason="unauthenticated"')
     logged = metric_of(caller, "scorer_logged_rows_total")
@@ -205,14 +220,10 @@ def elsewhere() -> str:
     return found[0]
 
 
-def test_without_keys_the_service_listens_to_this_machine_alone(trained, tmp_path, elsewhere):
-    server = Server(apart(trained, tmp_path), tmp_path / "serve.log", options=())
-    try:
-        assert httpx.get(f"{server.url}/model").status_code == 200
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"http://{elsewhere}:{server.port}/model")
-    finally:
-        server.stop()
+def test_without_keys_the_service_listens_to_this_machine_alone(service, elsewhere):
+    assert httpx.get(f"{service.url}/model").status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://{elsewhere}:{service.port}/model")
 
 
 def test_without_keys_other_machines_are_refused_whatever_the_host_and_the_proxy_say(trained, tmp_path, elsewhere):
@@ -222,6 +233,7 @@ def test_without_keys_other_machines_are_refused_whatever_the_host_and_the_proxy
     try:
         assert httpx.get(f"{server.url}/model").status_code == 200
         assert httpx.get(f"http://{elsewhere}:{server.port}/readyz").status_code == 200
+        assert [said["page"] for said in announced(server)] == [f"http://localhost:{server.port}"]
         for url, headers in (
             (f"http://{elsewhere}:{server.port}/model", {}),
             (f"http://{elsewhere}:{server.port}/model", {"x-forwarded-for": "127.0.0.1"}),

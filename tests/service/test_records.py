@@ -15,7 +15,7 @@ import pytest
 
 from monitoring.profiles.whylogs_compat import DatasetProfileView
 from tests.conftest import ROOT
-from tests.service.conftest import metric, records, until
+from tests.service.conftest import announced, metric, records, until
 
 
 def tell(directory, *command):
@@ -91,6 +91,7 @@ def test_two_workers_log_all_and_count_all(trained, serve, directory, applicant)
         for name in ("scorer_predictions_total", "scorer_logged_rows_total"):  # the other worker's, a moment later
             until(lambda name=name: metric(client, name) >= len(answered))
             assert metric(client, name) == len(answered)
+    assert len(announced(service)) == 1
     assert logged(directory) == answered
     assert (directory / "decisions").stat().st_mode & 0o777 == 0o700
     assert caught_up(directory)["served"] == len(answered)

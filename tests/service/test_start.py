@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import ROOT, apart
+from tests.service.conftest import announced
 
 
 def start(environment: dict[str, str]) -> str:
@@ -92,6 +94,16 @@ def test_a_folder_that_cannot_be_written_is_named(copied, tmp_path):
     environment, _ = copied
     (tmp_path / "var").write_text("in the way")
     assert f"{tmp_path / 'var'} is not a directory" in start(environment)
+
+
+def test_the_end_of_a_start_is_the_page_and_a_request_that_works_when_pasted(service, trained):
+    (said,) = announced(service)
+    assert said["tag"] == trained.tag
+    assert said["page"] == service.url
+    assert httpx.get(said["page"]).headers["content-type"].startswith("text/html")
+    done = subprocess.run(["bash", "-c", said["try"]], capture_output=True, text=True, check=True)
+    (answer,) = json.loads(done.stdout)
+    assert answer["model"] == trained.tag
 
 
 def test_two_services_may_not_have_one_port(trained, service, tmp_path):
