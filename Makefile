@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-MAKEFLAGS += --no-print-directory
+# What a target does, it says itself: no recipe is shown. `make -n` shows them.
+MAKEFLAGS += --no-print-directory --silent
 
 # Given on the command line: make serve PORT=8080. Assigned with `=`, so that a HOST or PORT that happens to be in the
 # environment changes nothing.
@@ -30,13 +31,19 @@ PYTHON ?= $(or $(shell command -v python3.11 || command -v python3),python3)
 BIN := .venv/bin
 TRAIN = $(BIN)/python -m train
 INPUTS = --dataset $(DATASET) --model $(MODEL) --gates $(GATES)
+# One line for what takes long; all that it said is in the log.
+LOGS = var/log
+STEP = .ci/step
+TRAIN_IF_MISSING = $(STEP) training "$(basename $(notdir $(DATASET))) with $(basename $(notdir $(MODEL)))" \
+	$(LOGS)/training.log $(TRAIN) $(INPUTS) --if-missing
 
 ##@ Use
 
 .PHONY: serve
 serve: environment  ## train if the store has no model for these inputs, then serve it
-	@tag="$$($(TRAIN) $(INPUTS) --if-missing)"; \
+	tag="$$($(TRAIN_IF_MISSING))"; \
 	export SCORER_MODEL="$$tag" SCORER_WORKERS=$(WORKERS) SCORER_GRPC_HOST=$(HOST) SCORER_GRPC_PORT=$(GRPC_PORT); \
+	printf '%-12s %s\n' serving "$$tag with WORKERS=$(WORKERS) ..." >&2; \
 	exec $(BIN)/bentoml serve service:CreditScorer --host $(HOST) --port $(PORT)
 
 .PHONY: train
@@ -57,7 +64,7 @@ repro: environment  ## the same pipeline by DVC: only what has to be done again
 
 .PHONY: model
 model: environment
-	@$(TRAIN) $(INPUTS) --if-missing > /dev/null
+	$(TRAIN_IF_MISSING) > /dev/null
 
 .PHONY: bento
 bento: model  ## build the bento from service.py and the model
@@ -107,7 +114,7 @@ format: environment  ## rewrite the code in the house format
 # interrupted installation finds no stamp and installs what is missing. Another Python starts from an empty .venv.
 STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torch}.txt; } | cksum | tr ' ' -)
 BENCH_STAMP := .venv-bench/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,benchmarks,mlserver}.txt; } | cksum | tr ' ' -)
-PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input --no-compile
+PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --no-input --no-compile
 
 # Pure Python, of which this version, wanted by DVC, was never published built.
 SOURCE_ONLY := antlr4-python3-runtime
@@ -119,24 +126,30 @@ environment: $(STAMP) serving/v2/inference.binpb  ## make .venv, if it is missin
 serving/v2/inference.binpb: serving/v2/inference.proto | $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc --proto_path=. --descriptor_set_out=$@ $<
 
-# pip unpacks on one core and half of its work is CPU, so three of them share the lists: torch, a third of the bytes, and
-# every other requirement of all.txt. Nothing is resolved, so they cannot disagree. The last call adds what this
-# machine's build of torch needs beyond the lists.
 $(STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "credit-scorer needs Python 3.11 or newer, not $$($(PYTHON) -V 2>&1): make PYTHON=/path/to/python3.11"; exit 1; }
-	@[ "$$($(BIN)/python -VV 2>/dev/null)" = "$$($(PYTHON) -VV)" ] || $(PYTHON) -m venv --clear .venv
-	@rm -f .venv/installed-*
+	$(STEP) environment 'making .venv' $(LOGS)/environment.log $(SHELL) -c '$(MAKE) install >&2'
+	touch $@
+
+# pip unpacks on one core and half of its work is CPU, so three of them share the lists: torch, a third of the bytes, and
+# every other requirement of all.txt. Nothing is resolved, so they cannot disagree. When one fails the others are ended,
+# so that what is said last is why. The last call adds what this machine's build of torch needs beyond the lists.
+.PHONY: install
+install:
+	[ "$$($(BIN)/python -VV 2>/dev/null)" = "$$($(PYTHON) -VV)" ] || $(PYTHON) -m venv --clear .venv
+	rm -f .venv/installed-*
 	$(PIP_INSTALL) --require-hashes -r requirements/pip.txt
+	trap 'kill $$(jobs -p) 2> /dev/null || true' EXIT; \
 	for half in 0 1; do \
 	  awk '/^[a-z0-9]/ {n++} n % 2 == half' half=$$half requirements/all.txt > .venv/half-$$half.txt; \
-	  $(PIP_INSTALL) --no-deps --require-hashes --only-binary :all: --no-binary $(SOURCE_ONLY) -r .venv/half-$$half.txt & jobs+=($$!); \
+	  $(PIP_INSTALL) --no-deps --require-hashes --only-binary :all: --no-binary $(SOURCE_ONLY) -r .venv/half-$$half.txt & \
 	done; \
-	$(PIP_INSTALL) --no-deps -r requirements/torch.txt & jobs+=($$!); \
-	for job in $${jobs[@]}; do wait $$job; done
+	$(PIP_INSTALL) --no-deps -r requirements/torch.txt & \
+	for job in 1 2 3; do wait -n; done
 	$(PIP_INSTALL) -r requirements/torch.txt
 	$(BIN)/python -m pip check
-	@touch $@
+	echo "$$(ls -d .venv/lib/python*/site-packages/*.dist-info | wc -l) packages"
 
 # What `make bench-serving` compares with has two environments of its own, as MLServer and the others want other versions
 # of the same packages. Made anew as a whole when a list changes: it takes seconds, and nothing else needs it.
@@ -144,16 +157,21 @@ $(STAMP):
 references: $(BENCH_STAMP)
 
 $(BENCH_STAMP):
-	@rm -rf .venv-bench
+	$(STEP) references 'making .venv-bench' $(LOGS)/references.log $(SHELL) -c '$(MAKE) install-references >&2'
+	touch $@
+
+.PHONY: install-references
+install-references:
+	rm -rf .venv-bench
 	for name in benchmarks mlserver; do \
 	  $(PYTHON) -m venv .venv-bench/$$name; \
 	  for list in pip $$name; do \
-	    .venv-bench/$$name/bin/python -m pip --disable-pip-version-check install --quiet --no-input --no-compile \
+	    .venv-bench/$$name/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
 	      --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
 	  done; \
 	  .venv-bench/$$name/bin/python -m pip check; \
 	done
-	@touch $@
+	echo "$$(ls -d .venv-bench/*/lib/python*/site-packages/*.dist-info | wc -l) packages"
 
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
@@ -169,6 +187,6 @@ clean:  ## remove .venv, .venv-bench and var: the environments, and every record
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*##' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo
-	@echo "Variables: DATASET=$(DATASET) MODEL=$(MODEL) HOST=$(HOST) PORT=$(PORT) GRPC_PORT=$(GRPC_PORT) WORKERS=$(WORKERS) TRIALS=$(TRIALS)"
+	awk -F ':.*##' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	echo
+	echo "Variables: DATASET=$(DATASET) MODEL=$(MODEL) HOST=$(HOST) PORT=$(PORT) GRPC_PORT=$(GRPC_PORT) WORKERS=$(WORKERS) TRIALS=$(TRIALS)"
