@@ -1,6 +1,7 @@
 """What the tests share: a store of its own for the run, a model trained in it by the real pipeline, and a service."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 GERMAN_CREDIT = ROOT / "configs/datasets/german_credit.yaml"
 PRODUCTION = "configs/models/001_production.yaml"
 START_S, STOP_S = 60, 30
+TRAINING_S = 500  # 20 on a quiet machine; this is for one with much else to do
 
 
 # What takes longest begins first, so that no worker is left with it at the end.
@@ -50,6 +52,12 @@ class Trained:
     tag: str
     folder: Path
     environment: dict[str, str]
+
+    @classmethod
+    def in_store(cls, tag: str, home: Path) -> "Trained":
+        """The model of that tag in the store that a training under `home` has filled."""
+        folder = home / "bentoml/models" / tag.replace(":", "/")
+        return cls(tag, folder, environment(home) | {"SCORER_MODEL": tag})
 
 
 def workplace(home: Path) -> Path:
@@ -95,7 +103,7 @@ def run_training(
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=TRAINING_S,
     )
 
 
@@ -116,15 +124,24 @@ def train(home: Path, dataset: Path | str, model: Path | str, *more: str) -> Tra
     """Train by the real pipeline and say where the model is."""
     done = run_training(home, dataset, model, *more)
     assert done.returncode == 0, done.stdout + done.stderr
-    tag = done.stdout.strip()
-    name, version = tag.split(":")
-    return Trained(tag, home / "bentoml" / "models" / name / version, environment(home) | {"SCORER_MODEL": tag})
+    return Trained.in_store(done.stdout.strip(), home)
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The production model of the German Credit table, as `make serve` makes it."""
-    return train(tmp_path_factory.mktemp("trained"), "configs/datasets/german_credit.yaml", PRODUCTION)
+    """The production model of the German Credit table, as `make serve` makes it.
+
+    Trained once in a run, by the worker that asks first; the others wait for it. Who changes a store copies it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    home, result = shared / "trained", shared / "trained.json"
+    with (shared / "trained.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
+        if not result.exists():
+            made = train(home, "configs/datasets/german_credit.yaml", PRODUCTION)
+            result.write_text(json.dumps(made.tag))
+        return Trained.in_store(json.loads(result.read_text()), home)
 
 
 def free_port() -> int:
