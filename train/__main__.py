@@ -53,12 +53,13 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """Run all stages, or the one given."""
     workspace = _workspace(options)
+    tag = workspace.tag  # reads every input: a mistake in one is reported before PyTorch, whose import takes seconds
     if options.if_missing:
         from train.publishing.store import stored
 
         if stored(workspace.dataset.name, workspace.version) is not None:
-            print(f"model     {workspace.tag} is in the store", file=sys.stderr)
-            print(workspace.tag)
+            print(f"model     {tag} is in the store", file=sys.stderr)
+            print(tag)
             return 0
 
     from train.console import Console
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     names = list(STAGES) if options.command == "run" else [options.command]
     run_stages(workspace, names, Console())
     if "publish" in names:
-        print(workspace.tag)
+        print(tag)
     return 0
 
 
