@@ -1,4 +1,4 @@
-"""The house as DESIGN.md draws it: who imports whom, what importing does, and facts that stand in two places."""
+"""The structure: who imports whom, what importing does, and facts that stand in two places."""
 
 import ast
 import builtins
@@ -23,7 +23,7 @@ from models.scorer import APPROVE, DECLINE
 from tests.conftest import GERMAN_CREDIT
 
 ROOT = Path(__file__).parents[1]
-# Who imports whom, as DESIGN.md draws it; packages that are still to come are in the drawing too. A place uses what is
+# Who imports whom; packages that are still to come are in the drawing too. A place uses what is
 # named here and whatever that uses; its own modules it always uses. A module belongs to the longest of these names that
 # its own name begins with, so `monitoring` stands for what is in none of the rooms: the command line.
 DRAWING = {
