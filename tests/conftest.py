@@ -241,6 +241,16 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         server.stop()
 
 
+@pytest.fixture(scope="session", params=["german_credit", "hand_made"])
+def schema(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """German Credit, then a table with nullable columns, odd names and odd values."""
+    from models.schema import Schema
+    from tests.models.tables import german_credit, hand_made
+
+    german = request.param == "german_credit"
+    return Schema(german_credit() if german else hand_made(tmp_path_factory.mktemp("hand_made")))
+
+
 @pytest.fixture(scope="session")
 def german_applicants() -> list[dict[str, Any]]:
     """All 1,000 rows of the table as applicants: numbers as numbers, without the outcome."""
