@@ -100,7 +100,7 @@ def test_resampled_figures_hold_what_is_true_of_a_calibrated_score():
     rng = np.random.default_rng(1)
     probability = rng.uniform(0.02, 0.9, size=2000)
     target = (rng.random(2000) < probability).astype(np.int64)
-    gates = msgspec.structs.replace(GATES, bootstrap=200)
+    gates = msgspec.structs.replace(GATES, bootstrap=100)
     found = bootstrap_estimates(target, probability, DATASET, gates)
     assert found["calibration_slope"].low < 1 < found["calibration_slope"].high
     assert found["saving"].low > 0

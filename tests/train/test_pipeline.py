@@ -36,6 +36,9 @@ for dataset, model, gates in json.loads(sys.argv[1]):
         sys.exit(code)
 """
 BREAST_CANCER = "breast_cancer"
+MADE = "var/train/hand_made/small"
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
 
 def write_breast_cancer(folder: Path) -> Path:
@@ -62,16 +65,14 @@ def write_breast_cancer(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory, trained):
-    """One process, one empty store, three trainings: two other tables, and German Credit as `trained` was."""
+def workshop(tmp_path_factory):
+    """One process, one empty store, two trainings: a table made by hand, and one of numbers alone."""
     home = workplace(tmp_path_factory.mktemp("workshop"))
     (home / "small.yaml").write_text(SMALL)
-    gates = str(lenient_gates(home))
-    jobs = [
-        (str(write_hand_made(home)), "small.yaml", gates),
-        (str(write_breast_cancer(home)), "small.yaml", gates),
-        (GERMAN_CREDIT, PRODUCTION, "configs/gates.yaml"),
-    ]
+    lenient_gates(home)
+    # By name, as a person in that folder: the model card repeats it.
+    tables = (write_hand_made(home), write_breast_cancer(home))
+    jobs = [(table.name, "small.yaml", "gates.yaml") for table in tables]
     done = subprocess.run(
         [sys.executable, "-c", SEVERAL, json.dumps(jobs)],
         cwd=home,
@@ -100,12 +101,45 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(600)
-def test_the_same_inputs_give_the_same_version_and_the_same_bytes_in_an_empty_store(workshop, trained):
-    (folder,) = models(workshop, "german_credit")
-    assert folder.name == trained.folder.name
+@pytest.fixture(scope="module")
+def again(tmp_path_factory):
+    """The table made by hand as in `workshop`, in an empty store: by a process that is killed, and by the next."""
+    home = tmp_path_factory.mktemp("again")
+    small_inputs(home)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "train",
+            "--dataset",
+            "hand_made.yaml",
+            "--model",
+            "small.yaml",
+            "--gates",
+            "gates.yaml",
+        ],
+        cwd=home,
+        env=environment(home),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (home / MADE / "epochs.json").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert models(home, "hand_made") == []
+    done = small_training(home)
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+def test_the_same_inputs_give_the_same_version_and_the_same_bytes_in_an_empty_store(workshop, again):
+    """The production model: test_dvc.py."""
+    ((first,), (second,)) = models(workshop, "hand_made"), models(again, "hand_made")
+    assert first.name == second.name
     for name in FILES:
-        assert (folder / name).read_bytes() == (trained.folder / name).read_bytes(), name
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
 
 def bare(folder: Path, rows: list[dict[str, str]]) -> np.ndarray:
@@ -121,7 +155,6 @@ def bare(folder: Path, rows: list[dict[str, str]]) -> np.ndarray:
     return session.run(["probability"], feed)[0]
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "least_auc"), [("hand_made", 0.55), (BREAST_CANCER, 0.97)])
 def test_another_table_trains_by_its_yaml_alone_and_bare_onnx_runtime_scores_it(workshop, name, least_auc):
     from sklearn.metrics import roc_auc_score
@@ -182,7 +215,16 @@ def test_a_failed_training_names_its_reason_and_leaves_the_store_untouched(train
     assert contents(store) == before
 
 
-@pytest.mark.timeout(300)
+def test_a_mistake_in_the_inputs_is_told_before_pytorch_is_imported():
+    command = [sys.executable, "-X", "importtime", "-m", "train", "--dataset", "nowhere.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "error: nowhere.yaml: no such file" in done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "configs.dataset" in imported
+    assert imported.isdisjoint({"torch", "mlflow", "sklearn"})
+
+
 def test_an_interrupt_while_fitting_leaves_nothing_half_written(tmp_path):
     """Ctrl-C once the split is there, which is when fitting begins."""
     (tmp_path / "long.yaml").write_text("{network: {layers: [64], members: 16}, training: {epochs: 10000}}")
@@ -218,45 +260,23 @@ def test_an_interrupt_while_fitting_leaves_nothing_half_written(tmp_path):
     assert status in ("FAILED", "KILLED")
 
 
+def small_inputs(home):
+    """The table made by hand, a small model and lenient gates for it."""
+    write_hand_made(workplace(home))
+    (home / "small.yaml").write_text(SMALL)
+    lenient_gates(home)
+
+
 def small_training(home, *more, **variables):
-    """A training of the table made by hand that takes a second; the table is written when it is missing."""
+    """A training of them that takes a second; they are written when they are missing."""
     if not (home / "hand_made.yaml").exists():
-        write_hand_made(workplace(home))
-        (home / "small.yaml").write_text(SMALL)
-        lenient_gates(home)
+        small_inputs(home)
     return run_training(home, "hand_made.yaml", "small.yaml", "--gates", "gates.yaml", *more, **variables)
 
 
-def test_a_stage_that_was_killed_leaves_nothing_that_the_next_run_trips_over(tmp_path):
-    small_training(tmp_path, "--help")  # writes the table
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "train",
-            "--dataset",
-            "hand_made.yaml",
-            "--model",
-            "small.yaml",
-            "--gates",
-            "gates.yaml",
-        ],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    made = tmp_path / "var/train/hand_made/small"
-    while not (made / "epochs.json").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert models(tmp_path, "hand_made") == []
-    done = small_training(tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert len(models(tmp_path, "hand_made")) == 1
-    left = {path.name for path in made.iterdir()}
+def test_a_stage_that_was_killed_leaves_nothing_that_the_next_run_trips_over(again):
+    assert len(models(again, "hand_made")) == 1
+    left = {path.name for path in (again / MADE).iterdir()}
     assert {"model.onnx", "gates.json", "published.json"} <= left
 
 
@@ -268,15 +288,16 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_full_disk_is_told_and_the_next_run_recovers(tmp_path):
-    assert small_training(tmp_path).returncode == 0
-    before = contents(tmp_path / "bentoml/models")
-    (tmp_path / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 21"))
+def test_a_full_disk_is_told_and_the_next_run_recovers(again):
+    """In the store of `again`, to which it adds a version."""
+    before = contents(again / "bentoml/models")
+    known = models(again, "hand_made")
+    (again / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 21"))
     arguments = ["--dataset", "hand_made.yaml", "--model", "small.yaml", "--gates", "gates.yaml"]
     done = subprocess.run(
         [sys.executable, "-B", "-c", FULL, *arguments],  # half a .pyc would break every import after it
-        cwd=tmp_path,
-        env=environment(tmp_path),
+        cwd=again,
+        env=environment(again),
         capture_output=True,
         text=True,
         check=False,
@@ -284,19 +305,20 @@ def test_a_full_disk_is_told_and_the_next_run_recovers(tmp_path):
     assert done.returncode == 1
     assert re.search(r"^error: .*cannot be written .*free disk space and run again", done.stderr, re.MULTILINE)
     assert "Traceback" not in done.stderr
-    assert contents(tmp_path / "bentoml/models") == before
-    assert small_training(tmp_path).returncode == 0
-    assert len(models(tmp_path, "hand_made")) == 2
+    assert contents(again / "bentoml/models") == before
+    assert small_training(again).returncode == 0
+    assert len(models(again, "hand_made")) == len(known) + 1
 
 
-def test_a_changed_column_order_changes_nothing(tmp_path):
-    assert small_training(tmp_path).returncode == 0
-    (first,) = models(tmp_path, "hand_made")
+def test_a_changed_column_order_changes_nothing(workshop, tmp_path):
+    (first,) = models(workshop, "hand_made")
+    small_inputs(tmp_path)
     path = tmp_path / read_dataset(tmp_path / "hand_made.yaml").source.path
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([row[::-1] for row in rows])
     assert small_training(tmp_path).returncode == 0
-    (second,) = set(models(tmp_path, "hand_made")) - {first}
+    (second,) = models(tmp_path, "hand_made")
+    assert second.name != first.name, "the table is another file"
     assert (first / "model.onnx").read_bytes() == (second / "model.onnx").read_bytes()

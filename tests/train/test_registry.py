@@ -25,6 +25,8 @@ for arguments in json.loads(sys.argv[1]):
 """
 VERSIONS = range(5)
 
+pytestmark = pytest.mark.pipeline
+
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):

@@ -48,7 +48,7 @@ FILES = {
 }
 START_S = 120
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,7 @@ def caught(path: Path) -> bool:
     return False
 
 
+@pytest.mark.pipeline
 def test_a_killed_search_goes_on_and_repeats_nothing_that_was_done(make_bench):
     bench = make_bench()
     path, told = bench.home / "var/train/hand_made/tune.db", environment(bench.home)
