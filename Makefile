@@ -84,9 +84,18 @@ bench-serving: model references  ## measure the service beside other servers, so
 
 ##@ Change
 
+PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+.PHONY: check
+check: environment  ## format, lint, types, and the tests that need no trained model and no service
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(PYTEST) -m 'not model and not pipeline'
+
 .PHONY: test
 test: environment  ## run the whole test suite
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 .PHONY: torture
 torture: model  ## faults at full length, training on emulated processors, a million requests for memory: some 40 minutes
