@@ -82,5 +82,5 @@ def test_an_invalid_setting_is_named(monitoring, monkeypatch):
     done = monitoring("status")
     assert (done.returncode, done.stderr) == (
         1,
-        "environment: SCORER_WINDOW_S: Expected int >= 60; give a value of that kind\n",
+        "environment: SCORER_WINDOW_S: Expected int >= 60; give a value of that type\n",
     )

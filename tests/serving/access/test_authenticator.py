@@ -168,7 +168,7 @@ def test_the_command_prints_a_key_once_and_keeps_its_hash_alone(tmp_path, capsys
     assert secret not in path.read_text()
     Authenticator(path).authorize(secret, "read")
     assert main([*command, "--file", str(path)]) == 1
-    assert "batch stands twice" in capsys.readouterr().err
+    assert "batch appears twice" in capsys.readouterr().err
     assert main(["list", "--file", str(path)]) == 0
     assert "batch                predict,read                 0.5/s        until " in capsys.readouterr().out
 

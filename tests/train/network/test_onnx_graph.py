@@ -162,8 +162,10 @@ def assert_tells_nothing(content: bytes):
     model = onnx.load_from_string(content)
     assert all(tensor.data_location == onnx.TensorProto.DEFAULT for tensor in model.graph.initializer)
     assert not any(tensor.external_data for tensor in model.graph.initializer)
+    for tensor in model.graph.initializer:
+        tensor.ClearField("raw_data")  # of which any three bytes may spell ".py"
     told = [str(ROOT), str(Path.home()), sys.prefix, "site-packages", ".py", "/tmp/"]
-    assert [text for text in told if text.encode() in content] == []
+    assert [text for text in told if text.encode() in model.SerializeToString()] == []
 
 
 def test_the_graph_holds_its_weights_and_nothing_of_this_machine(model):
