@@ -141,6 +141,14 @@ def train(home: Path, dataset: Path | str, model: Path | str, *more: str) -> Tra
     return Trained.in_store(done.stdout.strip(), home)
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of an artifact, the commit left out that its card names: it may change during a run."""
+    from models.artifact import FILES, MANIFEST, sha256
+
+    commit = json.loads((folder / MANIFEST).read_bytes())["commit"] or "unknown"
+    return {name: sha256((folder / name).read_bytes().replace(commit.encode(), b"commit")) for name in FILES}
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The production model of the German Credit table, as `make serve` makes it.
