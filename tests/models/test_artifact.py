@@ -46,14 +46,14 @@ def test_a_changed_byte_is_refused(folder, name, place):
     content = bytearray((folder / name).read_bytes())
     content[int(place * len(content)) if place > 0 else place] ^= 1
     (folder / name).write_bytes(content)
-    assert f"another {name}" in refusal(folder)
+    assert f"a {name} that differs from its manifest" in refusal(folder)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_cut_short_is_refused(folder, name):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[:-1])
-    assert f"another {name}" in refusal(folder)
+    assert f"a {name} that differs from its manifest" in refusal(folder)
 
 
 def change(folder, **values):

@@ -17,7 +17,7 @@ CURVES = {  # columns, and what stands at the axes
     "ROC": ({"false_alarm_rate", "events_found"}, "false-alarm rate", "share of events found"),
     "Precision and recall": ({"recall", "precision"}, "recall", "precision"),
     "Calibration": ({"predicted", "observed"}, "predicted probability", "observed share of events"),
-    "Cost": ({"threshold", "cost"}, "threshold", "cost an applicant"),
+    "Cost": ({"threshold", "cost"}, "threshold", "cost per applicant"),
 }
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]

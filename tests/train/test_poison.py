@@ -78,7 +78,7 @@ def test_a_column_that_knows_the_outcome(home, rows):
         row["collections"] = "visited" if (row["credit_risk"] == "bad") == bool(knows) else "not_visited"
     said = stopped(home, rows, SPOILT)
     assert "no leak: ROC AUC" in said.split("so nothing was published")[1]
-    assert "look for a column that knows the outcome" in said
+    assert "look for a column that gives the outcome away" in said
 
 
 def test_rows_that_were_delivered_twice(home, rows):
