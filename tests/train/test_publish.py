@@ -44,6 +44,7 @@ print(json.dumps(codes))
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.pipeline
 def test_one_version_is_never_two_graphs(tmp_path):
     dataset, gates = write_hand_made(workplace(tmp_path)), lenient_gates(tmp_path)
     (tmp_path / "small.yaml").write_text(SMALL)
