@@ -86,12 +86,14 @@ bench-serving: model references  ## measure the service beside other servers, so
 
 PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+# mypy takes one core for as long as half of the tests take two, when it has not looked before, so it runs beside them.
 .PHONY: check
 check: environment  ## format, lint, types, and the tests that need no trained model and no service
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(PYTEST) -m 'not model and not pipeline'
+	types=$$(mktemp); $(BIN)/mypy > $$types & mypy=$$!; code=0; \
+	$(PYTEST) -m 'not model and not pipeline' || code=$$?; \
+	wait $$mypy || code=$$?; cat $$types; rm $$types; exit $$code
 
 .PHONY: test
 test: environment  ## run the whole test suite
