@@ -1,24 +1,23 @@
-"""The service: the way of a request, top to bottom.
+"""The service: the two paths of a request, which meet at the batcher.
 
     HTTP, port 3000                                                   gRPC, port 3001
-      │  uvicorn, with a limit on heads           serving/http          │  serving/v2
+      │  the connection: limits, deadlines        serving/http          │  serving/v2
       ▼                                                                 ▼
-    FastPathRouter ──────────► BentoML's tracing, access log,         GrpcCalls
-      │ POST /predict   else │ metrics and timeout                      │
-      ▼                      ▼                                          ▼
-    AccessMiddleware      who may call            serving/access      GrpcAccess
-      ▼                                                                 │
-    PredictMiddleware     limits, decode, validate                      │
-      │      └──► ResponseShaper ──► BentoML's routes, /explain,        │
-      │                              /v2, the pages   │                 │
-      ▼                                               ▼                 ▼
+    ScorerProtocol ────────► BentoML's tracing, access log, timeout   GrpcCalls
+      │ POST /predict,  else   ▼                                        │
+      │ /v2/.../infer         AccessMiddleware    serving/access      GrpcAccess
+      │                        ▼                                        │
+      │                       PredictMiddleware, ResponseShaper         │
+      │                        ▼                                        │
+      │                       BentoML's routes, /explain, /v2, pages    │
+      ▼                        ▼                                        ▼
     Batcher.submit        what arrives together becomes one batch     serving/batching.py
     ScoringPipeline       one ONNX Runtime call, one write to the     serving/scoring.py
-      ▼                   decision log
-    PredictMiddleware     encode
+                          decision log
 
-Every way that ends in an error ends in serving/faults.py and, over HTTP, in serving/error_responses.py. A process of
-its own follows the decision log and profiles it (monitoring/). Everything about the model comes from its artifact.
+Both paths call the same functions: AccessPolicy, an Endpoint that decodes and encodes, and where they end in an error
+serving/faults.py and serving/error_responses.py. Another process profiles the decision log (monitoring/). Everything
+about the model comes from its artifact.
 """
 
 import os
@@ -43,15 +42,16 @@ from monitoring.profiles.supervision import ProfilerProcess
 from monitoring.records.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.records.log_keys import log_keys_from
 from serving.access.authenticator import Authenticator
-from serving.access.middleware import AccessMiddleware
+from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
 from serving.batching import Batcher
 from serving.gc_tuning import tune_gc
+from serving.http.connection import Limits
+from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
-from serving.http.fast_path import FastPathMiddleware
-from serving.http.header_limit import install_header_limit
 from serving.http.pages import Pages
-from serving.http.predict import PredictMiddleware
+from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware
+from serving.http.protocol import FastPath, register
 from serving.http.route_types import request_type, response_type
 from serving.metrics import metrics, profiled_rows_metric
 from serving.request_ids import request_id
@@ -85,10 +85,15 @@ except (ConfigError, LogUnavailable) as error:
     raise BentoMLException(str(error)) from None
 # A bento is built with the argument `model`, the version packed with it, which then holds wherever it is served.
 MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
+ACCESS = AccessPolicy(AUTHENTICATOR, SETTINGS.open_to_network)
 DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
 BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_queue_ms / 1000)
 EXPLAIN = ExplainEndpoint(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
 OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, AUTHENTICATOR)
+ENDPOINT = PredictEndpoint(DECODER, BATCHER)
+ENDPOINTS: dict[bytes, Endpoint] = {PREDICT.encode(): ENDPOINT, **OPEN_INFERENCE.endpoints()}
+LIMITS = Limits(SETTINGS.timeout_s, SETTINGS.keep_alive_s)
+FAST_PATH = FastPath(ENDPOINTS if SETTINGS.uses_fast_path else {}, ACCESS, SETTINGS.max_body_bytes, LIMITS)
 # Memory in pages of 2 MB where the C library is glibc: looking up small pages took a tenth of a worker's time.
 HUGE_PAGES = {"name": "GLIBC_TUNABLES", "value": "glibc.malloc.hugetlb=1"}
 
@@ -112,7 +117,7 @@ class CreditScorer:
     @bentoml.on_deployment
     @staticmethod
     def configure_logging() -> None:
-        """Run once in the process that starts the workers, and in each worker."""
+        """Run in the process that starts the workers, and in each worker."""
         if SETTINGS.log_format == "json":
             log_as_json(request_id)
 
@@ -142,7 +147,6 @@ class CreditScorer:
         EXPLAIN.open(example)
         BATCHER.open(self.pipeline.score_batch)
         AUTHENTICATOR.watch()
-        install_header_limit()
         if self.profiler:
             self.profiler.start()
         await OPEN_INFERENCE.start(self.__is_ready__)
@@ -174,7 +178,7 @@ class CreditScorer:
     )
     async def predict(self, applicants: list[Any]) -> list[Any]:
         """Score applicants; predictions come in the order asked. An invalid one refuses its request, and no other."""
-        # Documents the route. `PredictMiddleware` answers it; with `fast_path: false` it validates, and this answers.
+        # Documents the route; answers it, for bodies that were validated, with `fast_path: false` alone.
         results = await BATCHER.submit(DECODER.convert(applicants), "http")
         if error := first_error(results):
             raise BentoMLException(error.message, error_code=HTTPStatus(error.status))
@@ -182,16 +186,8 @@ class CreditScorer:
 
 
 app: Any = CreditScorer  # which BentoML's decorator has made a Service
-if SETTINGS.uses_fast_path:
-    app.add_asgi_middleware(FastPathMiddleware)
-app.add_asgi_middleware(AccessMiddleware, authenticator=AUTHENTICATOR, open_to_network=SETTINGS.open_to_network)
-app.add_asgi_middleware(
-    PredictMiddleware,
-    decoder=DECODER,
-    max_body_bytes=SETTINGS.max_body_bytes,
-    batcher=BATCHER,
-    timeout_s=SETTINGS.timeout_s,
-    fast_path=SETTINGS.fast_path,
-)
+app.add_asgi_middleware(AccessMiddleware, policy=ACCESS)
+app.add_asgi_middleware(PredictMiddleware, endpoint=ENDPOINT, connections=FAST_PATH, ask_route=not SETTINGS.fast_path)
 PAGES = Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys)
 app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()]), path="/")
+register()

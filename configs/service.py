@@ -24,6 +24,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_explained_rows: Annotated[int, Meta(ge=1, le=10_000)]
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     timeout_s: Annotated[int, Meta(ge=1, le=600)]
+    keep_alive_s: Annotated[int, Meta(ge=1, le=86_400)]
     fast_path: bool
     access_log: bool
     bentoml_metrics: bool

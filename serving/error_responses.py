@@ -39,7 +39,7 @@ def error_response(scope: Scope, error: ScorerError, more_headers: Headers = ())
     """
     metrics().rejected.labels(error.code).inc()
     response = Response(error.text_body() if _reads_text(scope) else error.body(), error.status)
-    lines = [(b"content-type", b"application/json"), *generated_id_header()]
+    lines = [(b"content-type", b"application/json"), *generated_id_header(scope)]
     if error.retry_after_s is not None:
         lines.append((b"retry-after", b"%d" % error.retry_after_s))
     if error.status == HTTPStatus.UNAUTHORIZED:

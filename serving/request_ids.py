@@ -19,7 +19,7 @@ _usable = re.compile(rb"[!-~](?:[ -~]{0,62}[!-~])?").fullmatch
 
 
 def begin(scope: Scope, sent: bytes | None) -> bytes | None:
-    """Begin the request of `scope` in this task; returns the id that its caller sent, if it is usable.
+    """Begin the request of `scope` in this context; returns the id that its caller sent, if it is usable.
 
     Usable are 1 to 64 printable ASCII characters, without a space at either end.
     """
@@ -30,19 +30,24 @@ def begin(scope: Scope, sent: bytes | None) -> bytes | None:
     return sent
 
 
+def end() -> None:
+    """End the request of this context, where others follow in the same one."""
+    _scope.set(None)
+
+
 def request_id() -> str | None:
-    """The id of the request that this task handles, generated if need be; None outside of requests."""
+    """The id of the request of this context, generated if need be; None outside of requests."""
     scope = _scope.get()
-    if scope is None:
-        return None
+    return None if scope is None else _id_of(scope)
+
+
+def generated_id_header(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The header of an error response whose caller sent no id; an id that was sent is echoed on every response."""
+    return [] if _SENT in scope else [(HEADER, _id_of(scope).encode())]
+
+
+def _id_of(scope: Scope) -> str:
     found: str | None = scope.get(_SENT) or scope.get(_GENERATED)
     if found is None:
         found = scope[_GENERATED] = uuid.uuid4().hex
     return found
-
-
-def generated_id_header() -> list[tuple[bytes, bytes]]:
-    """The header of an error response whose caller sent no id; an id that was sent is echoed on every response."""
-    scope = _scope.get()
-    generated = None if scope is None or _SENT in scope else request_id()
-    return [(HEADER, generated.encode())] if generated else []

@@ -29,20 +29,45 @@ LOCAL_ONLY = (
 )
 
 
+class AccessPolicy:
+    """Decides who may call over HTTP.
+
+    Args:
+        authenticator: decides on keys.
+        open_to_network: whether other machines may call without a key.
+
+    Attributes:
+        local_only: whether the decision follows from the addresses of the connection.
+    """
+
+    def __init__(self, authenticator: Authenticator, open_to_network: bool) -> None:
+        self._authenticator = authenticator
+        self._requires_keys = authenticator.requires_keys
+        self.local_only = not self._requires_keys and not open_to_network
+
+    def authorize(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+        """Return if the request is admitted; raises `Rejected`: 401, 403, 429 or 431."""
+        if len(scope["headers"]) > MAX_HEADERS:
+            raise Rejected(431, f"more than {MAX_HEADERS} headers", "too_large")
+        path = scope["path"]
+        if self._requires_keys:
+            if path not in PUBLIC_PATHS:
+                self._authenticator.authorize(_presented_key(headers), required_permission(scope["method"], path))
+        elif self.local_only and path not in PUBLIC_PATHS:
+            _require_loopback(scope)
+
+
 class AccessMiddleware:
     """Refuses callers that may not call.
 
     Args:
         app: handles admitted requests.
-        authenticator: decides on keys.
-        open_to_network: whether other machines may call without a key.
+        policy: decides.
     """
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator, open_to_network: bool) -> None:
+    def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
         self._app = app
-        self._authenticator = authenticator
-        self._requires_keys = authenticator.requires_keys
-        self._local_only = not self._requires_keys and not open_to_network
+        self._policy = policy
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
@@ -51,21 +76,10 @@ class AccessMiddleware:
             if (request_id := begin(scope, headers.get(HEADER))) is not None:
                 send = _echoing(send, request_id)
             try:
-                self._authorize(scope, headers)
+                self._policy.authorize(scope, headers)
             except Rejected as refusal:
                 return error_response(scope, refusal)(scope, receive, send)
         return self._app(scope, receive, send)
-
-    def _authorize(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
-        """Return if the request is admitted; raises `Rejected`: 401, 403, 429 or 431."""
-        if len(scope["headers"]) > MAX_HEADERS:
-            raise Rejected(431, f"more than {MAX_HEADERS} headers", "too_large")
-        path = scope["path"]
-        if self._requires_keys:
-            if path not in PUBLIC_PATHS:
-                self._authenticator.authorize(_presented_key(headers), required_permission(scope["method"], path))
-        elif self._local_only and path not in PUBLIC_PATHS:
-            _require_loopback(scope)
 
 
 def required_permission(method: str, path: str) -> Permission:

@@ -1,12 +1,13 @@
-"""`POST /predict` over HTTP: an ASGI middleware in front of BentoML's routes.
+"""`POST /predict` over HTTP: what it does, and its way as an ASGI middleware in front of BentoML's routes.
 
 Owns the route. BentoML's own route defines and documents it, but would parse, validate and encode once more. Leaves to
-others: reading a body (`serving.http.body`), scoring (`serving.batching`), how a request ends in an error
-(`serving.error_responses`), and the responses of every other route (`serving.http.responses`).
+others: the way that most requests take (`serving.http.protocol`), reading a body (`serving.http.body`), scoring
+(`serving.batching`), how a request ends in an error (`serving.error_responses`), and the responses of every other route
+(`serving.http.responses`).
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -17,14 +18,48 @@ from models.request import RequestDecoder
 from serving.batching import OVERLOADED, Batcher
 from serving.error_responses import client_closed_response, error_response
 from serving.faults import TOOK_TOO_LONG, error_from
-from serving.http.body import ClientGone, read_body
+from serving.http.body import ClientGone, headers_of, read_body
 from serving.http.deadlines import Deadlines
+from serving.http.endpoint import JSON, Answer, Submitted
+from serving.http.protocol import FastPath
 from serving.http.responses import ResponseShaper, error_of_status
 from serving.metrics import metrics
-from serving.rows import first_error
+from serving.rows import Results, first_error
 
 PREDICT = "/predict"
 encode = msgspec.json.Encoder().encode
+
+
+class PredictEndpoint:
+    """Has the applicants of a body scored.
+
+    Args:
+        decoder: makes rows of a body.
+        batcher: scores them.
+    """
+
+    def __init__(self, decoder: RequestDecoder, batcher: Batcher) -> None:
+        self.decoder = decoder
+        self._batcher = batcher
+
+    @property
+    def full(self) -> bool:
+        """Whether a request would be refused whatever its body is."""
+        return self._batcher.full
+
+    def submit(self, body: bytes, headers: Mapping[bytes, bytes]) -> Submitted | ScorerError:  # noqa: ARG002
+        """Decode, validate and submit; returns or raises the error that refuses the request."""
+        if self._batcher.full:
+            return OVERLOADED  # before the body costs the work of decoding it
+        return Submitted(self._batcher.submit(self.decoder.decode(body), "http"), _answer)
+
+    def answered(self, status: int) -> None:
+        """Count one response."""
+        metrics().answered(status)
+
+
+def _answer(results: Results) -> Answer:
+    return JSON, encode(results)
 
 
 class PredictMiddleware:
@@ -32,33 +67,23 @@ class PredictMiddleware:
 
     Args:
         app: BentoML's application.
-        decoder: makes rows of a body.
-        max_body_bytes: the largest body.
-        batcher: scores valid rows.
-        timeout_s: seconds after which a request is answered 504.
-        fast_path: whether valid rows go straight to the batcher, or through BentoML's route and dispatcher.
+        endpoint: has rows scored.
+        connections: the limits, which hold here too; opened when the application starts.
+        ask_route: whether valid rows go through BentoML's route and dispatcher instead of straight to the batcher.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        decoder: RequestDecoder,
-        max_body_bytes: int,
-        batcher: Batcher,
-        timeout_s: float,
-        fast_path: bool,
-    ) -> None:
+    def __init__(self, app: ASGIApp, endpoint: PredictEndpoint, connections: FastPath, ask_route: bool) -> None:
         self._app = app
-        self._batcher = batcher
-        self._deadlines = Deadlines(timeout_s)
-        self._decoder = decoder
-        self._max_body_bytes = max_body_bytes
-        self._fast_path = fast_path
-        self._metrics = metrics()  # the middleware stack is built in the worker
+        self._endpoint = endpoint
+        self._connections = connections
+        self._deadlines = Deadlines(connections.limits.timeout_s)
+        self._must_ask_route = ask_route
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                self._connections.open(scope["app"])
             return self._app(scope, receive, send)
         if scope["path"] == PREDICT and scope["method"] == "POST":
             return self._predict(scope, receive, send)
@@ -81,24 +106,27 @@ class PredictMiddleware:
         finally:
             self._deadlines.leave(request)
         if isinstance(answer, ScorerError):
-            self._metrics.answered(answer.status)
+            self._endpoint.answered(answer.status)
             await error_response(scope, answer)(scope, receive, send)
             return
-        self._metrics.answered(HTTPStatus.OK)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        self._endpoint.answered(HTTPStatus.OK)
+        headers = [*JSON, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
     async def _answer(self, scope: Scope, receive: Receive) -> bytes | ScorerError:
         """The predictions as JSON, or the error; raises as `read_body` and the decoder do."""
-        body = await read_body(scope, receive, self._max_body_bytes)
-        if self._batcher.full:
-            return OVERLOADED  # before the body costs the work of decoding it
-        rows = self._decoder.decode(body)
-        if not self._fast_path:
+        body = await read_body(scope, receive, self._connections.max_body_bytes)
+        if self._must_ask_route:
+            if self._endpoint.full:
+                return OVERLOADED
+            self._endpoint.decoder.decode(body)
             return await self._ask_route(scope, receive, body)
-        results = await self._batcher.submit(rows, "http")
-        return first_error(results) or encode(results)
+        submitted = self._endpoint.submit(body, headers_of(scope))
+        if isinstance(submitted, ScorerError):
+            return submitted
+        results = await submitted.results
+        return first_error(results) or submitted.encode(results)[1]
 
     async def _ask_route(self, scope: Scope, receive: Receive, body: bytes) -> bytes | ScorerError:
         """The answer of BentoML's route to a body that has been validated."""

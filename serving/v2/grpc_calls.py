@@ -4,19 +4,22 @@ Leaves to others: the port, health and reflection (grpc_server), messages and ro
 who may call (`serving.access.grpc_access`), and which exception means which error (`serving.faults`).
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 
 from models.errors import ScorerError, Unready
+from models.prediction import Prediction
 from serving.access.grpc_access import GrpcAccess
 from serving.faults import error_from
 from serving.metrics import metrics
 from serving.request_ids import begin
+from serving.rows import first_error
 from serving.v2.call_coalescer import CallCoalescer
 from serving.v2.grpc_codec import GrpcCodec
 from serving.v2.inference import TIMEOUT, Inference, timeout_s
@@ -134,8 +137,10 @@ class GrpcCalls:
             limits_s.append(timeout_s(timeout.int64_param or timeout.uint64_param))
         limit_s = min((limit_s for limit_s in limits_s if limit_s is not None), default=None)
         until_s = None if limit_s is None else received_s + limit_s
-        error, predictions = await self._inference.predict(rows, "grpc", until_s)
-        return error or self._codec.answer(request, names, predictions)
+        submitted, limit_s = self._inference.submit(rows, "grpc", until_s)
+        async with asyncio.timeout(limit_s):
+            results = await submitted
+        return first_error(results) or self._codec.answer(request, names, cast("Sequence[Prediction]", results))
 
     def _parse(self, name: str, body: bytes) -> Any:
         try:

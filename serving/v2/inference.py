@@ -6,16 +6,15 @@ REST and gRPC differ only in how they read and write. Owns what both say of the 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from msgspec import Struct
 
 from models.artifact import Artifact
-from models.errors import Rejected, ScorerError
-from models.prediction import Prediction
+from models.errors import Rejected
 from models.request import shown
 from serving.batching import Batcher
-from serving.rows import first_error
+from serving.rows import Results
 from serving.v2.tensors import OUTPUTS, TensorDecoder
 
 NAME, VERSION = "credit-scorer", "0.1.0"  # as in pyproject.toml, which a bento does not carry
@@ -58,10 +57,10 @@ class Inference:
         if version not in ("", self.version):
             raise Rejected(404, f"no version {shown(version)} of {self.name}; this service has {self.version}")
 
-    async def predict(
+    def submit(
         self, rows: Sequence[Struct], protocol: str, until_s: float | None = None
-    ) -> tuple[ScorerError | None, Sequence[Prediction]]:
-        """The first error, if there is one, and otherwise a prediction for each row, in order.
+    ) -> "tuple[asyncio.Future[Results], float]":
+        """The results to be, and the seconds after which nobody wants them any more.
 
         Args:
             rows: valid ones.
@@ -69,16 +68,14 @@ class Inference:
             until_s: when the caller stops waiting, by `time.perf_counter`, if that is before the service gives up.
 
         Raises:
-            TimeoutError: the time is over.
+            TimeoutError: the time is over, and nothing is scored.
         """
         limit_s = self.timeout_s
         if until_s is not None:
             limit_s = min(until_s - time.perf_counter(), limit_s)
         if limit_s <= 0:
             raise TimeoutError
-        async with asyncio.timeout(limit_s):
-            results = await self._batcher.submit(rows, protocol)
-        return first_error(results), cast("Sequence[Prediction]", results)
+        return self._batcher.submit(rows, protocol), limit_s
 
     def describe_server(self) -> dict[str, Any]:
         """Server metadata."""

@@ -17,7 +17,7 @@ from serving.batching import Batcher
 from serving.v2.grpc_server import GrpcServer, read_certificates
 from serving.v2.inference import Inference
 from serving.v2.messages import Messages
-from serving.v2.rest import RestRoutes
+from serving.v2.rest import InferEndpoint, RestRoutes
 from serving.v2.shared_port import SharedPort
 
 
@@ -37,6 +37,7 @@ class OpenInference:
         self._settings = settings
         self._inference = Inference(artifact, batcher, settings.max_rows, settings.timeout_s)
         self._access = GrpcAccess(authenticator, settings)
+        self._rest = RestRoutes(self._inference, settings.max_body_bytes)
         self._port = SharedPort(settings.grpc_address, settings.grpc_port)
         self._server: GrpcServer | None = None
 
@@ -55,7 +56,11 @@ class OpenInference:
 
     def routes(self) -> list[Route]:
         """Under `/v2`."""
-        return RestRoutes(self._inference, self._settings.max_body_bytes).routes()
+        return self._rest.routes()
+
+    def endpoints(self) -> dict[bytes, InferEndpoint]:
+        """Inference over REST, by its paths."""
+        return self._rest.endpoints()
 
     async def start(self, ready: Callable[[], bool]) -> None:
         """In a worker: answer from now on; `ready` returns whether rows can be scored."""

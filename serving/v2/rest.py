@@ -6,7 +6,9 @@ ends in an error (`serving.error_responses`).
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, cast
 
 import msgspec
 from starlette.requests import Request
@@ -14,15 +16,49 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.errors import Unready
+from models.prediction import Prediction
 from serving.error_responses import Endpoint, error_response, guarded
-from serving.http.body import read_body
+from serving.http.body import headers_of, read_body
+from serving.http.endpoint import JSON, Answer, Submitted
+from serving.rows import Results, first_error
 from serving.v2.inference import TIMEOUT, Inference, timeout_s
-from serving.v2.rest_codec import LENGTH_HEADER, RestCodec
+from serving.v2.rest_codec import LENGTH_HEADER, InferRequest, RestCodec
 
-JSON = "application/json"
-BINARY = "application/octet-stream"
+BINARY = ((b"content-type", b"application/octet-stream"),)
 MODEL = "/v2/models/{model}"
 VERSION = MODEL + "/versions/{version}"
+
+
+class InferEndpoint:
+    """Has the rows of an inference request scored.
+
+    Args:
+        inference: the served model.
+    """
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self._codec = RestCodec(inference.decoder, inference.name, inference.version)
+
+    def submit(self, body: bytes, headers: Mapping[bytes, bytes]) -> Submitted:
+        """Decode, validate and submit; raises the error that refuses the request."""
+        received_s = time.perf_counter()
+        json_bytes = headers.get(LENGTH_HEADER.encode())
+        request, tail = self._codec.parse(body, None if json_bytes is None else json_bytes.decode("latin-1"))
+        outputs = self._codec.outputs(request)
+        rows = self._codec.rows(request, tail)
+        asked_s = timeout_s(request.parameters.get(TIMEOUT))
+        results, limit_s = self._inference.submit(rows, "v2", None if asked_s is None else received_s + asked_s)
+        return Submitted(results, partial(self._answer, request, outputs), None if asked_s is None else limit_s)
+
+    def answered(self, status: int) -> None:
+        """Count one response: refusals and rows are counted elsewhere."""
+
+    def _answer(self, request: InferRequest, outputs: dict[str, bool], results: Results) -> Answer:
+        answer, json_bytes = self._codec.answer(request, outputs, cast("Sequence[Prediction]", results))
+        if json_bytes is None:
+            return JSON, answer
+        return [*BINARY, (LENGTH_HEADER.encode(), b"%d" % json_bytes)], answer
 
 
 class RestRoutes:
@@ -36,7 +72,13 @@ class RestRoutes:
     def __init__(self, inference: Inference, max_body_bytes: int) -> None:
         self._inference = inference
         self._max_body_bytes = max_body_bytes
-        self._codec = RestCodec(inference.decoder, inference.name, inference.version)
+        self.infer = InferEndpoint(inference)
+
+    def endpoints(self) -> dict[bytes, InferEndpoint]:
+        """The endpoint of inference, by the paths of the served model."""
+        name, version = self._inference.name, self._inference.version
+        paths = (MODEL.format(model=name), VERSION.format(model=name, version=version))
+        return {f"{path}/infer".encode(): self.infer for path in paths}
 
     def routes(self) -> list[Route]:
         """All of them; those of a model with and without its version."""
@@ -76,18 +118,15 @@ class RestRoutes:
         self._check(request)
         async with asyncio.timeout(self._inference.timeout_s):
             body = await read_body(request.scope, request.receive, self._max_body_bytes)
-        received_s = time.perf_counter()
-        inference_request, tail = self._codec.parse(body, request.headers.get(LENGTH_HEADER))
-        outputs = self._codec.outputs(inference_request)
-        rows = self._codec.rows(inference_request, tail)
-        limit_s = timeout_s(inference_request.parameters.get(TIMEOUT))
-        error, predictions = await self._inference.predict(rows, "v2", limit_s and received_s + limit_s)
-        if error is not None:
+        submitted = self.infer.submit(body, headers_of(request.scope))
+        async with asyncio.timeout(self._inference.timeout_s if submitted.limit_s is None else submitted.limit_s):
+            results = await submitted.results
+        if error := first_error(results):
             return error_response(request.scope, error)
-        answer, json_bytes = self._codec.answer(inference_request, outputs, predictions)
-        if json_bytes is None:
-            return Response(answer, media_type=JSON)
-        return Response(answer, headers={LENGTH_HEADER: str(json_bytes)}, media_type=BINARY)
+        headers, answer = submitted.encode(results)
+        response = Response(answer)
+        response.raw_headers += headers
+        return response
 
     def _check(self, request: Request) -> None:
         self._inference.check(request.path_params["model"], request.path_params.get("version", ""))
@@ -102,4 +141,4 @@ def _route(path: str, answer: Endpoint, method: str = "GET") -> Route:
 
 
 def _json(content: dict[str, Any]) -> Response:
-    return Response(msgspec.json.encode(content), media_type=JSON)
+    return Response(msgspec.json.encode(content), media_type="application/json")

@@ -5,19 +5,26 @@ import contextvars
 
 import pytest
 
-from serving.request_ids import HEADER, begin, generated_id_header, request_id
+from serving.request_ids import HEADER, begin, end, generated_id_header, request_id
 
 
 def test_outside_of_requests_there_is_no_id():
     assert contextvars.Context().run(request_id) is None
-    assert contextvars.Context().run(generated_id_header) == []
+
+    def ask():
+        begin({}, b"order 66")
+        end()
+        return request_id()
+
+    assert contextvars.Context().run(ask) is None
 
 
 @pytest.mark.parametrize("brought", [b"a", b"order 66", b"~" * 64, b'{"x": 1}'])
 def test_a_usable_id_of_the_caller_is_the_id_of_the_request(brought):
     def ask():
-        assert begin({}, brought) == brought
-        return request_id(), generated_id_header()
+        scope = {}
+        assert begin(scope, brought) == brought
+        return request_id(), generated_id_header(scope)
 
     assert contextvars.Context().run(ask) == (brought.decode(), [])
 
@@ -28,7 +35,7 @@ def test_otherwise_an_id_is_generated_when_it_is_needed(brought):
         scope = {}
         assert begin(scope, brought) is None
         assert scope == {}
-        return request_id(), generated_id_header(), request_id()
+        return request_id(), generated_id_header(scope), request_id()
 
     made, header, again = contextvars.Context().run(ask)
     assert len(made) == 32
