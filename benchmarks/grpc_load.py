@@ -69,6 +69,7 @@ async def caller(call: Any, ready: Sequence[bytes], first: int, window: Window) 
         now_s = time.perf_counter()
         if not answer:
             raise ConnectionError("an empty response")
+        window.responses += 1
         if window.begin_s <= now_s < window.end_s:
             window.taken_s.append(now_s - sent_s)
 

@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
             return
         self._held = b""
         window = self._window
+        window.responses += 1
         if window.begin_s <= now_s < window.end_s:
             window.taken_s.append(now_s - self._sent_s)
         if now_s < window.end_s:

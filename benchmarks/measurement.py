@@ -36,17 +36,21 @@ class Measured(Struct, frozen=True, kw_only=True):
 
     Attributes:
         requests: responses with status 200 while counting.
+        responses: the same over the whole load, before the window and after it too.
         per_second: requests per second.
         p50_ms, p99_ms: from writing the request to the complete response.
         busy: share of a core that this client used; near 1 the client was the bottleneck.
+        cpu_us: processor time per response of all processes of the server, microseconds; set by `benchmarks.serving`.
         error: why the load was aborted, or empty.
     """
 
     requests: int = 0
+    responses: int = 0
     per_second: float = 0
     p50_ms: float = 0
     p99_ms: float = 0
     busy: float = 0
+    cpu_us: float = 0
     error: str = ""
 
 
@@ -61,6 +65,7 @@ class Window:
     def __init__(self, connections: int, begin_s: float, end_s: float) -> None:
         self.begin_s, self.end_s = begin_s, end_s
         self.taken_s = array("d")
+        self.responses = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._open = connections
 
@@ -81,6 +86,7 @@ class Window:
         p50, p99 = np.percentile(self.taken_s, [50, 99]) * 1e3
         return Measured(
             requests=len(self.taken_s),
+            responses=self.responses,
             per_second=len(self.taken_s) / (self.end_s - self.begin_s),
             p50_ms=float(p50),
             p99_ms=float(p99),

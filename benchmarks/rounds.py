@@ -15,7 +15,7 @@ class Compared(Struct, frozen=True, kw_only=True):
     """The medians of one server over all rounds.
 
     Attributes:
-        per_second, p50_ms, p99_ms, busy: as `Measured`.
+        per_second, p50_ms, p99_ms, busy, cpu_us: as `Measured`.
         ratio: of the service's requests per second, just before and after, to this server's.
     """
 
@@ -23,6 +23,7 @@ class Compared(Struct, frozen=True, kw_only=True):
     p50_ms: float
     p99_ms: float
     busy: float
+    cpu_us: float
     ratio: float
 
 
@@ -51,6 +52,6 @@ def take_turns(
 def _medians(measurements: Sequence[tuple[Measured, float]]) -> Compared:
     figures = {
         name: median(getattr(measured, name) for measured, _ in measurements)
-        for name in ("per_second", "p50_ms", "p99_ms", "busy")
+        for name in ("per_second", "p50_ms", "p99_ms", "busy", "cpu_us")
     }
     return Compared(**figures, ratio=median(ratio for _, ratio in measurements))

@@ -110,6 +110,11 @@ class Server:
             process for process in below if any("bentoml" in part and "worker" in part for part in process.cmdline())
         ]
 
+    def cpu_s(self) -> float:
+        """Processor time of all its processes so far, seconds."""
+        main = psutil.Process(self.process.pid)
+        return sum(sum(process.cpu_times()[:2]) for process in (main, *main.children(recursive=True)))
+
     def stop(self) -> None:
         """Send SIGTERM, wait, and kill remaining processes by id: BentoML's workers have their own process groups."""
         below = []

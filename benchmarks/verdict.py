@@ -77,14 +77,15 @@ def bounds_table(bounds: Sequence[Bound]) -> str:
 
 
 def servers_table(one: Mapping[str, Compared], many: Mapping[str, Compared], connections: int) -> str:
-    """Requests per second and latencies of each server."""
+    """Requests per second, latencies and processor time of each server."""
     columns = ["server"]
     for count in (f"{connections} connections", "1 connection"):
-        columns += [f"requests/s, {count}", "p50, ms", "p99, ms"]
+        columns += [f"requests/s, {count}", "p50, ms", "p99, ms", "processor us per request"]
     lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     for name in many:
         cells = [name]
         for compared in (many[name], one[name]):
             cells += [f"{compared.per_second:,.0f}", f"{compared.p50_ms:.2f}", f"{compared.p99_ms:.2f}"]
+            cells.append(f"{compared.cpu_us:.0f}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from benchmarks import applicants, rounds, verdict
 from benchmarks.applicants import bodies, draw
-from benchmarks.contenders import HTTP, MLSERVER, OURS, TWO
+from benchmarks.contenders import HTTP, MLSERVER, MOSEC, OURS, TWO
 from benchmarks.figures import Figures, Plan
 from benchmarks.generator import Generator
 from benchmarks.load import Head
@@ -168,7 +168,7 @@ def test_a_reference_answers_as_the_graph_does(trained, tmp_path, module):
         assert {prediction["model"] for prediction in model.predict(table)} == {trained.tag}
 
 
-GOOD = Compared(per_second=10_000, p50_ms=1, p99_ms=1.4, busy=0.2, ratio=100)
+GOOD = Compared(per_second=10_000, p50_ms=1, p99_ms=1.4, busy=0.2, cpu_us=50, ratio=100)
 
 
 def figures(cores=4):
@@ -177,7 +177,7 @@ def figures(cores=4):
         model="m:1",
         cores=cores,
         plan=Plan(rounds=1, seconds=1, requests=1),
-        many=dict.fromkeys(names, GOOD),
+        many=dict.fromkeys(names, GOOD) | {MOSEC: replace(GOOD, cpu_us=100)},
         one=dict.fromkeys(names, GOOD),
         table=GOOD,
         workers={OURS: GOOD, TWO: replace(GOOD, ratio=0.5)},
@@ -201,8 +201,10 @@ def test_a_good_service_passes_and_each_shortfall_is_one_miss():
         == 1
     )
     for name in HTTP:
-        slow = figures().many | {name: replace(GOOD, ratio=0.2)}
+        slow = figures().many | {name: replace(figures().many[name], ratio=0.2)}
         assert verdicts(replace(figures(), many=slow)).count("MISSED") == 1
+    costly = figures().many | {MOSEC: replace(GOOD, cpu_us=40)}
+    assert verdicts(replace(figures(), many=costly)).count("MISSED") == 1
 
 
 def test_two_workers_are_not_judged_where_they_share_their_cores_with_the_client():

@@ -40,23 +40,42 @@ def bodies(german_applicants):
     return made
 
 
-def answers(url, bodies):
-    """Status, kind and content of the answer to each body."""
+def answers(url, bodies, chunked=False):
+    """Status, headers and content of the answer to each body; a body in chunks takes the path through ASGI."""
     with httpx.Client(base_url=url, timeout=60) as client:
         found = []
         for body in bodies:
-            answer = client.post("/predict", content=body, headers={"content-type": "application/json"})
-            found.append((answer.status_code, answer.headers["content-type"], answer.json()))
+            content = iter([body[: len(body) // 2], body[len(body) // 2 :]]) if chunked else body
+            answer = client.post("/predict", content=content, headers={"content-type": "application/json"})
+            headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
+            found.append((answer.status_code, headers, "x-request-id" in answer.headers, answer.content))
         return found
 
 
-def test_the_fast_path_and_the_route_answer_a_thousand_requests_alike(service, serve, trained, bodies):
+def test_three_paths_answer_a_thousand_requests_alike(service, serve, trained, bodies):
     route = serve(trained, SCORER_FAST_PATH="false")
-    by_fast_path, by_route = answers(service.url, bodies), answers(route.url, bodies)
-    for body, fast, other in zip(bodies, by_fast_path, by_route, strict=True):
-        assert fast == other, body
-    statuses = {status for status, _, _ in by_fast_path}
-    assert statuses == {200, 400, 422}
+    ways = answers(service.url, bodies), answers(service.url, bodies, chunked=True), answers(route.url, bodies)
+    for body, in_the_connection, by_asgi, by_route in zip(bodies, *ways, strict=True):
+        assert in_the_connection == by_asgi, body
+        assert in_the_connection[0] == by_route[0], body
+        assert json.loads(in_the_connection[3]) == json.loads(by_route[3]), body
+    assert {status for status, *_ in ways[0]} == {200, 400, 422}
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"id": "r 1"}, {"outputs": [{"name": "probability"}]}, {"parameters": {"timeout": 1}}]
+)
+def test_v2_answers_alike_in_the_connection_and_by_asgi(client, german_applicants, more):
+    for applicant in german_applicants[:20]:
+        tensors = [
+            {"name": name, "shape": [1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]}
+            for name, value in {**applicant, "application_id": "private-1"}.items()
+        ]
+        body = json.dumps({"inputs": tensors, **more}).encode()
+        ways = [client.post("/v2/models/german_credit/infer", content=content) for content in (body, iter([body]))]
+        assert ways[0].status_code == ways[1].status_code == (504 if "parameters" in more else 200)
+        assert ways[0].content == ways[1].content
+        assert ways[0].headers["content-type"] == ways[1].headers["content-type"]
 
 
 def test_bentomls_own_metrics_can_be_had(serve, trained, example):
