@@ -51,7 +51,7 @@ from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
 from serving.http.pages import Pages
 from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware
-from serving.http.protocol import FastPath, register
+from serving.http.protocol import ConnectionSettings, register
 from serving.http.route_types import request_type, response_type
 from serving.metrics import metrics, profiled_rows_metric
 from serving.request_ids import request_id
@@ -93,7 +93,7 @@ OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, AUTHENTICATOR)
 ENDPOINT = PredictEndpoint(DECODER, BATCHER)
 ENDPOINTS: dict[bytes, Endpoint] = {PREDICT.encode(): ENDPOINT, **OPEN_INFERENCE.endpoints()}
 LIMITS = Limits(SETTINGS.timeout_s, SETTINGS.keep_alive_s)
-FAST_PATH = FastPath(ENDPOINTS if SETTINGS.uses_fast_path else {}, ACCESS, SETTINGS.max_body_bytes, LIMITS)
+CONNECTIONS = ConnectionSettings(ENDPOINTS if SETTINGS.uses_fast_path else {}, ACCESS, SETTINGS.max_body_bytes, LIMITS)
 # Memory in pages of 2 MB where the C library is glibc: looking up small pages took a tenth of a worker's time.
 HUGE_PAGES = {"name": "GLIBC_TUNABLES", "value": "glibc.malloc.hugetlb=1"}
 
@@ -187,7 +187,7 @@ class CreditScorer:
 
 app: Any = CreditScorer  # which BentoML's decorator has made a Service
 app.add_asgi_middleware(AccessMiddleware, policy=ACCESS)
-app.add_asgi_middleware(PredictMiddleware, endpoint=ENDPOINT, connections=FAST_PATH, ask_route=not SETTINGS.fast_path)
+app.add_asgi_middleware(PredictMiddleware, endpoint=ENDPOINT, connections=CONNECTIONS, ask_route=not SETTINGS.fast_path)
 PAGES = Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys)
 app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()]), path="/")
 register()

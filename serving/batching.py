@@ -2,8 +2,8 @@
 
 Owns the queue, for every protocol. No row waits when the worker is idle: where requests have come one at a time for a
 while, the next is scored on the spot, until two come in one turn of the event loop again. Under load a batch waits one
-turn, and another while turns bring more: a response takes three turns from its body to its last byte, so batches that
-did not wait held a third of the requests in flight, and cost a tenth more. The queue is bounded by the time that its
+turn, and another while turns bring more; without that, a batch held a third of the requests in flight,
+and a row cost a tenth more. The queue is bounded by the time that its
 rows will take: a request that would wait longer is refused at once, and holds nobody up.
 """
 
@@ -88,7 +88,7 @@ class Batcher:
             future.set_result([OVERLOADED] * len(applicants))
             return future
         rows = [PendingRow(applicant, protocol, now_s) for applicant in applicants]
-        if self._lone_batches >= LONE_BATCHES:
+        if self._lone_batches >= LONE_BATCHES and not self._queue:
             if not self._requests_this_turn:
                 loop.call_soon(self._end_turn)
             self._requests_this_turn += 1

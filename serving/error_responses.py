@@ -1,4 +1,4 @@
-"""The one way in which an HTTP request ends in an error, whichever route or middleware found it.
+"""The one way in which an HTTP request ends in an error, whatever found it: a route, middleware or the connection.
 
 Owns counting the refusal, and the headers and body of the answer. Leaves what is wrong to whoever found it, and
 exceptions to `serving.faults`.
@@ -23,7 +23,7 @@ from serving.request_ids import generated_id_header
 from serving.v2.rest_codec import LENGTH_HEADER
 
 Headers = Sequence[tuple[bytes, bytes]]
-Endpoint = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for it: nobody reads it, but BentoML and its timeout wait for an answer
 TRITON_HTTP_CLIENT = b"gevent-http-client"  # in the `User-Agent` of tritonclient.http
@@ -35,7 +35,7 @@ def error_response(scope: Scope, error: ScorerError, more_headers: Headers = ())
     Args:
         scope: of the request.
         error: what the caller sees.
-        more_headers: kept where the error itself does not have them.
+        more_headers: added unless the error has headers of these names itself.
     """
     metrics().rejected.labels(error.code).inc()
     response = Response(error.text_body() if _reads_text(scope) else error.body(), error.status)
@@ -54,10 +54,10 @@ def client_closed_response() -> Response:
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-def guarded(answer: Endpoint) -> Endpoint:
-    """An endpoint of Starlette that ends in `error_response` whatever `answer` raises."""
+def guarded(answer: Handler) -> Handler:
+    """A handler for Starlette that ends in `error_response` whatever `answer` raises."""
 
-    async def endpoint(request: Request) -> Response:
+    async def handler(request: Request) -> Response:
         try:
             return await answer(request)
         except ClientGone:
@@ -66,7 +66,7 @@ def guarded(answer: Endpoint) -> Endpoint:
             error = error_from(exception, f"answering {request.method} {request.scope['path']!r}")
         return error_response(request.scope, error)
 
-    return endpoint
+    return handler
 
 
 def _reads_text(scope: Scope) -> bool:

@@ -56,15 +56,15 @@ class ScoringPipeline:
                     for row, (probability, decision) in zip(pending, scored, strict=True)
                 ]
             )
+            if not (logged or self._score_unlogged):
+                return [Unready("the decision log cannot be written, so nothing is scored")] * len(pending)
+            self._metrics.observe(self._tag, pending, scored, started_s, logged)
+            return [
+                Prediction(applicant.application_id, probability, decision, self._tag)  # type: ignore[attr-defined]
+                for applicant, (probability, decision) in zip(applicants, scored, strict=True)
+            ]
         except Exception as exception:  # noqa: BLE001 - logged there
             return [fault(f"scoring {len(pending)} rows", exception)] * len(pending)
-        if not (logged or self._score_unlogged):
-            return [Unready("the decision log cannot be written, so nothing is scored")] * len(pending)
-        self._metrics.observe(self._tag, pending, scored, started_s, logged)
-        return [
-            Prediction(applicant.application_id, probability, decision, self._tag)  # type: ignore[attr-defined]
-            for applicant, (probability, decision) in zip(applicants, scored, strict=True)
-        ]
 
     def _append(self, rows: Sequence[Row]) -> bool:
         """Log a batch; returns whether that succeeded."""

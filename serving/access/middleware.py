@@ -48,7 +48,7 @@ class AccessPolicy:
     def authorize(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         """Return if the request is admitted; raises `Rejected`: 401, 403, 429 or 431."""
         if len(scope["headers"]) > MAX_HEADERS:
-            raise Rejected(431, f"more than {MAX_HEADERS} headers", "too_large")
+            raise Rejected(431, f"more than {MAX_HEADERS} headers")
         path = scope["path"]
         if self._requires_keys:
             if path not in PUBLIC_PATHS:

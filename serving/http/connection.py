@@ -1,30 +1,38 @@
 """The connection: uvicorn's HTTP protocol with the limits that it lacks.
 
-Owns: the limit on a head, the time in which a request must arrive and for which a connection may be idle, and upgrades
-that nobody takes. One of two modules that use uvicorn's private parts, with `serving.http.protocol`: there is no public
-way to a limit on heads with httptools, nor to a deadline for requests, and BentoML passes uvicorn no class of ours.
-`tests/serving/http/test_protocol.py` fails when they change.
+Owns the limit on a head, the time in which a request must arrive and for which a connection may be idle, and offers of
+an upgrade, which are declined. Uses private parts of uvicorn, as `serving.http.protocol` does: there is no public way
+to limit heads with httptools, nor to give requests a deadline. `tests/serving/http/test_protocol.py` fails when these
+parts change.
 """
 
 import asyncio
+import logging
 from typing import Any, ClassVar
 
 import httptools
 from msgspec import Struct
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from models.errors import Rejected, ScorerError
+from serving.error_responses import error_response
+from serving.faults import error_from
+
 MAX_HEAD_BYTES = 65_536  # the limit of uvicorn with h11; nginx has 32 KiB, browsers send some 2
-MAX_UNREAD_BYTES = 16 << 20  # of a body that was answered already; its sender may read that before the connection ends
-SWEEP_S = 1.0  # seconds between two looks at the deadlines of all connections
+MAX_UNREAD_BYTES = 16 << 20  # of a body whose response is already sent; the client may read that before the end
+SWEEP_S = 1.0  # seconds between two checks of the deadlines of all connections
+CLOSE_S = 5.0  # seconds for a client to read what a closed connection still has for it
 NOT_REPEATED = (b"upgrade", b"http2-settings", b"connection")
 NEVER_S = float("inf")
+logger = logging.getLogger("bentoml.scorer")
 
 
 class Limits(Struct, frozen=True):
     """The limits of all connections.
 
     Attributes:
-        timeout_s: seconds for a request to arrive.
+        timeout_s: seconds for a request to arrive, and again for its response.
         idle_s: seconds that a connection may be without a request.
     """
 
@@ -37,13 +45,16 @@ class LimitedProtocol(HttpToolsProtocol):
 
     limits: ClassVar[Limits]  # set before the server listens
     _swept: ClassVar[asyncio.AbstractEventLoop | None] = None  # the loop that has the timer
-    cycle: Any  # uvicorn's, or what stands for it
+    cycle: Any  # of the newest request: uvicorn's, or what stands for it
+    scope: Any  # of the newest request; has a path once its head is whole
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
         super().connection_made(transport)
         self._stray_bytes = 0
-        self._upgrade_ignored = False
+        self._progress = False  # whether the bytes just read belonged to a body or ended a request
+        self._ignored = False  # whether the request being parsed is dropped
+        self._broken = False  # whether what follows the requests received so far cannot be parsed
         self.wait_for_request()
         if LimitedProtocol._swept is not self.loop:
             LimitedProtocol._swept = self.loop
@@ -52,75 +63,67 @@ class LimitedProtocol(HttpToolsProtocol):
     # Deadlines
 
     def wait_for_request(self) -> None:
-        """Be idle."""
+        """Begin to be idle."""
         self.receiving = False
         self.until_s = self.loop.time() + self.limits.idle_s
 
     def _sweep(self) -> None:
         """End what takes too long on the connections of this worker: one timer instead of one per request."""
+        self.loop.call_later(SWEEP_S, self._sweep)
         now_s = self.loop.time()
         for connection in [one for one in self.connections if isinstance(one, LimitedProtocol) and one.until_s < now_s]:
-            connection.until_s = NEVER_S
-            connection.time_out()
-        self.loop.call_later(SWEEP_S, self._sweep)
+            connection.until_s = now_s + CLOSE_S
+            if connection.transport.is_closing():
+                connection.transport.abort()
+            else:
+                connection.time_out()
 
     def time_out(self) -> None:
         """End an idle connection, or one whose request has not arrived in time."""
-        head_is_late = self.receiving and "path" not in self.scope
-        if head_is_late and (self.cycle is None or self.cycle.response_complete):
-            self.refuse(408, b"timeout", b"the head of the request did not arrive in time")
-        else:  # idle, or the body of a request does not come, which the application has answered
+        if self.receiving and "path" not in self.scope and not self._awaits_response():
+            self.refuse(Rejected(408, "the head of the request did not arrive in time"))
+        else:  # idle, or a body that does not come although the application has responded
             self.transport.close()
+
+    def _awaits_response(self) -> bool:
+        """Whether a request that was received before the one being parsed is not answered yet."""
+        in_body = self.receiving and "path" in self.scope  # then `cycle` belongs to the request being parsed
+        return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete and not in_body)
 
     # Bytes
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes of the client."""
-        cycle = self.cycle
-        body_bytes = len(cycle.body) if cycle is not None else 0
+        if self._broken:
+            return
+        self._progress = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._upgrade_ignored:
+            if self._ignored:
                 self._parse_without_upgrade(data[upgrade.args[0] :])
-            elif self._should_upgrade():
-                self.handle_websocket_upgrade()
+            return
+        except httptools.HttpParserCallbackError as error:
+            self.refuse(error_from(error, "parsing a request"))
             return
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
-            self._end_at_garbage()
+            self.refuse(Rejected(400, "Invalid HTTP request received."))
             return
-        if self.receiving:
-            self._limit_stray_bytes(len(data), cycle, body_bytes)
-        else:
+        if not self.receiving or self._progress:
             self._stray_bytes = 0
-
-    def _end_at_garbage(self) -> None:
-        """Refuse what cannot be parsed; a whole request before it is answered first, and nothing else."""
-        in_body = self.receiving and "path" in self.scope
-        if self.cycle is None or self.cycle.response_complete or in_body:
-            self.refuse(400, b"bad_request", b"Invalid HTTP request received.")
         else:
-            self.cycle.keep_alive = False
-            self.flow.pause_reading()
+            self._limit_stray_bytes(len(data))
 
-    def _limit_stray_bytes(self, size: int, earlier: Any, body_bytes: int) -> None:
+    def _limit_stray_bytes(self, size: int) -> None:
         """End a connection that keeps sending bytes which belong to no body: heads, trailers, extensions of chunks.
 
         A head that arrives whole in one read, of up to 256 KiB, passes: there is nothing left to protect by then.
         """
-        cycle = self.cycle
-        head_is_whole = "path" in self.scope  # which is set then
-        if head_is_whole and len(cycle.body) > (body_bytes if cycle is earlier else 0):
-            self._stray_bytes = 0
-            return
-        answered = head_is_whole and cycle.response_complete
+        answered = "path" in self.scope and self.cycle.response_complete
         self._stray_bytes += size
         if self._stray_bytes > (MAX_UNREAD_BYTES if answered else MAX_HEAD_BYTES):
-            if head_is_whole and cycle.response_started:
-                self.transport.close()
-            else:
-                self.refuse(431, b"too_large", b"the head of the request is over %d bytes" % MAX_HEAD_BYTES)
+            self.refuse(Rejected(431, f"the head of the request is over {MAX_HEAD_BYTES} bytes"))
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
         """Parse a request again as plain HTTP/1.1: a client that offers `h2c` sends its body all the same.
@@ -137,45 +140,58 @@ class LimitedProtocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self.data_received(b"\r\n".join([*lines, b"", rest]))
 
-    def refuse(self, status: int, code: bytes, message: bytes) -> None:
-        """Answer what never became a request, and close."""
-        if not self.transport.is_closing():
-            body = b'{"error":{"code":"%b","message":"%b"}}' % (code, message)
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[status] + head + body)
-            self.transport.close()
+    def refuse(self, error: ScorerError) -> None:
+        """Answer what never became a whole request, and close; requests before it are answered first, and it is not."""
+        if self.transport.is_closing():
+            return
+        if self._awaits_response():
+            self._broken = True
+            self.flow.pause_reading()
+            return
+        begun = (
+            self.receiving and "path" in self.scope and (self.cycle.response_started or self.cycle.response_complete)
+        )
+        if not begun:
+            scope: Scope = {"path": "", "headers": []}
+            response = error_response(scope, error, [(b"connection", b"close")])
+            lines = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
+            self.transport.write(STATUS_LINE[error.status] + lines + b"\r\n" + bytes(response.body))
+        self.transport.close()
 
     # Requests
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._upgrade_ignored = False
+        self._ignored = False
         self.receiving = True
         self.until_s = self.loop.time() + self.limits.timeout_s + SWEEP_S  # the application's own 504 comes first
 
     def on_headers_complete(self) -> None:
-        """Begin the response, but for a request that the parser takes to have no body as it offers an upgrade."""
-        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT" and not self._should_upgrade():
-            self._upgrade_ignored = True
-        else:
-            self.begin_response()
+        """Choose the path of the request, unless it is dropped or parsed again."""
+        offers_upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        # The parser takes a request that offers an upgrade to have no body; on a closing connection nobody reads.
+        self._ignored = offers_upgrade or self.transport.is_closing()
+        if not self._ignored:
+            self.choose_path()
 
-    def begin_response(self) -> None:
-        """Begin the response to a request whose head is whole."""
+    def choose_path(self) -> None:
+        """Start the ASGI application."""
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
-        if not self._upgrade_ignored:
+        if not self._ignored:
+            self._progress = not self.cycle.response_complete
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request."""
-        if self._upgrade_ignored:
+        if self._ignored:
             return
+        self._progress = True
         self.receiving = False
-        self.until_s = NEVER_S  # the response has a deadline of its own
+        self.until_s = NEVER_S  # the ASGI application has deadlines of its own
         self.complete_request()
         if self.cycle is not None and self.cycle.response_complete:
             self.wait_for_request()
@@ -189,7 +205,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        if not self.flow.write_paused:
+        in_body = self.receiving and "path" in self.scope
+        if self._broken and len(self.pipeline) <= in_body:  # only what cannot be parsed is left
+            self.transport.close()
+            return
+        if not (self.flow.write_paused or self._broken):
             self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
@@ -204,5 +224,5 @@ class LimitedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """Go on when it reads."""
         super().resume_writing()
-        if not self.pipeline:
+        if not (self.pipeline or self._broken):
             self.flow.resume_reading()

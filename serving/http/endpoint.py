@@ -13,7 +13,7 @@ from models.errors import ScorerError
 from serving.rows import Results
 
 Headers = Sequence[tuple[bytes, bytes]]
-Answer = tuple[Headers, bytes]  # the headers of a response but for its length, and its body
+Encoded = tuple[Headers, bytes]  # the headers of a response but for its length, and its body
 JSON = ((b"content-type", b"application/json"),)
 
 
@@ -27,7 +27,7 @@ class Submitted(Struct, frozen=True):
     """
 
     results: "asyncio.Future[Results]"
-    encode: Callable[[Results], Answer]
+    encode: Callable[[Results], Encoded]
     limit_s: float | None = None
 
 
@@ -37,5 +37,5 @@ class Endpoint(Protocol):
     def submit(self, body: bytes, headers: Mapping[bytes, bytes]) -> Submitted | ScorerError:
         """Decode, validate and submit; returns or raises the error that refuses the request."""
 
-    def answered(self, status: int) -> None:
+    def count_response(self, status: int) -> None:
         """Count one response."""

@@ -20,8 +20,8 @@ from serving.error_responses import client_closed_response, error_response
 from serving.faults import TOOK_TOO_LONG, error_from
 from serving.http.body import ClientGone, headers_of, read_body
 from serving.http.deadlines import Deadlines
-from serving.http.endpoint import JSON, Answer, Submitted
-from serving.http.protocol import FastPath
+from serving.http.endpoint import JSON, Encoded, Submitted
+from serving.http.protocol import ConnectionSettings
 from serving.http.responses import ResponseShaper, error_of_status
 from serving.metrics import metrics
 from serving.rows import Results, first_error
@@ -53,12 +53,12 @@ class PredictEndpoint:
             return OVERLOADED  # before the body costs the work of decoding it
         return Submitted(self._batcher.submit(self.decoder.decode(body), "http"), _answer)
 
-    def answered(self, status: int) -> None:
+    def count_response(self, status: int) -> None:
         """Count one response."""
         metrics().answered(status)
 
 
-def _answer(results: Results) -> Answer:
+def _answer(results: Results) -> Encoded:
     return JSON, encode(results)
 
 
@@ -68,11 +68,13 @@ class PredictMiddleware:
     Args:
         app: BentoML's application.
         endpoint: has rows scored.
-        connections: the limits, which hold here too; opened when the application starts.
+        connections: the limits, which hold here too; applied when the application starts.
         ask_route: whether valid rows go through BentoML's route and dispatcher instead of straight to the batcher.
     """
 
-    def __init__(self, app: ASGIApp, endpoint: PredictEndpoint, connections: FastPath, ask_route: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, endpoint: PredictEndpoint, connections: ConnectionSettings, ask_route: bool
+    ) -> None:
         self._app = app
         self._endpoint = endpoint
         self._connections = connections
@@ -83,7 +85,7 @@ class PredictMiddleware:
         """Handle one request."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
-                self._connections.open(scope["app"])
+                self._connections.apply(scope["app"])
             return self._app(scope, receive, send)
         if scope["path"] == PREDICT and scope["method"] == "POST":
             return self._predict(scope, receive, send)
@@ -106,10 +108,10 @@ class PredictMiddleware:
         finally:
             self._deadlines.leave(request)
         if isinstance(answer, ScorerError):
-            self._endpoint.answered(answer.status)
+            self._endpoint.count_response(answer.status)
             await error_response(scope, answer)(scope, receive, send)
             return
-        self._endpoint.answered(HTTPStatus.OK)
+        self._endpoint.count_response(HTTPStatus.OK)
         headers = [*JSON, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})

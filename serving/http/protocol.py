@@ -1,10 +1,10 @@
 """The fast path: requests to the routes that carry load, answered in the connection.
 
-Owns which requests may take it, and their exchange. Leaves access, decoding, scoring, encoding and errors to the
-functions that the ASGI way calls too, limits and deadlines to `serving.http.connection`, and every request that is not
-plain to the ASGI application.
+Owns which requests may take it, and their exchange. Leaves to others: access, decoding, scoring, encoding and errors,
+by the functions that the ASGI application calls too; limits and deadlines of connections (`serving.http.connection`);
+and to the ASGI application every request that is unusual.
 
-    bytes ─► uvicorn's parser ─► begin_response ── anything else ──► uvicorn's cycle ─► the ASGI application
+    bytes ─► uvicorn's parser ─► choose_path ── anything else ──► uvicorn's cycle ─► the ASGI application
                                     │ POST to an endpoint, of known length, one at a time, access granted
                                     ▼
                                  complete_request ─► Endpoint.submit ─► Batcher ─► one write
@@ -26,28 +26,40 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from models.errors import Rejected, ScorerError
+from serving import request_ids
 from serving.access.middleware import AccessPolicy
 from serving.error_responses import error_response
 from serving.faults import TOOK_TOO_LONG, error_from
 from serving.http.body import headers_of
 from serving.http.connection import LimitedProtocol, Limits
-from serving.http.endpoint import Answer, Endpoint, Submitted
-from serving.request_ids import HEADER, begin, end
+from serving.http.endpoint import Encoded, Endpoint, Submitted
 from serving.rows import first_error
 
-FORWARDED = (
-    b"x-forwarded-for",
-    b"x-forwarded-proto",
-)  # from which uvicorn takes the client's address, on the ASGI path
-USED = ("_should_upgrade", "_start_asgi_task", "handle_websocket_upgrade", "on_body", "on_headers_complete", "shutdown")
+# uvicorn takes the client's address from these headers, for the ASGI application alone.
+FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto")
+# The parts of uvicorn's protocol that this module and `serving.http.connection` override or call.
+USED = (
+    "_start_asgi_task",
+    "connection_lost",
+    "connection_made",
+    "data_received",
+    "on_body",
+    "on_headers_complete",
+    "on_message_begin",
+    "on_message_complete",
+    "on_response_complete",
+    "pause_writing",
+    "resume_writing",
+    "shutdown",
+)
 logger = logging.getLogger("bentoml.scorer")
 
 
-class FastPath(Struct, frozen=True):
+class ConnectionSettings(Struct, frozen=True):
     """What the connections of a worker need.
 
     Attributes:
-        endpoints: by the bytes of their path; none sends every request the ASGI path.
+        endpoints: of the fast path, by the bytes of their URL path; may be empty.
         access: decides who may call.
         max_body_bytes: the largest body.
         limits: of every connection.
@@ -58,23 +70,23 @@ class FastPath(Struct, frozen=True):
     max_body_bytes: int
     limits: Limits
 
-    def open(self, app: Starlette) -> None:
-        """Use it from here on; where `app` has CORS, its middleware has to see every request."""
+    def apply(self, app: Starlette) -> None:
+        """Apply the settings to this worker; without a fast path if `app` has CORS, which must see every request."""
         cors = any("CORSMiddleware" in repr(middleware.cls) for middleware in app.user_middleware)
         ScorerProtocol.limits = self.limits
-        ScorerProtocol.way = self
+        ScorerProtocol.settings = self
         ScorerProtocol.endpoints = {} if cors else self.endpoints
 
 
 class _NoEvent:
-    """Stands for the event of uvicorn's cycle, which wakes a task: here is none."""
+    """Stands for the event of uvicorn's cycle, which wakes its task; an exchange has no task."""
 
     def set(self) -> None:
         """Do nothing."""
 
 
 class _Exchange:
-    """One request and its response, where uvicorn has its cycle."""
+    """One request and its response on the fast path; has what uvicorn reads and sets of its own cycle."""
 
     __slots__ = ("body", "disconnected", "endpoint", "keep_alive", "request_id", "response_complete", "scope")
     message_event = _NoEvent()
@@ -90,53 +102,52 @@ class _Exchange:
 class ScorerProtocol(LimitedProtocol):
     """One connection, with the fast path."""
 
-    way: ClassVar[FastPath]
+    settings: ClassVar[ConnectionSettings]
     endpoints: ClassVar[Mapping[bytes, Endpoint]] = {}
-    _common: ClassVar[tuple[Any, bytes]] = (
-        None,
-        b"",
-    )  # uvicorn's default headers, made every second, and as bytes
+    # uvicorn's default headers (the date), a new list every second, and the same as bytes.
+    _common: ClassVar[tuple[Any, bytes]] = (None, b"")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
-        self._submitted: Submitted | None = None
+        self._pending: asyncio.Future[Any] | None = None  # results of an exchange
         super().connection_made(transport)
 
-    def begin_response(self) -> None:
-        """Choose the way."""
+    def choose_path(self) -> None:
+        """Begin an exchange, or start the ASGI application."""
         endpoint = self.endpoints.get(self.url)
         exchange = None if endpoint is None else self._exchange(endpoint)
         if exchange is None:
-            super().begin_response()
+            super().choose_path()
         else:
             self.cycle = exchange
 
     def _exchange(self, endpoint: Endpoint) -> _Exchange | None:
-        """The request on the fast path; None where ASGI handles it."""
+        """The exchange of a request on the fast path; None if the ASGI application handles it."""
         if (self.cycle is not None and not self.cycle.response_complete) or self.flow.write_paused:
-            return None  # others of this connection come first
-        parser, way = self.parser, self.way
+            return None  # earlier responses of this connection come first
+        parser, settings = self.parser, self.settings
         if parser.get_method() != b"POST" or self.expect_100_continue or parser.get_http_version() != "1.1":
             return None
         scope: Any = self.scope
         headers = headers_of(scope)
         length = headers.get(b"content-length")
-        if length is None or int(length) > way.max_body_bytes or b"content-encoding" in headers:
+        if length is None or int(length) > settings.max_body_bytes or b"content-encoding" in headers:
             return None
-        if way.access.local_only and any(name in headers for name in FORWARDED):
+        if settings.access.local_only and any(name in headers for name in FORWARDED):
             return None
         scope["method"], scope["path"] = "POST", self.url.decode("ascii")
         try:
-            way.access.authorize(scope, headers)
+            settings.access.authorize(scope, headers)
         except Rejected:
-            return None  # which the ASGI path answers
-        request_id = begin(scope, headers.get(HEADER))
-        end()
+            return None  # the ASGI application answers with the refusal
+        request_id = request_ids.begin(scope, headers.get(request_ids.HEADER))
+        request_ids.end()
         return _Exchange(endpoint, scope, request_id, parser.should_keep_alive())
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
-        if type(self.cycle) is _Exchange:
+        if type(self.cycle) is _Exchange and not self._ignored:
+            self._progress = True
             self.cycle.body += body
         else:
             super().on_body(body)
@@ -147,50 +158,64 @@ class ScorerProtocol(LimitedProtocol):
         if type(exchange) is not _Exchange:
             super().complete_request()
             return
-        if exchange.response_complete:  # it took too long
+        if exchange.response_complete:  # it took too long to arrive
             return
+        self.until_s = self.loop.time() + self.limits.timeout_s
         scope = exchange.scope
-        begin(scope, exchange.request_id)
+        request_ids.begin(scope, exchange.request_id)
         try:
             submitted = exchange.endpoint.submit(bytes(exchange.body), headers_of(scope))
         except Exception as exception:  # noqa: BLE001 - logged there
-            submitted = error_from(exception, f"answering {scope['method']} {scope['path']}")
-        end()
+            submitted = error_from(exception, f"answering POST {scope['path']}")
+        request_ids.end()
         exchange.body.clear()
         if isinstance(submitted, ScorerError):
-            self._finish(exchange, submitted)
-        elif submitted.results.done():
-            self._answer(exchange, submitted, submitted.results)
+            self._respond(exchange, submitted)
+            return
+        limit_s, results = submitted.limit_s, submitted.results
+        timer = None if limit_s is None else self.loop.call_later(limit_s, results.cancel)
+        if results.done():
+            self._on_results(exchange, submitted, timer, results)
         else:
-            self._submitted = submitted
-            submitted.results.add_done_callback(partial(self._answer, exchange, submitted))
-            if submitted.limit_s is not None:
-                self.loop.call_later(submitted.limit_s, submitted.results.cancel)
+            self._pending = results
+            results.add_done_callback(partial(self._on_results, exchange, submitted, timer))
 
-    def _answer(self, exchange: _Exchange, submitted: Submitted, results: "asyncio.Future[Any]") -> None:
-        self._submitted = None
-        if self.transport.is_closing():
+    def _on_results(
+        self,
+        exchange: _Exchange,
+        submitted: Submitted,
+        timer: asyncio.TimerHandle | None,
+        results: "asyncio.Future[Any]",
+    ) -> None:
+        self._pending = None
+        if timer is not None:
+            timer.cancel()
+        if self.transport.is_closing() or exchange.response_complete:
             return
         if results.cancelled():
-            self._finish(exchange, Rejected(504, TOOK_TOO_LONG))
-        else:
-            self._finish(exchange, first_error(results.result()) or submitted.encode(results.result()))
+            self._respond(exchange, Rejected(504, TOOK_TOO_LONG))
+            return
+        try:
+            response = first_error(results.result()) or submitted.encode(results.result())
+        except Exception as exception:  # noqa: BLE001 - logged there
+            response = error_from(exception, f"encoding the response of POST {exchange.scope['path']}")
+        self._respond(exchange, response)
 
-    def _finish(self, exchange: _Exchange, answer: Answer | ScorerError) -> None:
+    def _respond(self, exchange: _Exchange, response: Encoded | ScorerError) -> None:
         """Write the whole response at once."""
-        if isinstance(answer, ScorerError):
-            response = error_response(exchange.scope, answer)
-            status, body = answer.status, bytes(response.body)
-            parts = [b"%b: %b\r\n" % header for header in response.raw_headers]
+        if isinstance(response, ScorerError):
+            answer = error_response(exchange.scope, response)
+            status, body = response.status, bytes(answer.body)
+            lines = [b"%b: %b\r\n" % header for header in answer.raw_headers]
         else:
-            status, (headers, body) = 200, answer
-            parts = [*(b"%b: %b\r\n" % header for header in headers), b"content-length: %d\r\n" % len(body)]
-        exchange.endpoint.answered(status)
+            status, (headers, body) = 200, response
+            lines = [*(b"%b: %b\r\n" % header for header in headers), b"content-length: %d\r\n" % len(body)]
+        exchange.endpoint.count_response(status)
         if exchange.request_id is not None:
-            parts.append(b"x-request-id: %b\r\n" % exchange.request_id)
+            lines.append(b"x-request-id: %b\r\n" % exchange.request_id)
         if not exchange.keep_alive:
-            parts.append(b"connection: close\r\n")
-        self.transport.write(b"".join((STATUS_LINE[status], self._common_headers(), *parts, b"\r\n", body)))
+            lines.append(b"connection: close\r\n")
+        self.transport.write(b"".join((STATUS_LINE[status], self._common_headers(), *lines, b"\r\n", body)))
         exchange.response_complete = True
         if not exchange.keep_alive:
             self.transport.close()
@@ -203,24 +228,26 @@ class ScorerProtocol(LimitedProtocol):
         return self._common[1]
 
     def time_out(self) -> None:
-        """End a request on the fast path whose body has not arrived in time, or what else takes too long."""
+        """End an exchange whose request does not arrive or whose response takes too long, or else the connection."""
         if type(self.cycle) is _Exchange and not self.cycle.response_complete:
             self.cycle.keep_alive = False
-            self._finish(self.cycle, Rejected(504, TOOK_TOO_LONG))
+            self._respond(self.cycle, Rejected(504, TOOK_TOO_LONG))
+            if self._pending is not None:
+                self._pending.cancel()
         else:
             super().time_out()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the rows of a client that has gone out of the queue."""
         super().connection_lost(exc)
-        if self._submitted is not None:
-            self._submitted.results.cancel()
+        if self._pending is not None:
+            self._pending.cancel()
 
 
 def register() -> bool:
     """Have uvicorn use `ScorerProtocol` from here on; returns False, and logs it, where its protocol has changed."""
     if not all(callable(getattr(HttpToolsProtocol, name, None)) for name in USED):
-        logger.warning("uvicorn's HTTP protocol has changed: no fast path, no limits on heads and on slow requests")
+        logger.warning("uvicorn's HTTP protocol has changed: no fast path, no limits on heads and slow requests")
         return False
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{ScorerProtocol.__name__}"
     return True

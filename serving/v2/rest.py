@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from models.errors import Unready
 from models.prediction import Prediction
-from serving.error_responses import Endpoint, error_response, guarded
+from serving.error_responses import Handler, error_response, guarded
 from serving.http.body import headers_of, read_body
-from serving.http.endpoint import JSON, Answer, Submitted
+from serving.http.endpoint import JSON, Encoded, Submitted
 from serving.rows import Results, first_error
 from serving.v2.inference import TIMEOUT, Inference, timeout_s
 from serving.v2.rest_codec import LENGTH_HEADER, InferRequest, RestCodec
@@ -51,10 +51,10 @@ class InferEndpoint:
         results, limit_s = self._inference.submit(rows, "v2", None if asked_s is None else received_s + asked_s)
         return Submitted(results, partial(self._answer, request, outputs), None if asked_s is None else limit_s)
 
-    def answered(self, status: int) -> None:
+    def count_response(self, status: int) -> None:
         """Count one response: refusals and rows are counted elsewhere."""
 
-    def _answer(self, request: InferRequest, outputs: dict[str, bool], results: Results) -> Answer:
+    def _answer(self, request: InferRequest, outputs: dict[str, bool], results: Results) -> Encoded:
         answer, json_bytes = self._codec.answer(request, outputs, cast("Sequence[Prediction]", results))
         if json_bytes is None:
             return JSON, answer
@@ -136,7 +136,7 @@ class RestRoutes:
             raise Unready("cannot score now")
 
 
-def _route(path: str, answer: Endpoint, method: str = "GET") -> Route:
+def _route(path: str, answer: Handler, method: str = "GET") -> Route:
     return Route(path, guarded(answer), methods=[method])
 
 

@@ -22,7 +22,7 @@ from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.batching import Batcher
 from serving.http.connection import Limits
 from serving.http.predict import PredictEndpoint, PredictMiddleware
-from serving.http.protocol import FastPath, ScorerProtocol
+from serving.http.protocol import ConnectionSettings, ScorerProtocol
 from serving.rows import PendingRow
 
 MAX_BODY_BYTES = 100_000
@@ -43,10 +43,10 @@ async def echo(request: Request) -> JSONResponse:
     return JSONResponse({"method": request.method, "body": len(body)})
 
 
-class Unopened(FastPath, frozen=True):
+class Unapplied(ConnectionSettings, frozen=True):
     """Leaves the connections to uvicorn."""
 
-    def open(self, app: Starlette) -> None:
+    def apply(self, app: Starlette) -> None:
         """Do nothing."""
 
 
@@ -64,7 +64,7 @@ class Stand:
         batcher = Batcher(64, 10_000, 10.0)
         batcher.open(score)
         endpoint = PredictEndpoint(RequestDecoder(schema, 100), batcher)
-        connections = (FastPath if issubclass(protocol, ScorerProtocol) else Unopened)(
+        connections = (ConnectionSettings if issubclass(protocol, ScorerProtocol) else Unapplied)(
             {b"/predict": endpoint}, ACCESS, MAX_BODY_BYTES, limits
         )
         app = Starlette(

@@ -10,6 +10,7 @@ import pytest
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from models.prediction import Prediction
 from models.schema import Schema
 from serving.http import protocol
 from serving.http.connection import MAX_HEAD_BYTES, Limits
@@ -56,6 +57,11 @@ def ask(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
         except TimeoutError:
             return received
         return received + b"<closed>"
+
+
+def request_of(body: bytes) -> bytes:
+    """A plain request."""
+    return b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body
 
 
 def statuses(received: bytes) -> list[int]:
@@ -224,6 +230,51 @@ def test_a_shutdown_answers_what_was_admitted_and_closes(schema, streams):
         assert statuses(received) == [200]
         assert busy.recv(1) == b""
         assert idle.recv(1) == b""
+
+
+def test_a_response_that_cannot_be_encoded_is_a_fault_of_ours_and_the_connection_goes_on(stand, schema, streams):
+    """Half a character in a tag can be answered by nobody; the row before and after it can."""
+
+    def score(rows):
+        broken = any(row.applicant.application_id == "broken" for row in rows)
+        return [Prediction("x", 0.5, "decline", "\ud800" if broken else "m:1") for _ in rows]
+
+    port = stand.start(schema, ScorerProtocol, PATIENT, score)
+    requests = [request_of(streams.body(0, row=row)) for row in ("a", "broken", "b")]
+    for chunk in (requests, requests * 8):  # one by one after a while, and together
+        received = ask(port, *chunk, pause_s=0.02)
+        assert statuses(received) == [200, 500, 200] * (len(chunk) // 3)
+    assert received.count(b'"code":"internal_error"') == 8
+
+
+def test_a_head_behind_a_large_body_in_one_read_is_not_taken_for_a_long_one(stand, schema, streams):
+    port = stand.start(schema, ScorerProtocol, PATIENT)
+    body = streams.body(0)
+    large = body + b" " * (90_000 - len(body))
+    one, two = request_of(large), request_of(body)
+    received = ask(port, one[:-70_000], one[-70_000:] + two[:9], two[9:], pause_s=0.1)
+    assert statuses(received) == [200, 200]
+    received = ask(port, two * 300 + two[:20], two[20:], pause_s=0.1)
+    assert statuses(received) == [200] * 301
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\x01\x02\r\n\r\n", b"x-a: " + b"a" * 200_000])
+def test_a_request_on_its_way_is_answered_before_what_follows_it_is_refused(stand, schema, streams, garbage):
+    def slowly(rows):
+        time.sleep(0.2)
+        return score_batch(rows)
+
+    port = stand.start(schema, ScorerProtocol, PATIENT, slowly)
+    received = ask(port, request_of(streams.body(0)) * 2 + garbage)
+    assert statuses(received)[:1] == [200], "the refusal would be taken for the answer"
+    assert received.endswith(b"<closed>")
+
+
+def test_an_offer_of_a_websocket_is_declined_and_the_request_answered_once(stand, schema, streams):
+    port = stand.start(schema, ScorerProtocol, PATIENT)
+    offer = b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: x\r\n"
+    request = request_of(streams.body(0)).replace(b"host: x\r\n", b"host: x\r\n" + offer)
+    assert statuses(ask(port, request)) == [200]
 
 
 def test_it_is_registered_where_uvicorn_looks_and_left_alone_where_uvicorn_has_changed(monkeypatch, caplog):
