@@ -248,7 +248,7 @@ PLUMBING = {
     "train.workspace",
 }  # say, and store
 STAGE_CODE = {
-    "check": ["train.checks.quality", "train.checks.report"],
+    "check": ["train.checks.quality", "train.checks.data_report"],
     "fit": ["train.network.weights"],
     "export": ["train.network.weights"],
     "evaluate": ["train.evaluation.evidence", "train.evaluation.figures"],

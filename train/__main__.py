@@ -23,6 +23,7 @@ STAGES = (
 )  # as in `train.pipeline`, which imports PyTorch
 
 SWITCHES = {
+    "OMP_NUM_THREADS": "1",  # the networks are small: threads that wait for each other took two thirds of the processor
     "BENTOML_DO_NOT_TRACK": "True",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default, MLflow retries an unreachable server for minutes

@@ -15,8 +15,8 @@ from models import artifact
 from models.scorer import Scorer
 from train import gate, tracking
 from train.check import check
+from train.checks.data_report import as_json, drift_page, page
 from train.checks.quality import assess
-from train.checks.report import as_json, drift_page, page
 from train.console import Console
 from train.errors import PipelineError
 from train.evaluate import Results, evaluate

@@ -24,7 +24,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "monitoring/records": "lines",
     "train": "check console errors evaluate export fit gate pipeline publish registry rounding split tracking "
     "version workspace",
-    "train/checks": "expectations exploration html quality report",
+    "train/checks": "data_report expectations exploration html quality",
     "train/evaluation": "candidates cross_validation evidence fairness figures",
     "train/network": "credit_network fused inputs onnx_graph weights",
     "train/publishing": "background model_card store",

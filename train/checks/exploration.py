@@ -1,7 +1,7 @@
 """Exploration: the distribution of each column and its relation to the event, as numbers for the report.
 
 Owns bins, event rates with their intervals, weight of evidence and information value. Leaves checks to
-`train.checks.quality` and the page to `train.checks.report`.
+`train.checks.quality` and the page to `train.checks.data_report`.
 """
 
 import math

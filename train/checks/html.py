@@ -1,6 +1,6 @@
 """Parts of a page: the document with its style, accessible tables, bars and intervals as SVG.
 
-Owns HTML. Leaves the content of a page to `train.checks.report`. Cells are HTML, escaped by the caller; arguments
+Owns HTML. Leaves the content of a page to `train.checks.data_report`. Cells are HTML, escaped by the caller; arguments
 described as text are escaped here.
 """
 

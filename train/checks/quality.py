@@ -1,8 +1,8 @@
 """The data report: checks and exploration of a table, and drift against the champion's training rows.
 
 Owns drift against the champion's reference, and the verdicts. Leaves the checks to `train.checks.expectations`, the
-formulas to `monitoring.drift.statistics`, and pages to `train.checks.report`. `Report.as_dict` depends only on table,
-dataset file and checks file; `Report.drift` also depends on the reference.
+formulas to `monitoring.drift.statistics`, and pages to `train.checks.data_report`. `Report.as_dict` depends only on
+table, dataset file and checks file; `Report.drift` also depends on the reference.
 """
 
 from dataclasses import asdict, dataclass

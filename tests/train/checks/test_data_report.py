@@ -17,8 +17,8 @@ from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
 from tests.models.tables import german_credit, hand_made
 from train.check import check
+from train.checks.data_report import as_json, drift_page, page
 from train.checks.quality import assess
-from train.checks.report import as_json, drift_page, page
 from train.tables.table import Table
 
 ROOT = Path(__file__).parents[3]
@@ -132,7 +132,7 @@ from configs.checks import read_checks
 from tests.models.tables import german_credit
 from train.check import check
 from train.checks.quality import assess
-from train.checks.report import as_json, page
+from train.checks.data_report import as_json, page
 dataset = german_credit()
 report = assess(dataset, check(dataset, 2), read_checks(), None)
 sys.stdout.buffer.write(page(report).encode() + as_json(report.as_dict()))
