@@ -203,7 +203,7 @@ def test_a_good_service_passes_and_each_shortfall_is_one_miss():
     for name in HTTP:
         slow = figures().many | {name: replace(figures().many[name], ratio=0.2)}
         assert verdicts(replace(figures(), many=slow)).count("MISSED") == 1
-    costly = figures().many | {MOSEC: replace(GOOD, cpu_us=40)}
+    costly = figures().many | {MOSEC: replace(GOOD, cpu_us=20)}
     assert verdicts(replace(figures(), many=costly)).count("MISSED") == 1
 
 
