@@ -39,18 +39,8 @@ from serving.rows import first_error
 FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto")
 # The parts of uvicorn's protocol that this module and `serving.http.connection` override or call.
 USED = (
-    "_start_asgi_task",
-    "connection_lost",
-    "connection_made",
-    "data_received",
-    "on_body",
-    "on_headers_complete",
-    "on_message_begin",
-    "on_message_complete",
-    "on_response_complete",
-    "pause_writing",
-    "resume_writing",
-    "shutdown",
+    "_start_asgi_task connection_lost connection_made data_received on_body on_headers_complete on_message_begin "
+    "on_message_complete on_response_complete pause_writing resume_writing shutdown"
 )
 logger = logging.getLogger("bentoml.scorer")
 
@@ -246,7 +236,7 @@ class ScorerProtocol(LimitedProtocol):
 
 def register() -> bool:
     """Have uvicorn use `ScorerProtocol` from here on; returns False, and logs it, where its protocol has changed."""
-    if not all(callable(getattr(HttpToolsProtocol, name, None)) for name in USED):
+    if not all(callable(getattr(HttpToolsProtocol, name, None)) for name in USED.split()):
         logger.warning("uvicorn's HTTP protocol has changed: no fast path, no limits on heads and slow requests")
         return False
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{ScorerProtocol.__name__}"
