@@ -72,7 +72,7 @@ class Figures(Struct, frozen=True, kw_only=True):
                 what=f"rows/s, {ROWS} rows per request, {ROWS_CONNECTIONS} connections",
                 value=self.table.per_second * ROWS,
                 least=100_000,
-                aim=140_000,
+                aim=250_000,
                 unit="",
             ),
             Bound(
