@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import functools
 import importlib.metadata
 import itertools
 import json
@@ -55,21 +56,31 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> set[str]:
+@functools.cache  # several hundred tests look at the same files
+def syntax(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
     """Every module that a file imports, wherever in it, `from models import schema` as `models.schema` too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(syntax(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
+
+
+NAMES = frozenset(name_of(module) for module in MODULES)
 
 
 def ours(path: Path) -> set[str]:
     """The modules of this project that a file imports."""
-    return imports(path) & {name_of(module) for module in MODULES}
+    return set(imports(path) & NAMES)
 
 
 def started(tree: ast.AST) -> set[str]:
@@ -120,14 +131,13 @@ def test_a_message_that_names_a_command_starts_nothing():
 
 def starts(path: Path) -> set[str]:
     """The other modules of this project that a file starts in a process, a package as its `__main__`."""
-    modules = {name_of(module) for module in MODULES}
-    found = started(ast.parse(path.read_text(encoding="utf-8")))
+    found = started(syntax(path))
     assert not [name for name in found if name.startswith("?")], f"{path}: name the module after -m as a constant"
-    mains = {f"{name}.__main__" if f"{name}.__main__" in modules else name for name in found}
-    return mains & modules - {name_of(path)}  # a command line names itself in its help
+    mains = {f"{name}.__main__" if f"{name}.__main__" in NAMES else name for name in found}
+    return mains & NAMES - {name_of(path)}  # a command line names itself in its help
 
 
-EMPTY = {name_of(path) for path in MODULES if len(ast.parse(path.read_text(encoding="utf-8")).body) == 1}
+EMPTY = {name_of(path) for path in MODULES if len(syntax(path).body) == 1}
 
 
 def place_of(module: str) -> str:
@@ -355,13 +365,16 @@ def test_the_bento_carries_every_module_that_the_service_imports(seen):
     assert not included.match_file("train/fit.py")
 
 
+@pytest.fixture(scope="module")
+def columns():
+    dataset = read_dataset(GERMAN_CREDIT)
+    return {feature.name for feature in dataset.features} | {dataset.target.column}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_module_knows_a_column(path):
+def test_no_module_knows_a_column(path, columns):
     """A name of one word may be Python's own, as `property`; one of several is looked for in comments too."""
-    columns = {feature.name for feature in read_dataset(GERMAN_CREDIT).features}
-    columns |= {read_dataset(GERMAN_CREDIT).target.column}
-    text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text)
+    text, tree = path.read_text(encoding="utf-8"), syntax(path)
     said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     said |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(dir(builtins))
     said |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
