@@ -21,23 +21,13 @@ from models.encoding import Encoder, category_to_code
 from models.schema import Schema
 from train.errors import PipelineError
 from train.network.credit_network import CreditNetwork, learn_encoding
+from train.network.epoch import Epoch
 from train.network.inputs import Inputs
 from train.rounding import to_bits, to_step
 from train.tables.table import Table
 
 MIN_GAIN = 1e-9  # nats: losses closer than that are equal, and would be ordered differently on another processor
 RIDGE_C = 1e6  # inverse strength of a ridge that keeps the calibration finite if the logits separate the classes
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """The learning curves at one epoch: mean binary cross-entropy (nats) and accuracy at one half."""
-
-    number: int
-    training_loss: float
-    training_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
 
 
 @dataclass(frozen=True)

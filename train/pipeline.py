@@ -2,38 +2,36 @@
 
 `python -m train` runs all stages in one process, `dvc repro` the outdated ones, each in its own process: the same
 functions and files. Nothing reaches MLflow's registry or the BentoML store until every gate has passed.
+
+Each stage imports what it uses, because PyTorch, scikit-learn, Matplotlib and MLflow take 1.5 to 2.5 s of processor
+time each, and DVC starts a process per stage.
 """
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.metrics import classification_report
 
-from configs.checks import read_checks
 from configs.source import ConfigError
 from models import artifact
-from models.scorer import Scorer
-from train import gate, tracking
-from train.check import check
-from train.checks.data_report import as_json, drift_page, page
-from train.checks.quality import assess
 from train.console import Console
 from train.errors import PipelineError
-from train.evaluate import Results, evaluate
-from train.evaluation import figures
-from train.evaluation.evidence import Evidence, Importance, gather_evidence, permutation_importance
-from train.export import TOLERANCE, export, onnx_probabilities
-from train.fit import Epoch, fit
-from train.network import weights
-from train.publish import publish_workspace
-from train.publishing.store import champion_of_store
-from train.split import min_rows_per_class, split
 from train.tables.table import Table
 from train.workspace import Workspace
+
+if TYPE_CHECKING:
+    from train.evaluation.evidence import Importance
 
 
 def check_stage(workspace: Workspace, console: Console) -> None:
     """The table, checked → `table.parquet`, and the data report."""
+    from configs.checks import read_checks
+    from train.check import check
+    from train.checks.data_report import as_json, drift_page, page
+    from train.checks.quality import assess
+    from train.publishing.store import champion_of_store
+    from train.split import min_rows_per_class
+
     dataset, found = workspace.dataset, champion_of_store(workspace.dataset.name)
     table = check(dataset, min_rows_per_class(workspace.config))
     reference = (found.folder / artifact.REFERENCE).read_bytes() if found else None
@@ -49,6 +47,8 @@ def check_stage(workspace: Workspace, console: Console) -> None:
 
 def split_stage(workspace: Workspace, console: Console) -> None:
     """The rows of the test part → `split.npy`."""
+    from train.split import split
+
     settings = workspace.config.split
     training, test = split(workspace.table.target, settings.test, settings.seed)
     in_test = np.zeros(len(training) + len(test), dtype=np.bool_)
@@ -59,6 +59,9 @@ def split_stage(workspace: Workspace, console: Console) -> None:
 
 def fit_stage(workspace: Workspace, console: Console) -> None:
     """The training part → `network.npz`, and the learning curves."""
+    from train.fit import fit
+    from train.network import weights
+
     config = workspace.config
     with console.progress("fitting  ", config.training.epochs) as advance:
         fitted = fit(
@@ -78,6 +81,9 @@ def fit_stage(workspace: Workspace, console: Console) -> None:
 
 def export_stage(workspace: Workspace, console: Console) -> None:
     """The network → `model.onnx` and `encoded.onnx`, verified against it."""
+    from train.export import TOLERANCE, export
+    from train.network import weights
+
     console.print("exporting to ONNX and comparing it with PyTorch")
     network = weights.load(workspace.path("network.npz"), workspace.config.network)
     model, encoded, worst = export(workspace.schema, network, workspace.table)
@@ -88,6 +94,11 @@ def export_stage(workspace: Workspace, console: Console) -> None:
 
 def evaluate_stage(workspace: Workspace, console: Console) -> None:
     """The test part → `metrics.json` and plots; folds of the training part → `evidence.json`."""
+    from models.scorer import Scorer
+    from train.evaluate import Results, evaluate
+    from train.evaluation.evidence import gather_evidence, permutation_importance
+    from train.export import onnx_probabilities
+
     dataset, gates = workspace.dataset, workspace.gates
     training, test = workspace.parts
     scorer = Scorer(workspace.path("model.onnx"), workspace.schema)
@@ -104,8 +115,13 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     _write_plots(workspace, test, probability, importance)
 
 
-def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, importance: list[Importance]) -> None:
+def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, importance: "list[Importance]") -> None:
     """Plots for people, and the points of the main curves for `dvc plots`."""
+    from sklearn.metrics import classification_report
+
+    from train.evaluation import figures
+    from train.network.epoch import Epoch
+
     dataset = workspace.dataset
     declined = probability >= dataset.threshold
     report = classification_report(test.target, declined, target_names=["no event", "event"], zero_division=0)
@@ -120,6 +136,9 @@ def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, imp
 
 def gate_stage(workspace: Workspace, console: Console) -> None:
     """Evidence and bounds → `gates.json`; raises if a gate fails."""
+    from train import gate
+    from train.evaluation.evidence import Evidence
+
     evidence = workspace.read_json("evidence.json", Evidence)
     measured, latency_ratio = gate.judge_graph(workspace)
     verdicts = gate.judge(workspace.dataset, workspace.gates, evidence) + measured
@@ -135,6 +154,9 @@ def gate_stage(workspace: Workspace, console: Console) -> None:
 
 def publish_stage(workspace: Workspace, console: Console) -> None:
     """Everything → a run in MLflow, a version in its registry, and the BentoML store."""
+    from train.evaluate import Results
+    from train.publish import publish_workspace
+
     published, is_champion = publish_workspace(workspace)
     console.summary(published, workspace.read_json("metrics.json", Results).test)
     role = (
@@ -162,12 +184,16 @@ def run(workspace: Workspace, names: Sequence[str], console: Console) -> None:
     """Run the stages called `names`; an error is recorded as a failed run."""
     console.print(f"training  {workspace.tag} from {workspace.dataset_path} and {workspace.model_path}")
     if "publish" in names:
+        from train import tracking
+
         # Fails here, before the work, if MLflow does not respond.
         tracking.experiment(workspace.dataset.name)
     for name in names:
         try:
             STAGES[name](workspace, console)
         except (PipelineError, ConfigError, OSError, KeyboardInterrupt) as error:
+            from train import tracking
+
             console.print(f"stopped   at {name}; MLflow has the run")
             try:
                 tracking.record_failure(workspace, name, error)

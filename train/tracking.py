@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from models import schema as scorer_schema
 from models.artifact import sha256
 from train.errors import PipelineError
-from train.fit import Epoch
+from train.network.epoch import Epoch
 from train.version import ROOT, commit, data_sha256
 from train.workspace import Workspace
 

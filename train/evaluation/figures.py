@@ -16,7 +16,7 @@ from models.scorer import APPROVE, DECLINE
 from train.evaluate import mean_cost
 from train.evaluation.cross_validation import Estimate
 from train.evaluation.evidence import Importance
-from train.fit import Epoch
+from train.network.epoch import Epoch
 
 mpl.use("Agg")  # files only, no window
 SIZE_INCHES = (5.5, 4.2)
