@@ -8,7 +8,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.conftest import Trained, environment, lenient_gates, run_training, workplace
+from tests.conftest import Trained, environment, lenient_gates, workplace
 from tests.models.tables import write_hand_made
 
 SMALL = {
@@ -16,30 +16,29 @@ SMALL = {
     "encoding": {"numbers": "piecewise_linear", "bins": 4},
     "training": {"epochs": 2, "folds": 2, "learning_rate": 0.02},
 }
-FIVE = """
-import json, sys
+# One process for several commands, as each import of MLflow takes seconds; prints exit code, output and errors of each.
+COMMANDS = """
+import contextlib, io, json, sys
 from train.__main__ import main
+results = []
 for arguments in json.loads(sys.argv[1]):
-    if main(arguments):
-        sys.exit(1)
+    with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(io.StringIO()) as errors:
+        try:
+            code = main(arguments)
+        except SystemExit as stopped:  # by argparse
+            code = stopped.code
+    results.append([code, output.getvalue(), errors.getvalue()])
+print(json.dumps(results))
 """
 VERSIONS = range(5)
 
 pytestmark = pytest.mark.pipeline
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    """A place with five versions of one model, and their versions in the order in which they were published."""
-    home = workplace(tmp_path_factory.mktemp("registry"))
-    dataset, gates = write_hand_made(home), lenient_gates(home)
-    jobs = []
-    for seed in VERSIONS:
-        model = home / f"seed{seed}.yaml"
-        model.write_text(yaml.safe_dump(SMALL | {"training": SMALL["training"] | {"seed": seed}}))
-        jobs.append(["--dataset", str(dataset), "--model", str(model), "--gates", str(gates)])
+def run(home, commands):
+    """Exit code, standard output and standard error of each `python -m train` with these arguments."""
     done = subprocess.run(
-        [sys.executable, "-c", FIVE, json.dumps(jobs)],
+        [sys.executable, "-c", COMMANDS, json.dumps(commands)],
         cwd=home,
         env=environment(home),
         capture_output=True,
@@ -47,38 +46,56 @@ def registry(tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return home, [tag.split(":")[1] for tag in done.stdout.split()]
+    results = json.loads(done.stdout)
+    assert not any("Traceback" in errors for _, _, errors in results), results
+    return results
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """A place with five versions of one model, and their versions in the order in which they were published."""
+    home = workplace(tmp_path_factory.mktemp("registry"))
+    dataset, gates = write_hand_made(home), lenient_gates(home)
+    trainings = []
+    for seed in VERSIONS:
+        model = home / f"seed{seed}.yaml"
+        model.write_text(yaml.safe_dump(SMALL | {"training": SMALL["training"] | {"seed": seed}}))
+        trainings.append(["--dataset", str(dataset), "--model", str(model), "--gates", str(gates)])
+    results = run(home, trainings)
+    assert [code for code, _, _ in results] == [0] * len(VERSIONS), results
+    return home, [tag.strip().split(":")[1] for _, tag, _ in results]
 
 
 @pytest.fixture
-def command(registry):
-    """`command("promote", …)` as a person types it: exit code, standard output, standard error."""
+def commands(registry):
+    """`commands(("promote", …), …)` in order, as a person types them: (exit code, output, errors) of each."""
     home, _ = registry
 
-    def run(*arguments, gates=None):
-        more = ("--gates", str(gates)) if gates else ("--gates", str(home / "gates.yaml"))
-        done = run_training(home, home / "hand_made.yaml", home / "seed0.yaml", *arguments, *more)
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.returncode, done.stdout, done.stderr
+    def run_all(*several, gates=None):
+        inputs = {"--dataset": "hand_made.yaml", "--model": "seed0.yaml", "--gates": str(gates or "gates.yaml")}
+        more = [word for option in inputs.items() for word in option]
+        return run(home, [[*arguments, *more] for arguments in several])
 
-    return run
+    return run_all
 
 
 def champion(home):
     return (home / "bentoml/models/hand_made/champion").read_text().strip()
 
 
-def test_promotions_and_rollbacks_are_told_in_order_and_followed(registry, command, serve):
+def test_promotions_and_rollbacks_are_told_in_order_and_followed(registry, commands, serve):
     home, versions = registry
     assert champion(home) == versions[0], "the first to pass the gates"
 
-    assert command("promote", versions[2], "--by", "Ana", "--why", "better on new applicants")[0] == 0
-    assert command("promote", versions[4][:10], "--by", "Bo", "--why", "simpler")[0] == 0
+    promoted = commands(
+        ("promote", versions[2], "--by", "Ana", "--why", "better on new applicants"),
+        ("promote", versions[4][:10], "--by", "Bo", "--why", "simpler"),
+    )
+    assert [code for code, _, _ in promoted] == [0, 0]
     assert champion(home) == versions[4]
-    assert command("rollback", "--by", "Ana", "--why", "complaints")[0] == 0
+    (rolled_back, _, _), (code, told, _) = commands(("rollback", "--by", "Ana", "--why", "complaints"), ("history",))
+    assert (rolled_back, code) == (0, 0)
     assert champion(home) == versions[2]
-    code, told, _ = command("history")
-    assert code == 0
     lines = told.splitlines()
     assert [line.split()[1:3] for line in lines] == [
         ["first", versions[0]],
@@ -93,39 +110,42 @@ def test_promotions_and_rollbacks_are_told_in_order_and_followed(registry, comma
     service = serve(follows)
     assert httpx.get(f"{service.url}/model").json()["version"] == versions[2]
     service.stop()
-    assert command("rollback", "--by", "Ana", "--why", "still complaints")[0] == 0
+    (back, _, _), (once_more, _, said) = commands(
+        ("rollback", "--by", "Ana", "--why", "still complaints"), ("rollback", "--why", "once more")
+    )
+    assert (back, once_more) == (0, 1)
+    assert "has no previous champion to roll back to" in said
     assert httpx.get(f"{serve(follows).url}/model").json()["version"] == versions[0]
 
-    code, _, said = command("rollback", "--why", "once more")
-    assert code == 1
-    assert "has no previous champion to roll back to" in said
 
-
-@pytest.mark.parametrize(
-    ("version", "fault"),
-    [("0000", "is not in the BentoML store; it has "), ("", "is not in the BentoML store"), ("champion", "is not in")],
-)
-def test_a_version_that_is_not_there_cannot_be_promoted(registry, command, version, fault):
+def test_a_version_that_is_not_there_cannot_be_promoted(registry, commands):
+    faults = {
+        "0000": "is not in the BentoML store; it has ",
+        "": "is not in the BentoML store",
+        "champion": "is not in",
+    }
     before = champion(registry[0])
-    code, _, said = command("promote", version, "--why", "a reason")
-    assert (code, champion(registry[0])) == (1, before)
-    assert fault in said
+    results = commands(*(("promote", version, "--why", "a reason") for version in faults))
+    for (version, fault), (code, _, said) in zip(faults.items(), results, strict=True):
+        assert code == 1, version
+        assert fault in said, version
+    assert champion(registry[0]) == before
 
 
-def test_only_approvers_may_promote_where_there_are_some(registry, command, tmp_path):
+def test_only_approvers_may_promote_where_there_are_some(registry, commands, tmp_path):
     home, versions = registry
     before = champion(home)
     gates = lenient_gates(tmp_path, approvers=["Chair of the model risk committee"])
-    code, _, said = command("promote", versions[3], "--by", "Ana", "--why", "mine", gates=gates)
+    ((code, _, said),) = commands(("promote", versions[3], "--by", "Ana", "--why", "mine"), gates=gates)
     assert (code, champion(home)) == (1, before)
     assert "--by must be one of: Chair of the model risk committee" in said
     approved = ("promote", versions[3], "--by", "Chair of the model risk committee", "--why", "minutes of 21 November")
-    assert command(*approved, gates=gates)[0] == 0
+    assert commands(approved, gates=gates)[0][0] == 0
     assert champion(home) == versions[3]
 
 
-def test_a_promotion_needs_a_reason(command):
-    code, _, said = command("promote", "00")
+def test_a_promotion_needs_a_reason(commands):
+    ((code, _, said),) = commands(("promote", "00"))
     assert code == 2
     assert "--why" in said
 
