@@ -84,15 +84,16 @@ bench-serving: model references  ## measure the service beside other servers, so
 
 ##@ Change
 
-PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# One worker more than there are cores: tests wait for services, kills and timeouts during a quarter of their time.
+PYTEST = $(BIN)/pytest --numprocesses $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
 
 # mypy takes one core for as long as half of the tests take two, when it has not looked before, so it runs beside them.
 .PHONY: check
-check: environment  ## format, lint, types, and the tests that need no trained model and no service
+check: environment  ## format, lint, types, and the quick tests: no trained model, no service, nothing slow
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	types=$$(mktemp); $(BIN)/mypy > $$types & mypy=$$!; code=0; \
-	$(PYTEST) -m 'not model and not pipeline' || code=$$?; \
+	$(PYTEST) -m 'not model and not pipeline and not slow' || code=$$?; \
 	wait $$mypy || code=$$?; cat $$types; rm $$types; exit $$code
 
 .PHONY: test

@@ -56,6 +56,7 @@ def test_catch_up_profiles_a_damaged_log_and_warns(tmp_path, monitoring, log, ro
     assert "the log is damaged: 5 served rows cannot be read back" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_profiler_loses_no_row_and_a_signalled_one_finishes(tmp_path, monitoring, log, rows):
     environment = {**os.environ, "SCORER_DIRECTORY": str(tmp_path), "SCORER_INTERVAL_S": "0.05"}
     for stop in (signal.SIGKILL, signal.SIGINT):

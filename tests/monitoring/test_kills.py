@@ -19,6 +19,8 @@ from monitoring.records.segments import archives, read, segments
 from monitoring.records.upkeep import exclusive_upkeep, run_upkeep
 from monitoring.status import Status, count
 
+pytestmark = pytest.mark.slow
+
 STEPS = {
     "open",
     "os.mkdir",

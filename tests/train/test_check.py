@@ -132,6 +132,7 @@ def test_a_table_of_several_batches_is_read_whole_and_in_order(checked, tmp_path
     assert listed(found.rows(chosen)) == {name: [values[i] for i in chosen] for name, values in columns.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_the_text_of_a_table_is_not_held(checked, tmp_path, suffix):
     rows, word = 10 * CHUNK_ROWS, "word" * 100

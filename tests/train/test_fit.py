@@ -96,6 +96,7 @@ def make(folder):
     return [content.hex() for content in ((folder / "network.npz").read_bytes(), *graphs)]
 
 
+@pytest.mark.slow
 def test_other_kernels_give_the_same_bytes(tmp_path):
     write_hand_made(tmp_path)
     command = "import json, pathlib; from tests.train.test_fit import make; print(json.dumps(make(pathlib.Path())))"

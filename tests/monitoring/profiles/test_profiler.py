@@ -103,6 +103,7 @@ def test_many_runs_give_the_same_profile_as_one_run(tmp_path, rows, profile_tota
     assert said[0] == said[1]
 
 
+@pytest.mark.slow
 def test_a_kill_at_a_random_moment_loses_and_duplicates_no_row(
     tmp_path, rows, fork, follow, profile_totals, log_totals
 ):

@@ -145,6 +145,7 @@ def monitoring(directory, *arguments, key=None):
     )
 
 
+@pytest.mark.slow
 def test_commands_report_a_missing_or_wrong_key_in_one_line(tmp_path, write):
     write(KEYS, 3)
     for key in (None, OTHER):

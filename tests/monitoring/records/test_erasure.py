@@ -213,6 +213,7 @@ def test_an_id_with_many_rows_is_erased_in_parts(tmp_path, log, monkeypatch):
     assert not journal_path(tmp_path).exists()
 
 
+@pytest.mark.slow
 @FORMS
 def test_applicants_are_erased_while_a_service_writes_and_a_profiler_reads(tmp_path, rows, fork, follow, keys):
     def write():
@@ -259,6 +260,7 @@ def command(directory, *arguments, said=""):
     )
 
 
+@pytest.mark.slow
 def test_the_erase_command_profiles_first_and_prints_the_number_of_rows(tmp_path, log, rows):
     log.append("m:1", [*rows(5), *rows(2)])
     done = command(tmp_path, "erase", "-", said="application 1\n")
@@ -268,6 +270,7 @@ def test_the_erase_command_profiles_first_and_prints_the_number_of_rows(tmp_path
     assert count(tmp_path) == Status(7, 7, 7, 0)
 
 
+@pytest.mark.slow
 def test_upkeep_commands_print_what_they_did(tmp_path, log, rows):
     assert command(tmp_path / "nothing", "erase", "x").stdout == "erased 0 rows\n"
     assert command(tmp_path / "nothing", "compact").stdout == "nothing has been logged yet\n"

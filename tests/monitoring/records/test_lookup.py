@@ -68,6 +68,7 @@ def test_a_search_past_its_deadline_is_aborted(tmp_path, log, rows):
         find(tmp_path, "application 1", deadline_s=time.monotonic() - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secret", [None, b"k" * 32])
 def test_encrypted_and_archived_decisions_are_found(tmp_path, rows, monkeypatch, secret):
     keys = LogKeys([secret] if secret else [])

@@ -68,6 +68,7 @@ def statuses(received: bytes) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_uvicorns_own_protocol_and_ours_answer_two_thousand_streams_alike(stand, schema, streams):
     ours, theirs = (stand.start(schema, kind, PATIENT) for kind in (ScorerProtocol, HttpToolsProtocol))
@@ -136,6 +137,7 @@ def test_a_body_behind_an_offer_of_h2c_is_kept_on_every_way_and_the_connection_g
     assert b'{"method":"POST","body":%d}' % len(body) in received
 
 
+@pytest.mark.slow
 def test_slow_heads_slow_bodies_and_idle_connections_end(stand, schema, streams):
     port = stand.start(schema, ScorerProtocol, HURRIED)
     body = streams.body(0)

@@ -77,6 +77,7 @@ def asked(rest, body):
     return rest.rows(*rest.parse(body, None))
 
 
+@pytest.mark.slow
 @TRIES
 @given(data=st.data())
 def test_a_row_in_tensors_of_json_gets_the_verdict_of_predict(schema, rest, data):
@@ -100,6 +101,7 @@ def message(schema, applicant, raw, number, shape=(1,), rows=1):
     return request
 
 
+@pytest.mark.slow
 @TRIES
 @given(data=st.data())
 def test_the_fast_reader_of_messages_agrees_with_the_general_one_and_with_predict(schema, grpc, data):

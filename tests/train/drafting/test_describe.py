@@ -134,6 +134,7 @@ def test_every_reader_of_yaml_takes_a_quoted_text_for_text():
         assert quoted(text).isprintable()
 
 
+@pytest.mark.slow
 @EACH
 @given(data=st.data())
 def test_any_table_gives_a_draft_that_its_table_passes(tmp_path, data):

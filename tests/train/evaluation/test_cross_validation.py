@@ -12,6 +12,8 @@ from train.check import check
 from train.evaluation.candidates import classic, network, with_protected
 from train.evaluation.cross_validation import cross_validate, folds_of, interval
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("logistic regression", "random forest", "gradient boosting")
 
 

@@ -33,6 +33,8 @@ from train.tuning.space import around, config_at, positions
 from train.tuning.study import study_in
 from train.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 BASE = """\
 network: {layers: [8], members: 2}
 training: {epochs: 2, folds: 2, learning_rate: 0.02, batch_size: 128}
