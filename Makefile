@@ -18,6 +18,18 @@ GATES = configs/gates.yaml
 REPEATS = 10
 TRIALS = 50
 QUICK =
+# Of `make load`; WORKERS above are the service's, PROCESSES are locust's.
+USERS = 50
+RUN_TIME = 60s
+SHAPE = steady
+TARGET = http://127.0.0.1:3000
+GRPC_TARGET =
+SLO = loadtests/slo.yaml
+KEY_FILE =
+PROCESSES = 1
+REMOTE_WORKERS = 0
+MASTER = 127.0.0.1
+MASTER_PORT = 5557
 
 # Nothing here reports to anybody. whylogs looks only whether its variable is set; the other two want this very word.
 export BENTOML_DO_NOT_TRACK = True
@@ -29,6 +41,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= $(or $(shell command -v python3.11 || command -v python3),python3)
 BIN := .venv/bin
+LOAD_BIN := .venv-load/bin
 TRAIN = $(BIN)/python -m train
 INPUTS = --dataset $(DATASET) --model $(MODEL) --gates $(GATES)
 # One line for what takes long; all that it said is in the log.
@@ -82,6 +95,17 @@ bench: model  ## measure the graph of the model
 bench-serving: model references  ## measure the service beside other servers, some minutes; QUICK=1 for one short round
 	$(BIN)/python -m benchmarks.serving "$$($(TRAIN) tag $(INPUTS))" $(if $(QUICK),--quick)
 
+.PHONY: load
+load: load-environment  ## put load on the running service and judge it by its objectives; SHAPE=, USERS=, RUN_TIME=
+	PYTHONPATH=. $(LOAD_BIN)/python -m loadtests --target $(TARGET) --grpc-target "$(GRPC_TARGET)" --grpc-port $(GRPC_PORT) \
+	  --users $(USERS) --run-time $(RUN_TIME) --shape $(SHAPE) --slo $(SLO) --dataset $(DATASET) --key-file "$(KEY_FILE)" \
+	  --processes $(PROCESSES) --remote $(REMOTE_WORKERS) --master-port $(MASTER_PORT)
+
+.PHONY: load-worker
+load-worker: load-environment  ## join the load test of another machine: MASTER=its address
+	PYTHONPATH=. $(LOAD_BIN)/python -m locust -f loadtests/locustfile.py --worker \
+	  --master-host $(MASTER) --master-port $(MASTER_PORT)
+
 ##@ Change
 
 # One worker more than there are cores: tests wait for services, kills and timeouts during a quarter of their time.
@@ -125,6 +149,7 @@ format: environment  ## rewrite the code in the house format
 # The stamp is named after what the environment is made of, removed first and written last: a changed list or an
 # interrupted installation finds no stamp and installs what is missing. Another Python starts from an empty .venv.
 STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torch}.txt; } | cksum | tr ' ' -)
+LOAD_STAMP := .venv-load/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,load}.txt; } | cksum | tr ' ' -)
 BENCH_STAMP := .venv-bench/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,benchmarks,mlserver}.txt; } | cksum | tr ' ' -)
 PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --no-input --no-compile
 
@@ -163,6 +188,25 @@ install:
 	$(BIN)/python -m pip check
 	echo "$$(ls -d .venv/lib/python*/site-packages/*.dist-info | wc -l) packages"
 
+# The load generator: locust wants other versions of some packages that tests use. Made anew as a whole, like .venv-bench.
+.PHONY: load-environment
+load-environment: $(LOAD_STAMP) serving/v2/inference.binpb
+
+$(LOAD_STAMP):
+	$(STEP) environment 'making .venv-load' $(LOGS)/load-environment.log $(SHELL) -c '$(MAKE) install-load >&2'
+	touch $@
+
+.PHONY: install-load
+install-load:
+	rm -rf .venv-load
+	$(PYTHON) -m venv .venv-load
+	for list in pip load; do \
+	  .venv-load/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
+	    --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
+	done
+	.venv-load/bin/python -m pip check
+	echo "$$(ls -d .venv-load/lib/python*/site-packages/*.dist-info | wc -l) packages"
+
 # What `make bench-serving` compares with has two environments of its own, as MLServer and the others want other versions
 # of the same packages. Made anew as a whole when a list changes: it takes seconds, and nothing else needs it.
 .PHONY: references
@@ -187,15 +231,15 @@ install-references:
 
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
-	cd requirements && $(LOCK) serving.in && $(LOCK) all.in && $(LOCK) benchmarks.in && $(LOCK) mlserver.in
+	cd requirements && $(LOCK) serving.in && $(LOCK) all.in && $(LOCK) benchmarks.in && $(LOCK) mlserver.in && $(LOCK) load.in
 
 # Torch is pinned in torch.txt only, and the reason stands there; its dependencies are locked with all the others.
 LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--no-allow-unsafe --unsafe-package pip --unsafe-package torch --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .PHONY: clean
-clean:  ## remove .venv, .venv-bench and var: the environments, and every record of what was trained and served
-	rm -rf .venv .venv-bench var
+clean:  ## remove the environments (.venv, .venv-bench, .venv-load) and var, and every record of what was trained and served
+	rm -rf .venv .venv-bench .venv-load var
 
 .PHONY: help
 help:  ## list the targets

@@ -1,0 +1,1 @@
+"""What is sent: applicants, and requests made of them."""
