@@ -97,9 +97,10 @@ bench-serving: model references  ## measure the service beside other servers, so
 
 .PHONY: load
 load: load-environment  ## put load on the running service and judge it by its objectives; SHAPE=, USERS=, RUN_TIME=
-	PYTHONPATH=. $(LOAD_BIN)/python -m loadtests --target $(TARGET) --grpc-target "$(GRPC_TARGET)" --grpc-port $(GRPC_PORT) \
-	  --users $(USERS) --run-time $(RUN_TIME) --shape $(SHAPE) --slo $(SLO) --dataset $(DATASET) --key-file "$(KEY_FILE)" \
-	  --processes $(PROCESSES) --remote $(REMOTE_WORKERS) --master-port $(MASTER_PORT)
+	PYTHONPATH=. $(LOAD_BIN)/python -m loadtests --target "$(TARGET)" --grpc-target "$(GRPC_TARGET)" \
+	  --grpc-port "$(GRPC_PORT)" --users "$(USERS)" --run-time "$(RUN_TIME)" --shape "$(SHAPE)" --slo "$(SLO)" \
+	  --dataset "$(DATASET)" --key-file "$(KEY_FILE)" --processes "$(PROCESSES)" --remote "$(REMOTE_WORKERS)" \
+	  --master-port "$(MASTER_PORT)"
 
 .PHONY: load-worker
 load-worker: load-environment  ## join the load test of another machine: MASTER=its address

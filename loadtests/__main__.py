@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtests.calibration import Calibration, calibrate, machine
-from loadtests.generator import run
+from loadtests.generator import require_free, run
 from loadtests.judging import judged, too_short
 from loadtests.objectives import Slo, read_slo
 from loadtests.options import Options, parse
@@ -37,6 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         model = target.model()
         if "grpc" in slo.classes:
             require_listener(options.grpc_target)
+        if options.distributed:
+            require_free(options.master_host, options.master_port)
         with unfinished(options.out) as (stamp, folder):
             record = _loaded(options, slo, target, model, stamp, folder)
             plot(record, folder / "plot.png")
@@ -96,7 +98,7 @@ def _loaded(options: Options, slo: Slo, target: Target, model: Model, stamp: str
         passed=False,
         ledger=outcome.ledger,
     )
-    return judged(record, slo, last_passed(options.out, record.kind))
+    return judged(record, slo, last_passed(options.out, record.kind, slo.calibration_change))
 
 
 def _verdict(record: Record, kept: Path) -> str:

@@ -1,6 +1,6 @@
 """How fast this machine is right now: round trips over loopback, with the work of a small request at both ends.
 
-    python -m loadtests.calibration    the other end: answers on standard input and output until that ends
+    python -m loadtests.calibration    the other end: answers on its standard input, a socket, until that ends
 
 Two processes exchange an applicant of 20 fields as JSON, decode it, hash it and encode it again: what the service and
 its clients do, without either of them, so a slower service does not look like a slower machine. Latencies are compared
@@ -9,6 +9,7 @@ between runs as multiples of this figure.
 
 import hashlib
 import json
+import math
 import os
 import platform
 import socket
@@ -39,7 +40,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
     @property
     def round_trip_ms(self) -> float:
         """The unit that latencies are divided by, milliseconds."""
-        return (self.before_us * self.after_us) ** 0.5 / 1000
+        return math.sqrt(self.before_us * self.after_us) / 1000
 
     @property
     def change(self) -> float:
@@ -54,7 +55,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
 def calibrate(seconds: float = SECONDS) -> float:
     """Microseconds per round trip, measured now."""
     ours, theirs = socket.socketpair()
-    with ours, subprocess.Popen([sys.executable, "-m", "loadtests.calibration"], stdin=theirs, stdout=theirs):
+    with ours, subprocess.Popen([sys.executable, "-m", "loadtests.calibration"], stdin=theirs.fileno()):
         theirs.close()
         _round_trips(ours, BLOCK_S)  # the other end has to start
         blocks = [_round_trips(ours, BLOCK_S) for _ in range(round(seconds / BLOCK_S))]
@@ -75,7 +76,8 @@ def machine() -> str:
 
 def _round_trips(connection: socket.socket, seconds: float) -> float:
     """The median time of round trips in a block, seconds."""
-    taken_s, end_s = [], time.perf_counter() + seconds
+    taken_s: list[float] = []
+    end_s = time.perf_counter() + seconds
     while not taken_s or time.perf_counter() < end_s:
         begin_s = time.perf_counter()
         connection.sendall(_worked(BODY))

@@ -45,29 +45,40 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 def next_users(first: int, steps: list[Step]) -> int | None:
-    """Users of the next step; None when the search is over.
+    """Users of the next step; None when the search is over. A step that broke is tried once more before it counts.
 
-    >>> held = [Step(users=users, per_s=1, missed=(), busy=0) for users in (100, 150)]
-    >>> broke = Step(users=225, per_s=1, missed=("single p99",), busy=0)
-    >>> next_users(100, []), next_users(100, held), next_users(100, [*held, broke]), next_users(100, [broke])
-    (100, 225, 183, None)
+    >>> def tried(users, *missed):
+    ...     return Step(users=users, per_s=1, missed=missed, busy=0)
+    >>> held, broke = [tried(100), tried(150)], tried(225, "single p99_ms")
+    >>> next_users(100, []), next_users(100, held), next_users(100, [*held, broke])
+    (100, 225, 225)
+    >>> next_users(100, [*held, broke, broke]), next_users(100, [tried(100, "p99_ms")] * 2)
+    (183, None)
     """
     if not steps:
         return first
-    good, broken = best(steps), [step.users for step in steps if not step.held]
+    last = steps[-1]
+    if not last.held and broken(steps) != last.users:
+        return last.users
+    good, limit = best(steps), broken(steps)
     if good is None:
         return None
-    if not broken:
+    if limit is None:
         return math.ceil(good.users * GROWTH)
-    if min(broken) <= good.users * CLOSE_ENOUGH:
-        return None
-    return math.floor(math.sqrt(good.users * min(broken)))
+    return None if limit <= good.users * CLOSE_ENOUGH else math.floor(math.sqrt(good.users * limit))
+
+
+def broken(steps: list[Step]) -> int | None:
+    """The fewest users with whom an objective broke twice, and never held."""
+    held = {step.users for step in steps if step.held}
+    failed = [step.users for step in steps if not step.held]
+    return min((users for users in failed if failed.count(users) > 1 and users not in held), default=None)
 
 
 def best(steps: list[Step]) -> Step | None:
-    """The last good step: that with the most users below the first that broke."""
-    broken = min((step.users for step in steps if not step.held), default=math.inf)
-    return max((step for step in steps if step.held and step.users < broken), key=lambda step: step.users, default=None)
+    """The good step with the most users below those with whom an objective broke."""
+    limit = broken(steps) or math.inf
+    return max((step for step in steps if step.held and step.users < limit), key=lambda step: step.users, default=None)
 
 
 class Search:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from loadtests.options import KEY, Options
 from loadtests.outcome import Outcome, decode
@@ -41,12 +42,10 @@ def run(options: Options, classes: Sequence[str], folder: Path, log: Path, say: 
         log: what locust says.
         say: takes a line of progress.
     """
-    if options.distributed:
-        require_free(options.master_host, options.master_port)
     reader, writer = os.pipe()
     outcome = folder / "outcome.json"
     more = ["--outcome", str(outcome), "--progress-fd", str(writer), "--html", str(folder / "locust.html")]
-    more += ["--json-file", str(folder / "locust.json")]  # or it prints tables
+    more += ["--json-file", str(folder / "locust")]  # or it prints tables
     if options.distributed:
         workers = options.processes + options.remote
         more += ["--master", "--master-bind-host", options.master_host, "--master-bind-port", str(options.master_port)]
@@ -96,14 +95,14 @@ def _shared(options: Options) -> list[str]:
 
 
 def _start(
-    arguments: Sequence[str], options: Options, output: object, pipe: int | None = None
+    arguments: Sequence[str], options: Options, output: IO[str], pipe: int | None = None
 ) -> subprocess.Popen[bytes]:
     """A process of locust; in a session of its own, so that Ctrl-C reaches it through this program alone."""
     return subprocess.Popen(  # noqa: S603 - this interpreter, with checked options
         [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--loglevel", "INFO", *arguments],
         env={name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")} | {KEY: options.key},
         stdin=subprocess.DEVNULL,
-        stdout=output,  # type: ignore[call-overload] # a file
+        stdout=output,
         stderr=subprocess.STDOUT,
         pass_fds=() if pipe is None else (pipe,),
         start_new_session=True,

@@ -5,7 +5,7 @@ Leaves each of these to the module that owns it, and puts them in order.
 
 import msgspec
 
-from loadtests.capacity import best
+from loadtests.capacity import best, broken
 from loadtests.objectives import Slo
 from loadtests.results.comparison import compare_runs
 from loadtests.results.record import Record
@@ -47,23 +47,19 @@ def too_short(shape: str, run_s: float) -> str:
 
 def _capacity(record: Record) -> Check:
     """What the search for the breakpoint has found."""
-    found = best(record.steps)
-    broken = min((step for step in record.steps if not step.held), key=lambda step: step.users, default=None)
+    found, limit = best(record.steps), broken(record.steps)
+    last = next((step for step in reversed(record.steps) if step.users == limit), None)
     if found is None:
-        why = (
-            f"{', '.join(broken.missed[:3])} missed at the first step"
-            if broken
-            else "RUN_TIME ended before its first step"
-        )
+        why = f"{', '.join(last.missed[:3])} missed at the first step" if last else "RUN_TIME ended before a step held"
         note = f"not found: {why}; start with fewer USERS, or give more RUN_TIME"
         return Check(subject="capacity", what="requests/s", word="MISSED", note=note)
     note = f"{shown(found.per_s)} requests/s at {found.users} users"
-    if broken is None:
-        note = f"at least {note}: nothing broke in RUN_TIME={record.run_s:.0f}s"
-    elif broken.busy > BUSY:
-        note = f"at least {note}: at {broken.users} users locust itself was the limit; PROCESSES=2, or another machine"
+    if last is None:
+        note = f"at least {note}: RUN_TIME ended before an objective broke"
+    elif last.busy > BUSY:
+        note = f"at least {note}: at {last.users} users locust itself was the limit; PROCESSES=2, or another machine"
     else:
-        note = f"{note}; at {broken.users} users {', '.join(broken.missed[:3])} broke"
+        note = f"{note}; at {last.users} users {', '.join(last.missed[:3])} broke"
     return Check(subject="capacity", what="requests/s", measured=found.per_s, word="pass", note=note)
 
 

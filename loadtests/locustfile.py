@@ -56,7 +56,8 @@ class Shaped(LoadTestShape):  # type: ignore[misc] # locust is not installed whe
         at_s = self.get_run_time()
         users = None if self._ended_s is not None else self._users(at_s)
         if users is not None:
-            return users, max(1.0, users / 2)
+            most = max(users, self.runner.environment.parsed_options.num_users or 1)
+            return users, float(most)  # within a second: a spike is sudden
         if self._ended_s is None:
             self._ended_s = at_s
             LOAD.ended_s = LOAD.at_s

@@ -4,6 +4,7 @@ Owns reading `/readyz`, `/model` and `/metrics`, and the message when there is n
 mean to `loadtests.totals`, and the load itself to `loadtests.locustfile`.
 """
 
+import http.client
 import re
 import socket
 import urllib.error
@@ -98,8 +99,8 @@ class Target:
         except urllib.error.HTTPError as error:
             with error:
                 raise LoadTestError(self._refusal(path, error.code)) from None
-        except (OSError, ValueError) as error:  # of the connection, or no HTTP
-            reason = getattr(error, "reason", error)
+        except (OSError, ValueError, http.client.HTTPException) as error:  # the last: what answers speaks no HTTP
+            reason = getattr(error, "reason", "") or type(error).__name__
             raise LoadTestError(f"no service answers at {self.url} ({reason}); {START_IT}, or check TARGET") from None
 
     def _refusal(self, path: str, status: int) -> str:

@@ -89,10 +89,19 @@ def judge(name: str, measured: Measured, objectives: Objectives) -> list[Check]:
     """The checks of one user class."""
     if not measured.user_s and not measured.count.sent:
         return [Check(subject=name, what="requests", word="not judged", note="had no user; raise USERS")]
-    figures = [(key, getattr(measured, key), getattr(objectives, key), True) for key in PERCENTILES]
-    figures.append(("error_rate", measured.error_rate, objectives.error_rate, True))
-    figures.append(("throughput_floor", measured.per_user_s, objectives.throughput_floor, False))
-    return [compare(name, *figure) for figure in figures]
+    checks = [_percentile(name, key, measured, getattr(objectives, key)) for key in PERCENTILES]
+    checks.append(compare(name, "error_rate", measured.error_rate, objectives.error_rate, True))
+    checks.append(compare(name, "throughput_floor", measured.per_user_s, objectives.throughput_floor, False))
+    return checks
+
+
+def _percentile(name: str, key: str, measured: Measured, bound: float) -> Check:
+    """The check of a percentile, which is the slowest answer where there are few, and that is chance."""
+    value, answered = getattr(measured, key), measured.count.answered
+    if 0 < answered < 1 / (1 - PERCENTILES[key]) - 1e-6:
+        note = f"{answered} answers are too few"
+        return Check(subject=name, what=key, measured=value, bound=bound, word="not judged", note=note)
+    return compare(name, key, value, bound, True)
 
 
 def compare(subject: str, what: str, measured: float | None, bound: float, at_most: bool) -> Check:
@@ -143,6 +152,8 @@ def _cell(check: Check | None, factor: float) -> str:
     if check is None or check.bound is None:
         return "-"
     value = "-" if check.measured is None else shown(check.measured * factor)
+    if check.word == "not judged":
+        return f"{value} ? {shown(check.bound * factor)}"
     sign = "≥" if check.what == "throughput_floor" else "≤"
     return (
         f"{value} {sign} {shown(check.bound * factor)}"
@@ -153,7 +164,7 @@ def _cell(check: Check | None, factor: float) -> str:
 
 def _word(checks: Iterable[Check]) -> str:
     words = {check.word for check in checks}
-    return next(word for word in ("MISSED", "not judged", "pass") if word in words)
+    return next((word for word in ("MISSED", "pass", "not judged") if word in words), "")
 
 
 def shown(value: float) -> str:

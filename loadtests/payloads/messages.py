@@ -34,7 +34,7 @@ class Messages:
             raise LoadTestError(f"{path}: no such file; run: make environment") from None
         pool = DescriptorPool()
         for file in files.file:
-            pool.Add(file)  # type: ignore[no-untyped-call]
+            pool.Add(file)
         self._request: Any = GetMessageClass(pool.FindMessageTypeByName("inference.ModelInferRequest"))
         self._response: Any = GetMessageClass(pool.FindMessageTypeByName("inference.ModelInferResponse"))
 

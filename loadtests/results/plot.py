@@ -36,7 +36,7 @@ def plot(record: Record, path: Path) -> None:
                 found = [(at_s, value) for at_s, value in zip(seconds, series, strict=True) if value is not None]
                 latency.plot(*zip(*found, strict=True), style, color=COLOURS[name], linewidth=1.2) if found else None
         rate.set(ylabel="requests answered per s", ylim=(0, None))
-        rate.legend(loc="upper left", ncols=len(record.measured), frameon=False)
+        rate.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(record.measured), frameon=False)
         latency.set(ylabel="latency, ms\n(line: p50, dots: p95)", xlabel="seconds", yscale="log")
         latency.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         latency.grid(visible=True, which="major", color="#dddddd")

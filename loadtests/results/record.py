@@ -98,11 +98,15 @@ def keep(record: Record, folder: Path, out: Path) -> Path:
     return kept
 
 
-def last_passed(out: Path, kind: str) -> Record | None:
-    """The newest run of a kind that passed; a failed one is no yardstick. What cannot be read is passed over."""
+def last_passed(out: Path, kind: str, most_change: float) -> Record | None:
+    """The newest run of a kind that passed while the machine kept its speed: no other is a yardstick.
+
+    What cannot be read is passed over.
+    """
     for path in sorted(out.glob(f"[0-9]*/{RESULTS}"), reverse=True):
         with suppress(OSError, msgspec.DecodeError):
             record = msgspec.json.decode(path.read_bytes(), type=Record)
-            if record.passed and record.kind == kind and record.format == FORMAT:
+            steady = record.calibration.change <= most_change
+            if record.passed and steady and record.kind == kind and record.format == FORMAT:
                 return record
     return None
