@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtests.calibration import Calibration, calibrate, machine
+from loadtests.counting.progress import most_frequent
 from loadtests.generator import require_free, run
 from loadtests.judging import judged, too_short
 from loadtests.objectives import Slo, read_slo
 from loadtests.options import Options, parse
 from loadtests.payloads.applicants import table_rows
 from loadtests.problems import LoadTestError
-from loadtests.progress import most_frequent
 from loadtests.results.page import page
 from loadtests.results.plot import plot
 from loadtests.results.record import Record, keep, last_passed, unfinished

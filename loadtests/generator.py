@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from loadtests.counting.outcome import Outcome, decode
 from loadtests.options import KEY, Options
-from loadtests.outcome import Outcome, decode
 from loadtests.problems import LoadTestError
 from loadtests.shapes import BREAKPOINT
 

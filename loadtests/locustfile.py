@@ -21,10 +21,10 @@ from loadtests.capacity import Search, Step
 from loadtests.clients.grpc_user import GrpcUser
 from loadtests.clients.http_users import BatchUser, ExplainUser, SingleUser, V2User
 from loadtests.clients.sending import LOAD
-from loadtests.ledger import Ledger, decode
+from loadtests.counting.ledger import Ledger, decode
+from loadtests.counting.outcome import Outcome
+from loadtests.counting.progress import line
 from loadtests.objectives import read_slo
-from loadtests.outcome import Outcome
-from loadtests.progress import line
 from loadtests.shapes import BREAKPOINT, NAMES, SHAPES
 from loadtests.verdict import judge, measure, missed_of
 
@@ -33,7 +33,7 @@ KINDS = {user.__name__: kind for kind, user in USERS.items()}
 REPORT_S = 3  # locust's workers report that often
 DRAIN_S = 2 * REPORT_S + 1  # without users at the end, so that everything is reported
 LOOK_S = 0.25  # between looks at how many users there are
-PROGRESS_S = 5  # between lines
+PROGRESS_S = (1, 5)  # between lines, at least and at most; a fifth of a short run
 
 
 class Shaped(LoadTestShape):  # type: ignore[misc] # locust is not installed where types are checked
@@ -145,7 +145,8 @@ def _watch(environment: Environment, runner: Any) -> None:
         counts = getattr(runner, "reported_user_classes_count", None) or runner.user_classes_count
         number = int(LOAD.at_s // LOAD.ledger.slice_s)
         LOAD.ledger.users[number] = {KINDS[name]: users for name, users in counts.items() if name in KINDS}
-        if options.progress_fd and LOAD.at_s - said_s >= PROGRESS_S:
+        every_s = min(max(PROGRESS_S[0], (options.run_time or 60) / 5), PROGRESS_S[1])
+        if options.progress_fd and LOAD.at_s - said_s >= every_s:
             _say(options.progress_fd, runner, said_s)
             said_s = LOAD.at_s
 
@@ -153,7 +154,8 @@ def _watch(environment: Environment, runner: Any) -> None:
 def _say(descriptor: int, runner: Any, since_s: float) -> None:
     """One line of progress; without a reader the run ends."""
     at_s, slice_s = LOAD.at_s, LOAD.ledger.slice_s
-    first, end = int(since_s // slice_s), max(1, int(at_s // slice_s))
+    late_s = REPORT_S + 1 if isinstance(runner, MasterRunner) else 0  # until then workers have not reported everything
+    first, end = (max(0, int((moment_s - late_s) // slice_s)) for moment_s in (since_s, at_s))
     interval_s = max(slice_s, (end - first) * slice_s)
     text = line(at_s, runner.user_count, LOAD.ledger.total(USERS, first, end), interval_s)
     try:

@@ -7,7 +7,7 @@ often on a machine, of its own.
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import yaml
@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from loadtests.mix import CLASSES
 from loadtests.problems import LoadTestError
 
+T = TypeVar("T", bound=Struct)
 Milliseconds = Annotated[float, Meta(gt=0, le=600_000)]
 Ratio = Annotated[float, Meta(gt=1, le=100)]
 
@@ -49,10 +50,10 @@ def read_slo(path: Path) -> Slo:
         raise LoadTestError(f"{path}: cannot be read ({error}); make it a readable file in UTF-8") from None
     except yaml.YAMLError as error:
         raise LoadTestError(f"{path}: {' '.join(str(error).split())}; fix the YAML there") from None
-    try:
-        slo = msgspec.convert(raw, Slo)
-    except msgspec.ValidationError as error:
-        raise LoadTestError(f"{path}: {_explained(str(error))}") from None
+    classes = raw.get("classes") if isinstance(raw, dict) else None
+    for name, objectives in classes.items() if isinstance(classes, dict) else ():
+        _convert(path, f"classes.{name}", objectives, Objectives)  # first, so that a message names the class
+    slo = _convert(path, "", raw, Slo)
     for name, objectives in slo.classes.items():
         if name not in CLASSES:
             known = ", ".join(CLASSES)
@@ -76,10 +77,18 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _explained(message: str) -> str:
-    """Msgspec's message as key, problem and remedy."""
+def _convert(path: Path, key: str, raw: object, kind: type[T]) -> T:
+    """What stands at a key, as its type."""
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise LoadTestError(f"{path}: {_explained(key, str(error))}") from None
+
+
+def _explained(above: str, message: str) -> str:
+    """Msgspec's message as key, problem and remedy; `above` is the key that it counts from."""
     problem, _, place = message.partition(" - at `$")
-    key = place.rstrip("`").lstrip(".")
+    key = ".".join(part for part in (above, place.rstrip("`").lstrip(".")) if part)
     field = re.search(r"field `([^`]*)`", problem)
     if not field:
         return f"{key or 'the file'}: {problem.replace('`', '')}; give a value of that type and range"

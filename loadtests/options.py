@@ -103,7 +103,7 @@ def seconds(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m loadtests", description="Put load on a service and judge it.")
+    parser = argparse.ArgumentParser("make load", description="Put load on a service and judge it.")
     parser.add_argument("--target", default="http://127.0.0.1:3000", help="URL of the service")
     parser.add_argument(
         "--grpc-target", default="", help="its host:port for gRPC; by default that host and --grpc-port"

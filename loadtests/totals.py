@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from loadtests.ledger import Count, Ledger
+from loadtests.counting.ledger import Count, Ledger
 from loadtests.mix import CLASSES
 from loadtests.target import Samples
 from loadtests.verdict import Check

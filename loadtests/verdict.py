@@ -9,8 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from loadtests.latencies import percentile_ms
-from loadtests.ledger import Count, Ledger
+from loadtests.counting.latencies import percentile_ms
+from loadtests.counting.ledger import Count, Ledger
 from loadtests.objectives import Objectives
 
 PERCENTILES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}

@@ -177,7 +177,7 @@ def test_the_processes_that_our_code_starts_are_these_two():
     assert {name: found for name, found in arrows.items() if found} == {
         "monitoring.profiles.supervision": {"monitoring.profiles.process"},
         "monitoring.records.lookup": {"monitoring.records.archive_search"},
-    }
+    }  # and `loadtests.calibration`, which starts itself
 
 
 def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
@@ -306,10 +306,21 @@ print(json.dumps(result))
 """
 
 
+def runs_in_locust(path: Path) -> bool:
+    """Whether a module, by itself or by way of others, imports locust, which is in an environment of its own."""
+    by_name = {name_of(module): module for module in MODULES}
+    return any("locust" in imports(by_name[name]) for name in reachable(name_of(path)))
+
+
+def test_what_runs_in_locust_is_the_locustfile_and_its_clients():
+    apart = {name_of(path) for path in MODULES if runs_in_locust(path)}
+    assert {name.removeprefix("loadtests.").split(".")[0] for name in apart} == {"locustfile", "clients"}
+
+
 @pytest.fixture(scope="module")
 def seen(trained, tmp_path_factory):
     """What a fresh interpreter in an empty folder sees after `import service`, and after importing all the rest."""
-    names = [name_of(path) for path in MODULES if path.stem != "__main__"]
+    names = [name_of(path) for path in MODULES if path.stem != "__main__" and not runs_in_locust(path)]
     environment = {key: value for key, value in trained.environment.items() if not key.startswith("WHYLOGS")}
     done = subprocess.run(
         [sys.executable, "-c", SEE, str(ROOT), json.dumps(names)],

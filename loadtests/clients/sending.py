@@ -15,7 +15,7 @@ import gevent
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from loadtests.ledger import Ledger
+from loadtests.counting.ledger import Ledger
 from loadtests.mix import CLASSES
 from loadtests.options import KEY
 from loadtests.payloads.applicants import Applicant, Applicants, table_rows

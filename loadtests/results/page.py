@@ -4,7 +4,7 @@ import base64
 import html
 from pathlib import Path
 
-from loadtests.progress import most_frequent
+from loadtests.counting.progress import most_frequent
 from loadtests.results.record import Record
 from loadtests.verdict import classes_table
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from loadtests.latencies import percentile_ms
-from loadtests.ledger import Ledger
+from loadtests.counting.latencies import percentile_ms
+from loadtests.counting.ledger import Ledger
 from loadtests.mix import CLASSES
 from loadtests.results.record import Record
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from loadtests.calibration import Calibration
 from loadtests.capacity import Step
-from loadtests.ledger import Ledger
+from loadtests.counting.ledger import Ledger
 from loadtests.totals import Totals
 from loadtests.verdict import Check, Measured
 

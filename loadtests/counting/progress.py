@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from loadtests.latencies import percentile_ms
-from loadtests.ledger import Count
+from loadtests.counting.latencies import percentile_ms
+from loadtests.counting.ledger import Count
 
 
 def line(at_s: float, users: int, count: Count, interval_s: float, shape: str = "") -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from loadtests.latencies import bucket
+from loadtests.counting.latencies import bucket
 
 MAX_REASONS = 20  # different reasons kept per class
 MAX_REASON_LENGTH = 200  # characters
@@ -26,7 +26,7 @@ class Count(Struct, kw_only=True):
         lost: requests without an answer, or with one that is wrong: their rows may have been scored or not.
         rows: applicants in `answered`.
         rows_lost: applicants in `lost`.
-        latencies: number of `answered` by bucket of `loadtests.latencies`.
+        latencies: number of `answered` by bucket of `loadtests.counting.latencies`.
     """
 
     sent: int = 0

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from loadtests.capacity import Step
-from loadtests.ledger import Ledger
+from loadtests.counting.ledger import Ledger
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

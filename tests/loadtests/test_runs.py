@@ -1,0 +1,148 @@
+"""Whole load tests against running services: alone, by a master with two workers, and ended early."""
+
+import hashlib
+import os
+import re
+import signal
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT, Server, apart, free_port
+from tests.loadtests.conftest import Run, slo
+
+KEY = "scorer_of_the_load_test"
+KEYS = f"""keys:
+  - name: load
+    sha256: {hashlib.sha256(KEY.encode()).hexdigest()}
+    permissions: [predict, read]
+"""
+
+
+@pytest.fixture(scope="module")
+def services(trained, tmp_path_factory):
+    """One that wants a key, and one that does not."""
+    servers = []
+    for name in ("keyed", "open"):
+        home = tmp_path_factory.mktemp(name)
+        (home / "keys.yaml").write_text(KEYS)
+        more = {"SCORER_KEYS_FILE": str(home / "keys.yaml")} if name == "keyed" else {}
+        servers.append(Server(apart(trained, home) | more, home / "serve.log"))
+    yield servers
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def runs(load_python, services, tmp_path_factory):
+    """A run with a key by one process, and one by a master and two workers, at the same time: both mostly wait."""
+    keyed, unkeyed = services
+    folders = [tmp_path_factory.mktemp(name) for name in ("alone", "distributed")]
+    common = ("--users", "20", "--run-time", "5s", "--slo", str(slo(folders[0])))
+    alone = Run(load_python, keyed, folders[0], *common, SCORER_LOAD_KEY=KEY)
+    workers = ("--processes", "2", "--master-port", str(free_port()))
+    distributed = Run(load_python, unkeyed, folders[1], *common, *workers)
+    return [(run, *run.end()) for run in (alone, distributed)]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["alone", "distributed"])
+def test_a_run_passes_and_its_totals_agree(runs, which):
+    run, code, printed, said = runs[which]
+    assert code == 0, printed + said
+    assert printed.splitlines()[-1] == "verdict      passed"
+    totals = re.search(r"^totals +pass +([\d,]+) requests sent = \1 answered \+ 0 refused;", printed, re.MULTILINE)
+    assert totals, printed
+    found = run.results()
+    assert found["passed"]
+    assert found["processes"] == which + 1
+    for name, measured in found["measured"].items():
+        assert measured["count"]["answered"] > 0, name
+    sent = found["totals"]["sent"]
+    assert sent["sent"] == sent["answered"] >= 400
+    assert len(found["ledger"]["cpu_s"]) == which + 1
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["alone", "distributed"])
+def test_a_run_prints_progress_while_it_goes_on_and_leaves_page_plot_and_figures(runs, which):
+    run, _, printed, said = runs[which]
+    assert re.search(r"^ +\d s +20 users +[\d,]+ requests/s  p50 .* ms  p95 .* ms$", said, re.MULTILINE), said
+    assert "half from 1,000 rows of data/german_credit.csv" in said
+    assert {path.name for path in (run.out / "latest").iterdir()} == {
+        "index.html",
+        "locust.html",
+        "plot.png",
+        "results.json",
+    }
+    assert not list(run.out.glob(".*"))
+    table = printed.split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in table] == ["class", "single", "batch", "v2", "grpc", "explain"]
+
+
+def test_the_key_is_nowhere(runs):
+    run, _, printed, said = runs[0]
+    files = [path for path in run.out.parent.rglob("*") if path.is_file()]
+    assert len(files) > 4
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]
+    assert KEY not in printed + said
+
+
+def test_without_a_key_a_protected_service_is_not_loaded(load_python, services, tmp_path):
+    code, printed, said = Run(load_python, services[0], tmp_path).end()
+    assert (code, printed) == (2, "")
+    assert "SCORER_LOAD_KEY" in said
+    assert "permissions predict and read" in said
+    code, _, said = Run(load_python, services[0], tmp_path, SCORER_LOAD_KEY="scorer_wrong").end()
+    assert code == 2
+    assert "the key is not valid" in said
+    assert "scorer_wrong" not in said
+
+
+def test_missed_objectives_fail_and_ctrl_c_keeps_nothing(load_python, services, tmp_path):
+    strict = slo(tmp_path, 0.02)
+    missing = Run(load_python, services[0], tmp_path / "a", "--slo", str(strict), "--run-time", "5s", "--users", "5",
+                  SCORER_LOAD_KEY=KEY)  # fmt: skip
+    stopped = Run(load_python, services[1], tmp_path / "b", "--slo", str(strict), "--run-time", "1h")
+    for line in stopped.process.stderr:
+        if " users " in line and " requests/s " in line:
+            break
+    children = psutil.Process(stopped.process.pid).children(recursive=True)
+    assert children
+    os.killpg(stopped.process.pid, signal.SIGINT)  # as a terminal does
+    code, printed, said = stopped.end()
+    assert (code, printed) == (130, "")
+    assert said.endswith("load test: interrupted; nothing was judged, and nothing kept\n")
+    assert not stopped.out.exists()
+    assert not [child for child in children if child.is_running()]
+    code, printed, said = missing.end()
+    assert code == 1, said
+    assert re.search(r"^verdict      MISSED: single p50_ms, single p95_ms", printed, re.MULTILINE)
+    assert missing.results()["passed"] is False
+
+
+def test_nothing_to_test_is_one_message_with_the_remedy(load_python, services, tmp_path):
+    port = free_port()
+    code, printed, said = Run(load_python, services[1], tmp_path, "--target", f"http://127.0.0.1:{port}").end()
+    assert (code, printed) == (2, "")
+    assert said.startswith(f"load test: no service answers at http://127.0.0.1:{port} (")
+    assert said.endswith("start it: make serve, or check TARGET\n")
+    assert said.count("\n") == 1
+    for options, part in (
+        (("--grpc-target", f"127.0.0.1:{port}"), "nothing listens for gRPC at"),
+        (("--target", f"http://{services[1].grpc}"), "no service answers at"),
+        (("--processes", "2", "--master-port", str(services[1].port)), "give MASTER_PORT= another"),
+    ):
+        code, printed, said = Run(load_python, services[1], tmp_path, *options).end()
+        assert (code, printed) == (2, ""), said
+        assert part in said
+        assert said.count("\n") == 1, said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_make_load_exits_as_the_run_does(load_python):
+    import subprocess
+
+    command = ["make", "load", f"TARGET=http://127.0.0.1:{free_port()}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("load test: no service answers at ")
