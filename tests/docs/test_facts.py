@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_every_direct_dependency_has_its_line():
     choices = (ROOT / "docs/choices.md").read_text(encoding="utf-8").lower().replace(" ", "-")
     names = set()
-    for listed in ("serving.in", "all.in", "torch.txt"):
+    for listed in ("serving.in", "all.in", "load.in", "torch.txt"):
         for line in (ROOT / "requirements" / listed).read_text().splitlines():
             if found := re.match(r"[A-Za-z][\w-]*", line):
                 names.add(found[0].lower())
@@ -59,11 +59,11 @@ def test_each_setting_that_a_page_names_in_the_environment_is_one():
         if page.name == "CHANGELOG.md":  # which names former ones too
             continue
         for name in re.findall(r"SCORER_([A-Z_]+)", page.read_text(encoding="utf-8")):
-            assert name in settings | {"LOG_KEY"}, f"{page.name}: SCORER_{name}"
+            assert name in settings | {"LOG_KEY", "LOAD_KEY"}, f"{page.name}: SCORER_{name}"
 
 
 MADE_BY_THE_READER = {"configs/models/tuned.yaml"}
-TOP = "benchmarks|configs|data|docs|models|monitoring|requirements|serving|tests|train"
+TOP = "benchmarks|configs|data|docs|loadtests|models|monitoring|requirements|serving|tests|train"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda path: str(path.relative_to(ROOT)))
