@@ -156,7 +156,9 @@ def _say(descriptor: int, runner: Any, since_s: float) -> None:
     at_s, slice_s = LOAD.at_s, LOAD.ledger.slice_s
     late_s = REPORT_S + 1 if isinstance(runner, MasterRunner) else 0  # until then workers have not reported everything
     first, end = (max(0, int((moment_s - late_s) // slice_s)) for moment_s in (since_s, at_s))
-    interval_s = max(slice_s, (end - first) * slice_s)
+    if end <= first:  # nothing is complete yet
+        return
+    interval_s = (end - first) * slice_s
     text = line(at_s, runner.user_count, LOAD.ledger.total(USERS, first, end), interval_s)
     try:
         os.write(descriptor, f"{text}\n".encode())

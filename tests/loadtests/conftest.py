@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.conftest import ROOT, Server
+from tests.test_make import outside_make
 
 LOADED_S = 120  # for a run of some seconds, on a machine with much else to do
 LENIENT = 5000  # milliseconds: these tests look at the totals and the words, not at the speed of this machine
@@ -18,8 +20,8 @@ LENIENT = 5000  # milliseconds: these tests look at the totals and the words, no
 @pytest.fixture(scope="session")
 def load_python() -> Path:
     """The interpreter of .venv-load."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    subprocess.run(["make", f"PYTHON={sys.executable}", "load-environment"], cwd=ROOT, env=outside, check=True)
+    command = ["make", f"PYTHON={sys.executable}", "load-environment"]
+    subprocess.run(command, cwd=ROOT, env=outside_make(), check=True)
     return ROOT / ".venv-load/bin/python"
 
 
@@ -61,6 +63,14 @@ class Run:
         """Exit code, standard output and standard error, when it has ended."""
         printed, said = self.process.communicate(timeout=LOADED_S)
         return self.process.returncode, printed, said
+
+    def wait_for_load(self) -> list[psutil.Process]:
+        """Wait until users are there; its processes."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if " users " in line and " requests/s " in line:
+                return psutil.Process(self.process.pid).children(recursive=True)
+        raise AssertionError(f"it ended early: {self.process.wait()}")
 
     def results(self) -> dict[str, Any]:
         """What it has written."""
