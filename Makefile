@@ -239,7 +239,7 @@ LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --genera
 	--no-allow-unsafe --unsafe-package pip --unsafe-package torch --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .PHONY: clean
-clean:  ## remove the environments (.venv, .venv-bench, .venv-load) and var, and every record of what was trained and served
+clean:  ## remove .venv, .venv-bench, .venv-load and var: the environments, and every record of what was trained and served
 	rm -rf .venv .venv-bench .venv-load var
 
 .PHONY: help

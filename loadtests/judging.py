@@ -6,6 +6,7 @@ Leaves each of these to the module that owns it, and puts them in order.
 import msgspec
 
 from loadtests.capacity import best, broken
+from loadtests.counting.latencies import percentile_ms
 from loadtests.objectives import Slo
 from loadtests.results.comparison import compare_runs
 from loadtests.results.record import Record
@@ -14,6 +15,7 @@ from loadtests.totals import judge_totals
 from loadtests.verdict import Check, judge, measure, shown
 
 BUSY = 0.9  # share of a core from which locust itself is the slower side
+LATE_MS = 20  # lateness of the p95 from which waits of locust are no small part of what it measures
 SOAK_LEAST_S = 600  # under which nothing has time to grow
 QUARTERS = 4
 
@@ -32,6 +34,10 @@ def judged(record: Record, slo: Slo, last: Record | None) -> Record:
             f"locust used {record.busy:.0%} of a core, and its own waits count as latency; PROCESSES=2, or fewer USERS"
         )
         checks.append(Check(subject="generator", what="busy", word="not judged", note=note))
+    late_ms = percentile_ms(record.ledger.late, 0.95) or 0
+    if late_ms > LATE_MS:
+        note = f"locust sent 5% of its requests {shown(late_ms)} ms late or more: this machine is too busy for both"
+        checks.append(Check(subject="generator", what="late", word="not judged", note=note))
     checks += judge_totals(record.totals)
     return msgspec.structs.replace(record, checks=checks, passed=not any(check.missed for check in checks))
 

@@ -131,8 +131,8 @@ class Asking:
 
     def _book(self, send: Callable[[list[Applicant]], str | None]) -> None:
         taken = self.applicants.take(CLASSES[self.kind].rows)
-        LOAD.ledger.count(self.kind, LOAD.at_s).sent += 1
         begin_s = time.perf_counter()
+        LOAD.ledger.sent(self.kind, LOAD.at_s, (begin_s - self._due_s) * 1000)
         try:
             reason = send(taken)
         except Lost as lost:

@@ -58,6 +58,7 @@ class Ledger(Struct, kw_only=True):
         users: users by slice and user class, as the master sees them.
         reasons: how often requests were refused or lost, by class and reason.
         cpu_s: processor seconds of each process that sent requests.
+        late: how late requests were sent, by bucket of `loadtests.counting.latencies`: waits of locust itself.
     """
 
     slice_s: float = 1.0
@@ -65,6 +66,13 @@ class Ledger(Struct, kw_only=True):
     users: dict[int, dict[str, int]] = {}
     reasons: dict[str, dict[str, int]] = {}
     cpu_s: dict[str, float] = {}
+    late: dict[int, int] = {}
+
+    def sent(self, name: str, at_s: float, late_ms: float) -> None:
+        """Book that a request begins, so much later than it was due."""
+        self.count(name, at_s).sent += 1
+        number = bucket(late_ms)
+        self.late[number] = self.late.get(number, 0) + 1
 
     def count(self, name: str, at_s: float) -> Count:
         """The count to add to for a class, `at_s` seconds after the load began."""
@@ -99,6 +107,8 @@ class Ledger(Struct, kw_only=True):
             for reason, times in reasons.items():
                 self._note(name, reason, times)
         self.cpu_s.update(other.cpu_s)
+        for number, amount in other.late.items():
+            self.late[number] = self.late.get(number, 0) + amount
 
     def total(self, names: Iterable[str], first: int = 0, end: int | None = None) -> Count:
         """The sum over classes, and over the slices from `first` up to but not including `end`."""

@@ -97,6 +97,15 @@ def test_a_run_that_ends_early_leaves_nothing(tmp_path):
     assert not out.exists()
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
+    dead, alive = tmp_path / ".20261126T120000Z-999999999", tmp_path / f".20261126T120000Z-{os.getppid()}"
+    for folder in (dead, alive):
+        folder.mkdir()
+    kept(tmp_path, record())
+    assert alive.exists()
+    assert not dead.exists()
+
+
 def test_page_and_plot_show_every_class_and_each_missed_check(tmp_path):
     books = ledger(70)
     books.refused("grpc", 3, "<script>")

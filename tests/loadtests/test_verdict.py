@@ -99,6 +99,16 @@ def test_a_generator_that_is_the_slower_side_says_so():
     assert "PROCESSES=2" in notes[0]
 
 
+def test_a_generator_that_is_held_up_by_its_machine_says_so():
+    books = ledger()
+    for _ in range(1000):
+        books.sent("single", 1, 40.0)
+        books.answered("single", 1, 1, 2.0)
+    notes = [check.note for check in judged(record(books), SLO, None).checks if check.subject == "generator"]
+    assert len(notes) == 1
+    assert "this machine is too busy" in notes[0]
+
+
 def found_with(capacity: int, run_s: float = 600):
     """The steps and ends of a search on a service that holds its objectives up to `capacity` users."""
 
