@@ -21,7 +21,7 @@ def page(record: Record, plot: Path) -> str:
     word = "passed" if record.passed else "missed"
     facts = {
         "service": f"{record.target}, {record.model}",
-        "load": f"{record.shape}, {record.users} users, {record.run_s:g} s, processes of locust: {record.processes}",
+        "load": f"{record.shape}, {record.users} users, {record.run_s:.0f} s, processes of locust: {record.processes}",
         "applicants": record.applicants,
         "machine": record.calibration.machine,
         "calibration": f"{record.calibration.before_us:.0f} µs before, {record.calibration.after_us:.0f} µs after",
@@ -35,6 +35,10 @@ def page(record: Record, plot: Path) -> str:
         for check in others
     )
     reasons = "".join(f"<li>{html.escape(text)}</li>" for text in most_frequent(record.ledger.reasons, 20))
+    steps = "".join(
+        f"<li>{step.users} users: {step.per_s:,.0f} requests/s, {html.escape(', '.join(step.missed)) or 'held'}</li>"
+        for step in record.steps
+    )
     image = base64.b64encode(plot.read_bytes()).decode()
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Load test {record.time}: {word}</title><style>{STYLE}</style></head>
@@ -42,6 +46,7 @@ def page(record: Record, plot: Path) -> str:
 <table>{rows}</table>
 <h2>User classes</h2><pre>{html.escape(classes_table(record.measured, record.checks))}</pre>
 <h2>The run as a whole</h2><table>{judged}</table>
+{f"<h2>Steps</h2><ol>{steps}</ol>" if steps else ""}
 {f"<h2>Refused and lost</h2><ul>{reasons}</ul>" if reasons else ""}
 <h2>Over time</h2><img alt="users, requests per second and latencies over time" src="data:image/png;base64,{image}">
 <p>locust's own page: <a href="locust.html">locust.html</a>. All figures: <a href="results.json">results.json</a>.</p>
