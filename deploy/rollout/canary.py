@@ -1,0 +1,139 @@
+"""The canary: step by step more requests, judged at each step, and back at once when an objective is broken.
+
+Owns: how long a step lasts and what ends it. Leaves to others: the verdict (judge), the counting (counts), the moves
+(deployment). A step ends when it has lasted `step_s` and seen `least_requests`; a step that does not see them within
+`most_step_s` is rolled back.
+"""
+
+import time
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from deploy.rollout.counts import Counts, take
+from deploy.rollout.deployment import Deployment
+from deploy.rollout.errors import Breach
+from deploy.rollout.judge import error_budget, judge
+from deploy.rollout.state import Instance, Totals
+
+ASKED = "rollback.asked"  # a file by which another command ends a canary
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """What a step saw."""
+
+    percent: int
+    seconds: float
+    requests: int
+    failures: int
+    response_ms: int
+    stable_response_ms: int
+    approved: float
+    stable_approved: float
+
+
+class Watch:
+    """Counts the canary and the stable instance during one step.
+
+    Args:
+        deployment: whose operation is a canary.
+        new, stable: the two instances.
+    """
+
+    def __init__(self, deployment: Deployment, new: Instance, stable: Instance) -> None:
+        self._deployment, self._new, self._stable = deployment, new, stable
+        self._before = self._take()
+        self._progress, self._progress_s = -1, time.monotonic()
+        self.began_s = time.monotonic()
+
+    def look(self) -> tuple[Counts, Counts, Breach | None]:
+        """The counts of the step so far, and the verdict on them."""
+        now = self._take()
+        new, stable = now[0].since(self._before[0]), now[1].since(self._before[1])
+        done = new.answered + new.failures
+        if done != self._progress or new.in_flight == 0:
+            self._progress, self._progress_s = done, time.monotonic()
+        stalled_s = time.monotonic() - self._progress_s
+        objectives = self._deployment.config.objectives
+        return new, stable, judge(objectives, new, stable, self._spent(*now), stalled_s)
+
+    def _spent(self, new: Counts, stable: Counts) -> Totals:
+        """Requests since the canary began, and the canary's failures; after a restart of HAProxy, since then."""
+        began_new, began_stable = self._deployment.operation.began
+        begun = new.requests >= began_new.requests and stable.requests >= began_stable.requests
+        if not begun:
+            began_new = began_stable = Totals()
+        requests = new.requests + stable.requests - began_new.requests - began_stable.requests
+        return Totals(requests, new.failures - began_new.failures)
+
+    def _take(self) -> tuple[Counts, Counts]:
+        servers = self._deployment.haproxy.runtime.servers()
+        new, stable = (take(servers[one.slot], one.port) for one in (self._new, self._stable))
+        return new, stable
+
+
+def run_steps(deployment: Deployment) -> Iterator[Step]:
+    """Take the steps from the one that the state names; raise `Breach` at the first that fails."""
+    operation = deployment.operation
+    new, stable = deployment.state.instances[operation.new], deployment.stable
+    for percent in deployment.config.canary.steps:
+        if percent < operation.percent:
+            continue
+        deployment.shift(percent)
+        deployment.say(f"{percent}% of the requests go to {new.name}")
+        yield _run_step(deployment, percent, Watch(deployment, new, stable))
+
+
+def _run_step(deployment: Deployment, percent: int, watch: Watch) -> Step:
+    canary = deployment.config.canary
+    asked = deployment.directory / ASKED
+    while True:
+        time.sleep(canary.interval_s)
+        new, stable, breach = watch.look()
+        if asked.exists():
+            asked.unlink()
+            breach = Breach("asked", "`python -m deploy rollback` was called")
+        lasted_s = time.monotonic() - watch.began_s
+        enough = new.requests >= canary.least_requests
+        if breach is None and lasted_s >= canary.most_step_s and not enough:
+            breach = Breach(
+                "unjudged", f"{new.requests} requests in {lasted_s:.0f} s; {canary.least_requests} are needed"
+            )
+        if breach:
+            raise breach
+        if enough and lasted_s >= canary.step_s:
+            step = Step(
+                percent=percent,
+                seconds=round(lasted_s, 1),
+                requests=new.requests,
+                failures=new.failed.hits,
+                response_ms=new.response_ms,
+                stable_response_ms=stable.response_ms,
+                approved=round(new.approved.share, 4),
+                stable_approved=round(stable.approved.share, 4),
+            )
+            deployment.say(f"{percent}%: {describe(step)}: kept")
+            return step
+
+
+def describe(step: Step) -> str:
+    """A step in words."""
+    return (
+        f"{step.requests:,} requests in {step.seconds:g} s, {step.failures:,} failed, {step.response_ms} ms "
+        f"(stable {step.stable_response_ms} ms), {step.approved:.1%} approved (stable {step.stable_approved:.1%})"
+    )
+
+
+def totals(deployment: Deployment, new: Instance) -> tuple[Totals, Totals]:
+    """What HAProxy has counted for both before the canary gets its first request."""
+    servers = deployment.haproxy.runtime.servers()
+    both = (servers[new.slot], servers[deployment.stable.slot])
+    first, second = (Totals(server.requests, server.failures) for server in both)
+    return first, second
+
+
+def budget_line(deployment: Deployment) -> str:
+    """The error budget in words."""
+    objectives = deployment.config.objectives
+    share = (1 - objectives.availability) * 100
+    return f"error budget: {share:.3g}% of the requests, and at least {error_budget(objectives, 0):.0f}"
