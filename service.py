@@ -39,6 +39,7 @@ from models.champion import ALIAS, champion
 from models.request import RequestDecoder
 from monitoring.json_logging import log_as_json
 from monitoring.profiles.supervision import ProfilerProcess
+from monitoring.records.audits import write_audits
 from monitoring.records.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.records.log_keys import log_keys_from
 from serving.access.authenticator import Authenticator
@@ -53,7 +54,7 @@ from serving.http.pages import Pages
 from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware
 from serving.http.protocol import ConnectionSettings, register
 from serving.http.route_types import request_type, response_type
-from serving.metrics import metrics, profiled_rows_metric
+from serving.metrics import metrics, profiler_metrics
 from serving.request_ids import request_id
 from serving.rows import first_error
 from serving.scoring import ScoringPipeline
@@ -148,6 +149,7 @@ class CreditScorer:
         BATCHER.open(self.pipeline.score_batch)
         AUTHENTICATOR.watch()
         if self.profiler:
+            write_audits(DIRECTORY, MODEL.tag, MODEL.schema.dataset.audit)
             self.profiler.start()
         await OPEN_INFERENCE.start(self.__is_ready__)
         tune_gc()
@@ -167,7 +169,7 @@ class CreditScorer:
         return (self.log.is_open and not self.pipeline.log_failed) or self.log.probe()
 
     def __metrics__(self, text: str) -> str:
-        return text + profiled_rows_metric(DIRECTORY)
+        return text + profiler_metrics(DIRECTORY)
 
     @bentoml.api(
         batchable=True,

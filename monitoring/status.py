@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from monitoring.records import checkpoint
+from monitoring.records.checkpoint import GroupCount
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import read_lines, segments
 
@@ -70,6 +71,14 @@ def inspect_log(directory: Path, keys: LogKeys = NO_KEYS) -> LogInspection:
     return LogInspection(Status(served, logged, done.rows, pending), undecryptable)
 
 
-def profiled_rows(directory: Path) -> int:
+class Profiled(NamedTuple):
+    """Rows in the committed profiles, and those of audited groups by model, column, group and decision."""
+
+    rows: int
+    groups: dict[GroupCount, int]
+
+
+def profiled(directory: Path) -> Profiled:
     """Count the rows in the committed profiles; reads one small file, so a metric can call it."""
-    return checkpoint.load(checkpoint.profiles_directory(directory)).rows
+    done = checkpoint.load(checkpoint.profiles_directory(directory))
+    return Profiled(done.rows, {GroupCount.of_key(key): number for key, number in done.group_decisions.items()})

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from models.errors import CODES
-from monitoring.status import profiled_rows
+from monitoring.status import profiled
 from serving.buffered_metrics import BufferedMetrics
 from serving.rows import PendingRow
 
@@ -108,13 +108,29 @@ def exposition() -> str:
     return generate_latest(registry).decode()
 
 
-def profiled_rows_metric(directory: Path) -> str:
+def profiler_metrics(directory: Path) -> str:
     """The rows that the profiler has done, read from its checkpoint: it is not a worker and shares no numbers."""
-    return (
+    rows, groups = profiled(directory)
+    text = (
         "# HELP scorer_profiled_rows_total Rows in exactly one whylogs profile\n"
         "# TYPE scorer_profiled_rows_total counter\n"
-        f"scorer_profiled_rows_total {profiled_rows(directory)}\n"
+        f"scorer_profiled_rows_total {rows}\n"
+        "# HELP scorer_group_decisions_total Profiled rows of audited groups\n"
+        "# TYPE scorer_group_decisions_total counter\n"
     )
+    for count, number in sorted(groups.items()):
+        labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in count._asdict().items())
+        text += f"scorer_group_decisions_total{{{labels}}} {number}\n"
+    return text
+
+
+def _escaped(value: str) -> str:
+    r"""The value of a label in the text format.
+
+    >>> print(_escaped('a "b" \\'))
+    a \"b\" \\
+    """
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 @cache

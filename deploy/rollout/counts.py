@@ -113,7 +113,7 @@ def take(server: Server, port: int) -> Counts:
 def read_metrics(text: str) -> tuple[dict[str, int], dict[Group, dict[str, int]], int]:
     r"""Decisions, decisions by group, and requests answered with 5xx, in the text format of Prometheus.
 
-    >>> read_metrics('# TYPE scorer_predictions counter\\nscorer_predictions_total{decision="approve"} 3.0\\n')
+    >>> read_metrics('# TYPE scorer_predictions counter\nscorer_predictions_total{decision="approve"} 3.0\n')
     ({'approve': 3}, {}, 0)
     """
     decisions: Counter[str] = Counter()

@@ -1,9 +1,9 @@
 """How a rollout ends when it does not succeed.
 
-    RolloutError               exit code 1: nothing was changed, or what was begun has been undone
-      InstanceError            a new instance did not start, or failed the health gate
-      HAProxyNotRunningError   nothing answers on the runtime socket
-    Breach                     exit code 3: the canary broke an objective, or somebody asked for it back
+RolloutError               exit code 1: nothing was changed, or what was begun has been undone
+  InstanceError            a new instance did not start, or failed the health gate
+  HAProxyNotRunningError   nothing answers on the runtime socket
+Breach                     exit code 3: the canary broke an objective, or somebody asked for it back
 """
 
 

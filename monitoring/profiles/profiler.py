@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from monitoring.profiles.group_decisions import GroupDecisions
 from monitoring.profiles.stopping import wait_for_stop
 from monitoring.profiles.windows import Windows
 from monitoring.records import checkpoint
@@ -73,6 +74,7 @@ class Profiler:
     def collect(self) -> PendingCommit:
         """Read and count the next rows without writing anything."""
         windows = Windows(self._profiles, self._window_s, self._frame_rows)
+        groups = GroupDecisions(self._directory)
         positions: dict[str, Position] = {}
         deadline = time.monotonic() + COMMIT_S
         for segment in segments(self._directory):
@@ -84,11 +86,16 @@ class Profiler:
                     missing = f"{position.sequence} to {batch.sequence - 1}"
                     _log.error("%s is damaged before byte %d: rows %s are lost", segment, end, missing)
                 windows.add(batch)
+                groups.add(batch)
                 position = position.after(RowRange(batch.sequence, len(batch.rows)), end)
                 positions[segment.name] = position
                 if time.monotonic() > deadline or len(windows) >= MAX_PROFILES:
-                    return PendingCommit(windows.files(), self._done.next(positions), has_more=True)
-        return PendingCommit(windows.files(), self._done.next(positions), has_more=False)
+                    return PendingCommit(windows.files(), self._next(positions, groups), has_more=True)
+        return PendingCommit(windows.files(), self._next(positions, groups), has_more=False)
+
+    def _next(self, positions: Mapping[str, Position], groups: GroupDecisions) -> Checkpoint:
+        """Return the checkpoint of the next commit."""
+        return self._done.next(positions, groups.added_to(self._done.group_decisions))
 
     def _read(self, segment: Path, offset: int) -> Iterator[tuple[Batch, int]]:
         """Iterate over new batches; a segment whose key is missing is logged once and skipped."""

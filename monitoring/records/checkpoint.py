@@ -17,6 +17,7 @@ its promises. The log itself is not synced (decision_log).
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -46,11 +47,41 @@ class Position(msgspec.Struct, frozen=True):
         return Position(offset, row_range.sequence + row_range.rows, self.rows + row_range.rows)
 
 
+class GroupCount(NamedTuple):
+    """What is counted of an audited group: the rows of a model with this decision."""
+
+    model: str
+    column: str
+    group: str
+    decision: str
+
+    @property
+    def key(self) -> str:
+        """As one text, for a key of the checkpoint.
+
+        >>> GroupCount.of_key(GroupCount("m:1", "age", "under 25", "approve").key).group
+        'under 25'
+        """
+        return msgspec.json.encode(tuple(self)).decode()
+
+    @classmethod
+    def of_key(cls, key: str) -> Self:
+        """The inverse of `key`."""
+        return cls(*msgspec.json.decode(key, type=tuple[str, str, str, str]))
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
-    """The position in every segment ever profiled, deleted ones included, so that a restored one counts once."""
+    """The position in every segment ever profiled, deleted ones included, so that a restored one counts once.
+
+    Attributes:
+        generation: number of commits.
+        segments: the position in each.
+        group_decisions: rows by `GroupCount.key`, of the models whose audits are known (audits).
+    """
 
     generation: int = 0
     segments: dict[str, Position] = {}
+    group_decisions: dict[str, int] = {}
 
     @property
     def rows(self) -> int:
@@ -61,9 +92,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
         """Return how far `segment` has been profiled."""
         return self.segments.get(segment.name, Position())
 
-    def next(self, positions: Mapping[str, Position]) -> "Checkpoint":
-        """Return the checkpoint of the next generation, with these positions updated."""
-        return Checkpoint(self.generation + 1, {**self.segments, **positions})
+    def next(self, positions: Mapping[str, Position], group_decisions: dict[str, int]) -> "Checkpoint":
+        """Return the checkpoint of the next generation, with these positions updated and these counts of groups."""
+        return Checkpoint(self.generation + 1, {**self.segments, **positions}, group_decisions)
 
 
 class CheckpointError(Exception):

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from models.artifact import Artifact
 from serving.http.api_page import api_page
 from serving.http.openapi import complete, title_of
-from serving.metrics import exposition, metrics, profiled_rows_metric
+from serving.metrics import exposition, metrics, profiler_metrics
 
 
 class Pages:
@@ -65,4 +65,4 @@ class Pages:
         """`GET /metrics`, where BentoML's own are off."""
         metrics().flush()
         text = await run_in_threadpool(exposition)  # which reads a file per worker
-        return Response(text + profiled_rows_metric(self._directory), media_type=CONTENT_TYPE_LATEST)
+        return Response(text + profiler_metrics(self._directory), media_type=CONTENT_TYPE_LATEST)

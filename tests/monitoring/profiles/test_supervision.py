@@ -10,7 +10,7 @@ import pytest
 
 from monitoring.profiles.supervision import ProfilerProcess
 from monitoring.records.checkpoint import profiles_directory
-from monitoring.status import Status, count, profiled_rows
+from monitoring.status import Status, count, profiled
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def test_a_killed_profiler_is_restarted_and_stop_waits_until_it_has_finished(tmp
     profiler = ProfilerProcess()
     profiler.start()
     log.append("m:1", rows(10))
-    wait_for(lambda: profiled_rows(tmp_path) == 10)
+    wait_for(lambda: profiled(tmp_path).rows == 10)
     first = profiler.pid
     os.kill(first, signal.SIGKILL)
     log.append("m:1", rows(10))
-    wait_for(lambda: profiled_rows(tmp_path) == 20)
+    wait_for(lambda: profiled(tmp_path).rows == 20)
     assert profiler.pid != first
     log.append("m:1", rows(10))
     assert profiler.stop(timeout_s=30)
@@ -45,12 +45,12 @@ def test_the_child_ignores_signals_because_rows_may_still_arrive(tmp_path, setti
     profiler = ProfilerProcess()
     profiler.start()
     log.append("m:1", rows(10))
-    wait_for(lambda: profiled_rows(tmp_path) == 10)
+    wait_for(lambda: profiled(tmp_path).rows == 10)
     first = profiler.pid
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(first, number)
     log.append("m:1", rows(10))
-    wait_for(lambda: profiled_rows(tmp_path) == 20)
+    wait_for(lambda: profiled(tmp_path).rows == 20)
     assert profiler.pid == first
     assert os.sched_getscheduler(first) == os.SCHED_IDLE  # it leaves the cores to the service
     assert profiler.stop(timeout_s=30)
@@ -84,7 +84,7 @@ while True:
     service = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    wait_for(lambda: profiles_directory(tmp_path).exists() and profiled_rows(tmp_path) > 0)
+    wait_for(lambda: profiles_directory(tmp_path).exists() and profiled(tmp_path).rows > 0)
     service.kill()
     service.communicate(timeout=30)  # returns after the profiler has exited too, which shares stderr
     served = count(tmp_path).served
