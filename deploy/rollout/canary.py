@@ -28,22 +28,30 @@ class Step(Struct, frozen=True, kw_only=True):
     failures: int
     response_ms: int
     stable_response_ms: int
-    approved: float
-    stable_approved: float
+    approved: float | None
+    stable_approved: float | None
 
 
 class Watch:
-    """Counts the canary and the stable instance during one step.
+    """Counts the canary and the stable instance, and judges the step and the whole of the canary.
+
+    Both, as a model that turns bad is seen in the step, and one that is a little bad, or bad to few, in the whole.
 
     Args:
         deployment: whose operation is a canary.
-        new, stable: the two instances.
+        new: its instance.
+        stable: the other one.
     """
 
     def __init__(self, deployment: Deployment, new: Instance, stable: Instance) -> None:
         self._deployment, self._new, self._stable = deployment, new, stable
-        self._before = self._take()
+        self._first = self._before = self._take()
         self._progress, self._progress_s = -1, time.monotonic()
+        self.began_s = time.monotonic()
+
+    def begin_step(self) -> None:
+        """Count the step from here."""
+        self._before = self._take()
         self.began_s = time.monotonic()
 
     def look(self) -> tuple[Counts, Counts, Breach | None]:
@@ -54,8 +62,12 @@ class Watch:
         if done != self._progress or new.in_flight == 0:
             self._progress, self._progress_s = done, time.monotonic()
         stalled_s = time.monotonic() - self._progress_s
-        objectives = self._deployment.config.objectives
-        return new, stable, judge(objectives, new, stable, self._spent(*now), stalled_s)
+        objectives, spent = self._deployment.config.objectives, self._spent(*now)
+        breach = judge(objectives, new, stable, spent, stalled_s)
+        if breach is None:
+            whole = now[0].since(self._first[0]), now[1].since(self._first[1])
+            breach = judge(objectives, *whole, spent, stalled_s)
+        return new, stable, breach
 
     def _spent(self, new: Counts, stable: Counts) -> Totals:
         """Requests since the canary began, and the canary's failures; after a restart of HAProxy, since then."""
@@ -76,12 +88,14 @@ def run_steps(deployment: Deployment) -> Iterator[Step]:
     """Take the steps from the one that the state names; raise `Breach` at the first that fails."""
     operation = deployment.operation
     new, stable = deployment.state.instances[operation.new], deployment.stable
+    watch = Watch(deployment, new, stable)
     for percent in deployment.config.canary.steps:
         if percent < operation.percent:
             continue
         deployment.shift(percent)
         deployment.say(f"{percent}% of the requests go to {new.name}")
-        yield _run_step(deployment, percent, Watch(deployment, new, stable))
+        watch.begin_step()
+        yield _run_step(deployment, percent, watch)
 
 
 def _run_step(deployment: Deployment, percent: int, watch: Watch) -> Step:
@@ -109,8 +123,8 @@ def _run_step(deployment: Deployment, percent: int, watch: Watch) -> Step:
                 failures=new.failed.hits,
                 response_ms=new.response_ms,
                 stable_response_ms=stable.response_ms,
-                approved=round(new.approved.share, 4),
-                stable_approved=round(stable.approved.share, 4),
+                approved=round(new.approved.share, 4) if new.approved.of else None,
+                stable_approved=round(stable.approved.share, 4) if stable.approved.of else None,
             )
             deployment.say(f"{percent}%: {describe(step)}: kept")
             return step
@@ -118,9 +132,10 @@ def _run_step(deployment: Deployment, percent: int, watch: Watch) -> Step:
 
 def describe(step: Step) -> str:
     """A step in words."""
+    approved, stable = ("-" if one is None else f"{one:.1%}" for one in (step.approved, step.stable_approved))
     return (
         f"{step.requests:,} requests in {step.seconds:g} s, {step.failures:,} failed, {step.response_ms} ms "
-        f"(stable {step.stable_response_ms} ms), {step.approved:.1%} approved (stable {step.stable_approved:.1%})"
+        f"(stable {step.stable_response_ms} ms), {approved} approved (stable {stable})"
     )
 
 

@@ -5,6 +5,7 @@ and exit codes (`deploy/__main__.py`).
 """
 
 import os
+import time
 from typing import Literal
 
 import msgspec
@@ -20,13 +21,23 @@ from deploy.rollout.state import Operation
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """How a command ended; `version` serves now, and `steps` are those that a canary kept."""
+    """How a command ended.
+
+    Attributes:
+        version: that serves now.
+        why: of a rollback.
+        steps: that a canary kept.
+        decided_s: of a canary that was rolled back, from its first request to the verdict.
+        over_s: from its first request until it was stopped.
+    """
 
     command: str
     result: Literal["done", "rolled back"]
     version: str
     why: str = ""
     steps: tuple[Step, ...] = ()
+    decided_s: float | None = None
+    over_s: float | None = None
 
 
 def up(deployment: Deployment, version: str | None, port: int, grpc_port: int) -> Result:
@@ -104,18 +115,26 @@ def canary(deployment: Deployment, version: str | None, resume: bool = False) ->
         deployment.shift(deployment.config.canary.steps[0], began=totals(deployment, instance))
     deployment.say(budget_line(deployment))
     steps: list[Step] = []
+    began_s = time.monotonic()
     new = deployment.state.instances[deployment.operation.new]
     try:
         for step in run_steps(deployment):
             steps.append(step)  # noqa: PERF402 - kept as far as it gets
     except (Breach, KeyboardInterrupt, RolloutError) as fault:
-        why = str(fault) or "interrupted"
+        why, decided_s = str(fault) or "interrupted", time.monotonic() - began_s
         deployment.say(f"{new.name} at {deployment.operation.percent}%: {why}: rolling back")
         deployment.give_back(why)
         if isinstance(fault, RolloutError):
             raise
-        stays = deployment.stable.version
-        return Result(command="canary", result="rolled back", version=stays, why=why, steps=tuple(steps))
+        return Result(
+            command="canary",
+            result="rolled back",
+            version=deployment.stable.version,
+            why=why,
+            steps=tuple(steps),
+            decided_s=round(decided_s, 2),
+            over_s=round(time.monotonic() - began_s, 2),
+        )
     deployment.promote()
     return Result(command="canary", result="done", version=new.version, steps=tuple(steps))
 

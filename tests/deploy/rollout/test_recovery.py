@@ -1,0 +1,98 @@
+"""A command that is killed at any moment: the next one finishes or undoes what it had begun, and requests go on."""
+
+import contextlib
+import random
+import subprocess
+
+import pytest
+
+from tests.deploy.rollout.conftest import failed, until
+
+RATE = 100
+
+
+def phase(standins):
+    """What is being done, and how far it is."""
+    operation = standins.status()["operation"]
+    return (operation["command"], operation["phase"], operation["percent"]) if operation else None
+
+
+def kill(process):
+    """kill -9 of a command."""
+    process.kill()
+    process.communicate()
+
+
+def killed_canary(standins):
+    """A canary whose command was killed at its first step."""
+    standins.done("up", "good-1")
+    canary = standins.start("canary", "good-2")
+    until(lambda: phase(standins) == ("canary", "shifting", 25))
+    kill(canary)
+    assert standins.weights() == {"good-1": 75, "good-2": 25}
+    status = standins.run("status")
+    assert status.returncode == 1
+    assert "`canary` was interrupted" in status.stderr
+
+
+@pytest.mark.parametrize("command", [["rollback"], ["up"]])
+def test_a_killed_canary_is_rolled_back_by_the_next_command(standins, people, command):
+    killed_canary(standins)
+    with standins.traffic(people, RATE) as seen:
+        standins.done(*command)
+    assert failed(seen) == {}
+    assert standins.weights() == {"good-1": 100}
+    assert len(standins.processes()) == 2
+    assert standins.status()["history"][-1]["result" if command == ["rollback"] else "why"] in (
+        "rolled back",
+        "interrupted",
+    )
+
+
+def test_a_killed_canary_goes_on_with_resume(standins, people):
+    killed_canary(standins)
+    assert "is one of good-2" in standins.run("canary", "good-3", "--resume").stderr
+    with standins.traffic(people, RATE) as seen:
+        result = standins.done("canary", "--resume")
+    assert [step["percent"] for step in result["steps"]] == [25, 100]
+    assert failed(seen) == {}
+    assert standins.weights() == {"good-2": 100}
+    assert "no interrupted canary" in standins.run("canary", "--resume").stderr
+
+
+def test_a_new_rollout_begins_by_rolling_the_killed_one_back(standins):
+    killed_canary(standins)
+    result = standins.run("switch", "good-3")
+    assert "`canary` of 0002-good-2 was interrupted at 25%: rolling back" in result.stderr
+    assert result.stdout == "good-3 serves\n"
+    assert len(standins.processes()) == 2
+
+
+def test_a_killed_up_leaves_nothing_that_the_next_does_not_stop(standins):
+    up = standins.start("up", "unready")
+    until(lambda: len(standins.processes()) == 1)
+    kill(up)
+    standins.done("up", "good")
+    assert standins.weights() == {"good": 100}
+    assert len(standins.processes()) == 2
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_switch_killed_at_any_moment_leaves_one_version_that_serves(standins, people, seed, size):
+    """Wherever the kill falls, the next command brings the deployment to rest, and no client has noticed."""
+    delays = random.Random(seed)
+    standins.done("up", "good-0")
+    with standins.traffic(people, RATE) as seen:
+        for number in range(1, size(4, 40)):
+            switch = standins.start("switch", f"good-{number}")
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a moment is what is wanted, not a state
+                switch.wait(delays.uniform(0.1, 1.2))
+            kill(switch)
+            standins.done("up")
+            status = standins.status()
+            assert status["problem"] == ""
+            assert status["operation"] is None
+            assert status["stable"] in {f"good-{earlier}" for earlier in range(number + 1)}
+            assert standins.weights() == {status["stable"]: 100}
+            assert len(standins.processes()) == 2
+    assert failed(seen) == {}
