@@ -53,6 +53,7 @@ defaults
   mode http
   maxconn {config.most_connections}
   timeout connect 2s
+  timeout check 500ms
   timeout http-request 35s
   timeout http-keep-alive 60s
   timeout client 60s
