@@ -19,6 +19,7 @@ from deploy.rollout.runtime import BACKEND, GRPC_BACKEND, Runtime
 from deploy.rollout.state import SLOTS, State, write_durably
 
 START_S, STOP_S = 10.0, 5.0
+SBIN = "/usr/local/sbin:/usr/sbin"
 LONGEST_SOCKET_PATH = 90  # HAProxy binds a temporary name that is longer; the kernel allows 107
 
 # What may be repeated on the other instance: scoring, which changes nothing, and reading. Not, for one, POST /feedback.
@@ -115,7 +116,7 @@ class HAProxy:
 
     def check(self) -> None:
         """Fail where HAProxy cannot run at all."""
-        if shutil.which(self._config.haproxy) is None:
+        if self._program() is None:
             raise RolloutError(
                 f"there is no program {self._config.haproxy}; install it (on Debian: apt-get install haproxy), "
                 "or name it in configs/rollout.yaml: haproxy"
@@ -135,7 +136,7 @@ class HAProxy:
     def start(self, state: State) -> None:
         """Start HAProxy, or reload one that runs: it hands over its sockets, and ends what it began."""
         self.write(state)
-        program = shutil.which(self._config.haproxy) or self._config.haproxy
+        program = self._program() or self._config.haproxy
         self._validate(program)
         command = [program, "-db", "-f", str(self._file)]
         before = 0
@@ -169,6 +170,10 @@ class HAProxy:
             self.runtime.close()
             self.runtime.wait_until_idle(SLOTS, self._config.drain_s)
         processes.stop(self._folder, STOP_S, everyone=True)
+
+    def _program(self) -> str | None:
+        """The path of the program, also where PATH lacks the folders of daemons."""
+        return shutil.which(self._config.haproxy) or shutil.which(self._config.haproxy, path=SBIN)
 
     def last_words(self) -> str:
         """The last line of its log that says something."""

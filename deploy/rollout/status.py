@@ -98,8 +98,8 @@ def _problem(deployment: Deployment, running: bool, instances: list[InstanceStat
             return f"{instance.name} is not running; start it with: python -m deploy up"
         if not instance.health.startswith("UP") and instance.role == "stable":
             log = deployment.instances.folder_of(instance.name) / "serve.log"
-            again = f"python -m deploy switch {instance.version}"
-            return f"{instance.name} is {instance.health}: read {log}; for a new instance: {again}"
+            again = f"a new instance: python -m deploy switch {instance.version}"
+            return f"{instance.name} is {instance.health}: read {log}; for {again}"
     return ""
 
 
