@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from deploy.rollout.counts import Counts, take
 from deploy.rollout.deployment import Deployment
-from deploy.rollout.errors import Breach
+from deploy.rollout.errors import Breach, RolloutError
+from deploy.rollout.gate import KEY_VARIABLE
 from deploy.rollout.judge import error_budget, judge
 from deploy.rollout.state import Instance, Totals
 
@@ -48,6 +49,10 @@ class Watch:
         self._first = self._before = self._take()
         self._progress, self._progress_s = -1, time.monotonic()
         self.began_s = time.monotonic()
+        for counts, instance in zip(self._first, (new, stable), strict=True):
+            if not counts.metrics_read:
+                remedy = f"with API keys, set {KEY_VARIABLE} to one that may read"
+                raise RolloutError(f"{instance.name} does not give its /metrics, so nothing can be judged; {remedy}")
 
     def begin_step(self) -> None:
         """Count the step from here."""

@@ -172,9 +172,18 @@ class Deployment:
         self.save()
 
     def give_back(self, why: str) -> None:
-        """Roll back: all weight to the stable instance at once, then drain and stop the new one."""
+        """Roll back: all weight to the stable instance at once, then drain and stop the new one.
+
+        Not where only the new one is fit to serve: a bad model is better than none.
+        """
         began = time.monotonic()
         new = self.state.instances[self.operation.new]
+        servers = self.haproxy.runtime.servers() if self.haproxy.runtime.is_running else {}
+        if servers and servers[new.slot].is_up and not servers[self.stable.slot].is_up:
+            raise RolloutError(
+                f"the stable instance {self.stable.name} is {servers[self.stable.slot].status}, so {new.name} goes on "
+                "serving; start the stable one and roll back with: python -m deploy up"
+            )
         operation = msgspec.structs.replace(self.operation, phase="returning", why=why)
         self.save(weights={self.stable.slot: 100, new.slot: 0}, operation=operation)
         self.apply_weights()

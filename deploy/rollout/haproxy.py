@@ -139,9 +139,8 @@ class HAProxy:
         program = self._program() or self._config.haproxy
         self._validate(program)
         command = [program, "-db", "-f", str(self._file)]
-        before = 0
-        if self.runtime.is_running:
-            before = self.runtime.pid()
+        before = self.runtime.pid()
+        if before:
             command += ["-x", str(self._folder / "haproxy.sock"), "-sf", str(before)]
         else:
             for port in filter(None, (state.port, state.grpc_port)):
@@ -156,13 +155,20 @@ class HAProxy:
                 env=os.environ | {processes.MARKER: str(self._folder)},
             )
         deadline = time.monotonic() + START_S
-        while not (self.runtime.is_running and self.runtime.pid() == process.pid != before):
+        while self.runtime.pid() != process.pid:
             if process.poll() is not None or time.monotonic() >= deadline:
                 raise RolloutError(
                     f"HAProxy did not start: {self.last_words()}; all of it is in {self._folder}/haproxy.log"
                 )
             time.sleep(0.02)
         process.returncode = 0  # it goes on without us, on purpose
+        self._wait_for_the_old(process.pid)
+
+    def _wait_for_the_old(self, pid: int) -> None:
+        """After a reload, until the old process has gone: it serves by the old weights, and would not see new ones."""
+        deadline = time.monotonic() + self._config.drain_s + STOP_S  # at drain_s it ends by itself
+        while any(process.pid != pid for process in processes.of(self._folder)) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def stop(self) -> None:
         """Accept nobody any more, let running requests finish, and end HAProxy."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from deploy.rollout import bentos
 from deploy.rollout.canary import Step, budget_line, run_steps, totals
-from deploy.rollout.deployment import Deployment
+from deploy.rollout.deployment import UP_S, Deployment
 from deploy.rollout.errors import Breach, InstanceError, RolloutError
 from deploy.rollout.haproxy import check_port
 from deploy.rollout.recovery import settle, take_down
@@ -46,6 +46,8 @@ def up(deployment: Deployment, version: str | None, port: int, grpc_port: int) -
     A HAProxy that runs is reloaded: it reads its file anew, and no request is lost.
     """
     deployment.haproxy.check()
+    if deployment.state.is_up:
+        _revive(deployment)
     settle(deployment)
     if deployment.state.is_up:
         return _up_again(deployment, version, port, grpc_port)
@@ -73,15 +75,23 @@ def _up_again(deployment: Deployment, version: str | None, port: int, grpc_port:
     if (port, grpc_port) != (state.port, state.grpc_port):
         ports = f"{state.port} and {state.grpc_port}"
         raise RolloutError(f"the ports are {ports}; to change them, run: python -m deploy down, then up VERSION")
-    if not deployment.instances.is_running(stable):
-        deployment.say(f"{stable.name} is not running: starting it again")
-        try:
-            deployment.bring_up(stable)
-        except InstanceError:
-            deployment.instances.stop(stable.name, deployment.config.stop_s)
-            raise
     deployment.haproxy.start(deployment.state)
     return Result(command="up", result="done", version=stable.version)
+
+
+def _revive(deployment: Deployment) -> None:
+    """Start the stable instance again if it is not running, and let HAProxy find it."""
+    stable = deployment.stable
+    if deployment.instances.is_running(stable):
+        return
+    deployment.say(f"{stable.name} is not running: starting it again")
+    try:
+        deployment.bring_up(stable)
+    except InstanceError:
+        deployment.instances.stop(stable.name, deployment.config.stop_s)
+        raise
+    if deployment.haproxy.runtime.is_running:
+        deployment.haproxy.runtime.wait_until_up(stable.slot, UP_S)
 
 
 def switch(deployment: Deployment, version: str, command: str = "switch") -> Result:
@@ -151,7 +161,7 @@ def rollback(deployment: Deployment) -> Result:
 
 def down(deployment: Deployment) -> Result:
     """Stop HAProxy, then the instances; logs and records stay."""
-    version = deployment.stable.version
+    version = "" if deployment.state.operation and not deployment.state.is_up else deployment.stable.version
     deployment.save(operation=Operation(command="down", phase="stopping"))
     take_down(deployment)
     return Result(command="down", result="done", version=version)

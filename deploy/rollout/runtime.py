@@ -74,16 +74,15 @@ class Runtime:
     @property
     def is_running(self) -> bool:
         """Whether HAProxy answers."""
-        try:
-            self.pid()
-        except HAProxyNotRunningError:
-            return False
-        return True
+        return self.pid() != 0
 
     def pid(self) -> int:
-        """HAProxy's process."""
-        lines = dict(line.split(": ", 1) for line in self.ask("show info").splitlines() if ": " in line)
-        return int(lines["Pid"])
+        """HAProxy's process; 0 if none answers."""
+        try:
+            lines = self.ask("show info").splitlines()
+        except HAProxyNotRunningError:
+            return 0
+        return int(dict(line.split(": ", 1) for line in lines if ": " in line)["Pid"])
 
     def attach(self, slot: str, port: int, grpc_port: int) -> None:
         """Let a slot stand for an instance; it gets requests once it passes the health check and has a weight."""

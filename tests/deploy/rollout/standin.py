@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/model":
             self.answer(200, json.dumps({"example": {"group": "young"}}))
         elif self.path == "/metrics":
-            self.answer(200, self.model.metrics())
+            self.answer(403 if self.model.kind == "secret" else 200, self.model.metrics())
         else:
             self.answer(404, "{}")
 

@@ -95,3 +95,29 @@ def test_a_canary_that_is_interrupted_rolls_back(standins, number):
     out, _ = canary.communicate(timeout=60)
     assert (canary.returncode, out) == (3, "rolled back to good-1: interrupted\n")
     assert standins.weights() == {"good-1": 100}
+
+
+def test_a_canary_whose_metrics_are_secret_is_not_begun(standins):
+    standins.done("up", "good")
+    result = standins.run("canary", "secret-2")
+    assert result.returncode == 1
+    assert "does not give its /metrics, so nothing can be judged" in result.stderr
+    assert standins.weights() == {"good": 100}
+
+
+def test_a_canary_is_not_stopped_while_it_alone_can_serve(standins, people):
+    standins.done("up", "good-1")
+    canary = standins.start("canary", "good-2")
+    until(lambda: standins.weights().get("good-2") == 25)
+    stable = next(one for one in standins.status()["instances"] if one["role"] == "stable")
+    os.kill(stable["pid"], signal.SIGKILL)
+    until(lambda: standins.status()["instances"][0]["health"] == "DOWN")
+    os.kill(canary.pid, signal.SIGTERM)
+    _, words = canary.communicate(timeout=60)
+    assert canary.returncode == 1
+    assert "goes on serving; start the stable one and roll back with: python -m deploy up" in words
+    with standins.traffic(people, 50) as seen:
+        until(lambda: standins.status()["instances"][1]["requests"] > 10)
+        standins.done("up")
+    assert failed(seen) == {}
+    assert standins.weights() == {"good-1": 100}

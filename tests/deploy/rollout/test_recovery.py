@@ -72,6 +72,11 @@ def test_a_killed_up_leaves_nothing_that_the_next_does_not_stop(standins):
     up = standins.start("up", "unready")
     until(lambda: len(standins.processes()) == 1)
     kill(up)
+    assert standins.run("down").returncode == 0
+    assert standins.processes() == []
+    up = standins.start("up", "unready")
+    until(lambda: len(standins.processes()) == 1)
+    kill(up)
     standins.done("up", "good")
     assert standins.weights() == {"good": 100}
     assert len(standins.processes()) == 2
