@@ -14,7 +14,7 @@ from deploy.rollout.gate import ask
 from deploy.rollout.proportions import Proportion
 from deploy.rollout.runtime import Server
 
-METRICS_S = 1.0  # of a judging that looks every half second
+METRICS_S = 1.0  # of a canary that is judged twice a second
 APPROVE = "approve"
 DECISIONS = "scorer_predictions_total"
 GROUPS = "scorer_group_decisions_total"

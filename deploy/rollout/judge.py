@@ -102,8 +102,8 @@ def _approval_ratio(groups: dict[str, Proportion], least_rows: int) -> tuple[str
     if len(large) < 2:
         return None
     worst = min(large, key=lambda name: large[name].share)
-    best = max(large, key=lambda name: large[name].share)
-    return (worst, log_ratio(large[worst], large[best])) if worst != best else None
+    best = max(large.keys() - {worst}, key=lambda name: large[name].share)
+    return worst, log_ratio(large[worst], large[best])
 
 
 def _of(proportion: Proportion) -> str:
