@@ -119,10 +119,14 @@ def _grpc_port(deployment: Deployment, options: argparse.Namespace) -> int:
     return deployment.state.grpc_port if deployment.state.is_up else deployment.config.grpc_port
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65_535:
-        raise ValueError(text)
+def _port_from(least: int) -> Callable[[str], int]:
+    """The type of an option that is a port, `least` to 65535."""
+
+    def port(text: str) -> int:
+        if not (text.isdecimal() and least <= int(text) <= 65_535):
+            raise argparse.ArgumentTypeError(f"{text} is no port, {least} to 65535")
+        return int(text)
+
     return port
 
 
@@ -146,8 +150,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("up", "start HAProxy and the first instance, or what of them is not running")
     command.add_argument("version", nargs="?", metavar="VERSION", help="of a bento: `latest`, or one of `bentoml list`")
-    command.add_argument("--port", type=_port, metavar="P", help="HTTP; default: port of the file")
-    command.add_argument("--grpc-port", type=_port, metavar="P", help="gRPC, 0 is none; default: grpc_port of the file")
+    command.add_argument("--port", type=_port_from(1), metavar="P", help="HTTP; default: port of the file")
+    command.add_argument(
+        "--grpc-port", type=_port_from(0), metavar="P", help="gRPC, 0 is none; default: grpc_port of the file"
+    )
     add("status", "print what is deployed; exit code 1 if something is wrong with it")
     command = add("switch", "replace the version at once (blue-green); with the same version, restart it")
     command.add_argument("version", metavar="VERSION")

@@ -112,11 +112,13 @@ def canary(deployment: Deployment, version: str | None, resume: bool = False) ->
     """A new instance that gets more requests step by step, and none when it breaks an objective."""
     if resume:
         _require_canary(deployment, version)
+    elif version is None:
+        raise RolloutError("say which version: python -m deploy canary VERSION")
     else:
         settle(deployment)
     deployment.require_running()
-    if not resume:
-        version = resolve(deployment, version or "")
+    if version is not None and not resume:
+        version = resolve(deployment, version)
         if version == deployment.stable.version:
             again = f"to restart it: python -m deploy switch {version}"
             raise RolloutError(f"{version} is the version that serves already; name another, or, {again}")

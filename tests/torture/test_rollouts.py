@@ -35,7 +35,7 @@ def store(trained, tmp_path_factory):
     shutil.copytree(original, models)
     name, _, version = trained.tag.partition(":")
     declines_everyone(models / name / version, models / name / "collapsed")
-    for bento, model in (("one", version), ("two", version), ("collapsed", "collapsed")):
+    for bento, model in (("one", version), ("collapsed", "collapsed")):
         done = subprocess.run(
             [sys.executable, "-m", "bentoml", "build", "--version", bento, "--arg", f"model={name}:{model}"],
             cwd=ROOT,
@@ -45,6 +45,10 @@ def store(trained, tmp_path_factory):
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+    bentos = home / "bentoml/bentos/credit_scorer"
+    shutil.copytree(bentos / "one", bentos / "two")
+    about = bentos / "two/bento.yaml"
+    about.write_text(about.read_text().replace("\nversion: one\n", "\nversion: two\n"))
     for own in ("SCORER_MODEL", "SCORER_DIRECTORY", "SCORER_GRPC_PORT"):
         environment.pop(own, None)
     return environment

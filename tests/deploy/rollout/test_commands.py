@@ -22,6 +22,9 @@ def test_before_anything_is_deployed_every_command_says_how_to_begin(standins):
         assert result.returncode == 1
         assert "nothing is deployed; start with: python -m deploy up VERSION" in result.stderr
     assert "say which version" in refused(standins, "up")
+    assert "say which version" in refused(standins, "canary")
+    wrong = standins.run("up", "good", "--port", "0")
+    assert (wrong.returncode, "0 is no port, 1 to 65535" in wrong.stderr) == (2, True)
     assert standins.processes() == []
 
 

@@ -1,9 +1,5 @@
 """A command that is killed at any moment: the next one finishes or undoes what it had begun, and requests go on."""
 
-import contextlib
-import random
-import subprocess
-
 import pytest
 
 from tests.deploy.rollout.conftest import failed, until
@@ -80,24 +76,3 @@ def test_a_killed_up_leaves_nothing_that_the_next_does_not_stop(standins):
     standins.done("up", "good")
     assert standins.weights() == {"good": 100}
     assert len(standins.processes()) == 2
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_a_switch_killed_at_any_moment_leaves_one_version_that_serves(standins, people, seed, size):
-    """Wherever the kill falls, the next command brings the deployment to rest, and no client has noticed."""
-    delays = random.Random(seed)
-    standins.done("up", "good-0")
-    with standins.traffic(people, RATE) as seen:
-        for number in range(1, size(4, 40)):
-            switch = standins.start("switch", f"good-{number}")
-            with contextlib.suppress(subprocess.TimeoutExpired):  # a moment is what is wanted, not a state
-                switch.wait(delays.uniform(0.1, 1.2))
-            kill(switch)
-            standins.done("up")
-            status = standins.status()
-            assert status["problem"] == ""
-            assert status["operation"] is None
-            assert status["stable"] in {f"good-{earlier}" for earlier in range(number + 1)}
-            assert standins.weights() == {status["stable"]: 100}
-            assert len(standins.processes()) == 2
-    assert failed(seen) == {}
