@@ -40,10 +40,10 @@ def take_down(deployment: Deployment) -> None:
     """Stop HAProxy and every instance; what stays are logs, records and the history."""
     state = deployment.state
     version = state.instances[state.stable].version if state.stable else ""
-    command = state.operation.command if state.operation else "down"
     deployment.haproxy.stop()
     for name in state.instances:
         deployment.instances.stop(name, deployment.config.stop_s)
     empty = State(number=state.number, history=state.history)
-    result = "done" if command == "down" else "undone"
-    deployment.save(**msgspec.structs.asdict(empty.ended(command, result, version)))
+    if operation := state.operation:
+        empty = empty.ended(operation.command, "done" if operation.command == "down" else "undone", version)
+    deployment.save(**msgspec.structs.asdict(empty))

@@ -27,6 +27,7 @@ from msgspec import Struct
 from deploy.rollout.errors import RolloutError
 
 SLOTS = ("blue", "green")
+LOOK_S = 0.5  # `status` holds the lock for the moment that it takes to look
 KEPT = 50  # outcomes that the file remembers
 
 
@@ -166,7 +167,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def exclusive(directory: Path, command: str, wait_s: float = 0.0) -> Iterator[None]:
+def exclusive(directory: Path, command: str, wait_s: float = LOOK_S) -> Iterator[None]:
     """Be the only command that changes this deployment; the kernel frees the lock when the process ends for any reason.
 
     Args:

@@ -62,6 +62,7 @@ def test_an_instance_that_cannot_serve_leaves_nothing(standins, version, words):
     standins.configure(ready_s=2)
     assert words in refused(standins, "up", version)
     assert standins.processes() == []
+    assert {(one["command"], one["result"]) for one in standins.status()["history"]} <= {("up", "undone")}
     standins.configure(ready_s=20)
     standins.done("up", "good")
     standins.configure(ready_s=2)
