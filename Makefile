@@ -17,6 +17,10 @@ WORKERS = 1
 GATES = configs/gates.yaml
 REPEATS = 10
 TRIALS = 50
+WORKFLOW =
+OVERLAY = staging
+IMAGE =
+DRY_RUN =
 QUICK =
 # Of `make load`; WORKERS above are the service's, PROCESSES are locust's.
 USERS = 50
@@ -83,6 +87,10 @@ model: environment
 bento: model  ## build the bento from service.py and the model
 	$(BIN)/bentoml build --arg model="$$($(TRAIN) tag $(INPUTS))"
 
+.PHONY: apply
+apply:  ## bring an image to a Kubernetes cluster: OVERLAY=staging IMAGE=registry/credit_scorer:version; DRY_RUN=1 prints
+	DRY_RUN=$(DRY_RUN) deploy/kubernetes/apply.sh '$(OVERLAY)' '$(IMAGE)'
+
 .PHONY: ui
 ui: environment  ## browse the training runs in MLflow
 	$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///var/mlflow.db}"
@@ -131,7 +139,7 @@ torture: model  ## faults at full length, training on emulated processors, a mil
 	$(BIN)/python -m benchmarks.memory "$$($(TRAIN) tag $(INPUTS))" --requests 1000000
 
 .PHONY: lint
-lint: environment  ## check format, lint, types, configs and workflows
+lint: environment $(CHECKS_STAMP)  ## check format, lint, types, configs, workflows, manifests and secrets
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -139,6 +147,22 @@ lint: environment  ## check format, lint, types, configs and workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --offline --quiet --pedantic .github
+	.ci/lint-workflows
+	.ci/lint-manifests
+	.ci/lint-secrets
+	$(BIN)/python .ci/licences.py
+
+.PHONY: audit
+audit: $(CHECKS_STAMP)  ## look for known vulnerabilities in the pinned packages; asks a service of the network
+	$(BIN)/python .ci/audit.py
+
+.PHONY: licences
+licences: environment  ## write the licence of every package that a bento carries to docs/licences.md
+	$(BIN)/python .ci/licences.py --write docs/licences.md
+
+.PHONY: workflows
+workflows: environment  ## run the steps of every workflow in clean clones, some 40 minutes; WORKFLOW=ci for one
+	$(BIN)/python .ci/workflow.py $(WORKFLOW)
 
 .PHONY: format
 format: environment  ## rewrite the code in the house format
@@ -152,6 +176,7 @@ format: environment  ## rewrite the code in the house format
 STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torch}.txt; } | cksum | tr ' ' -)
 LOAD_STAMP := .venv-load/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,load}.txt; } | cksum | tr ' ' -)
 BENCH_STAMP := .venv-bench/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,benchmarks,mlserver}.txt; } | cksum | tr ' ' -)
+CHECKS_STAMP := .venv-checks/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,checks}.txt; } | cksum | tr ' ' -)
 PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --no-input --no-compile
 
 # Pure Python, of which this version, wanted by DVC, was never published built.
@@ -230,17 +255,33 @@ install-references:
 	done
 	echo "$$(ls -d .venv-bench/*/lib/python*/site-packages/*.dist-info | wc -l) packages"
 
+# What looks at manifests, dependencies and secrets, and is imported by nobody.
+$(CHECKS_STAMP):
+	$(STEP) checks 'making .venv-checks' $(LOGS)/checks.log $(SHELL) -c '$(MAKE) install-checks >&2'
+	touch $@
+
+.PHONY: install-checks
+install-checks:
+	rm -rf .venv-checks
+	$(PYTHON) -m venv .venv-checks
+	for list in pip checks; do \
+	  .venv-checks/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
+	    --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
+	done
+	.venv-checks/bin/python -m pip check
+	echo "$$(ls -d .venv-checks/lib/python*/site-packages/*.dist-info | wc -l) packages"
+
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
-	cd requirements && $(LOCK) serving.in && $(LOCK) all.in && $(LOCK) benchmarks.in && $(LOCK) mlserver.in && $(LOCK) load.in
+	cd requirements && $(LOCK) serving.in && $(LOCK) all.in && $(LOCK) benchmarks.in && $(LOCK) mlserver.in && $(LOCK) load.in && $(LOCK) checks.in
 
 # Torch is pinned in torch.txt only, and the reason stands there; its dependencies are locked with all the others.
 LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--no-allow-unsafe --unsafe-package pip --unsafe-package torch --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .PHONY: clean
-clean:  ## remove .venv, .venv-bench, .venv-load and var: the environments, and every record of what was trained and served
-	rm -rf .venv .venv-bench .venv-load var
+clean:  ## remove every .venv and var: the environments, and every record of what was trained and served
+	rm -rf .venv .venv-bench .venv-load .venv-checks var
 
 .PHONY: help
 help:  ## list the targets

@@ -6,8 +6,9 @@ matrix. An action (`uses:`) is passed over, except that the clone stands for a c
 `needs` and share the clone, as artifacts would let them. One line per step goes to standard output; what a step prints
 goes to its log. The first failure ends the run with exit code 1.
 
-Clones of what went well are removed; that of a failure is kept. Nothing here can sign in anywhere: `secrets` are empty. What a step needs instead (a registry on loopback, say) is given
-as a repository variable, `--var REGISTRY=127.0.0.1:5000`, and as an event, `--ref refs/tags/v1.2.3`.
+Clones of what went well are removed; that of a failure is kept. Nothing here can sign in anywhere: `secrets` are
+empty. What a step needs instead (a registry on loopback, say) is given as a repository variable,
+`--var REGISTRY=127.0.0.1:5000`, and as an event, `--ref refs/tags/v1.2.3`.
 """
 
 import argparse

@@ -1,0 +1,97 @@
+"""The scripts of `.ci/` that a workflow calls: what they say where something is missing, and without a token."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+CHANGELOG = (
+    "# Changelog\n\n## Unreleased\n\n- later\n\n## 1.2.3 - 2026-11-26\n\n- now\n\n## 1.2.2 - 2026-11-01\n\n- before\n"
+)
+
+
+def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("GH_", "GITHUB_", "EVERY_"))}
+    return subprocess.run(
+        list(command), cwd=folder, env=own | environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The scripts in a folder of their own."""
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci", ignore=shutil.ignore_patterns("node"))
+    (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
+    return tmp_path
+
+
+def test_the_notes_of_a_release_are_its_section_of_the_changelog(checkout):
+    assert run(checkout, ".ci/release", "notes", GITHUB_REF_NAME="v1.2.3").returncode == 0
+    assert (checkout / "var/release/notes.md").read_text().strip() == "- now"
+
+
+@pytest.mark.parametrize(
+    ("tag", "changed", "said"),
+    [
+        ("v1.2.4", "", "the tag is v1.2.4, pyproject.toml says 1.2.3: tag v1.2.3"),
+        ("v1.2.3", "# Changelog\n\n## Unreleased\n\n- now\n", 'CHANGELOG.md has no section "## 1.2.3 - <date>"'),
+    ],
+)
+def test_a_release_whose_tag_version_and_changelog_differ_is_refused(checkout, tag, changed, said):
+    (checkout / "CHANGELOG.md").write_text(changed or CHANGELOG)
+    done = run(checkout, ".ci/release", "notes", GITHUB_REF_NAME=tag)
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+def test_a_comment_without_a_token_is_printed(checkout):
+    (checkout / "text.md").write_text("### Metrics\n")
+    done = run(checkout, ".ci/comment", "text.md")
+    assert (done.returncode, done.stdout) == (0, "### Metrics\n")
+    assert "no GH_TOKEN" in done.stderr
+    assert run(checkout, ".ci/comment", "none.md").returncode == 1
+
+
+def test_metrics_that_differ_are_a_table_and_none_are_an_error(tmp_path):
+    for name, value in (("base", 0.5), ("here", 0.52)):
+        (tmp_path / name / "german_credit/001").mkdir(parents=True)
+        (tmp_path / name / "german_credit/001/metrics.json").write_text(f'{{"cost": {value}, "rows": 200}}')
+    table = [sys.executable, str(ROOT / ".ci/metric_table.py")]
+    done = run(tmp_path, *table, "base", "here")
+    assert "| german_credit/001 | cost | 0.5 | 0.52 | +0.02 |\n\n1 of 2 metrics unchanged." in done.stdout
+    (tmp_path / "nothing").mkdir()
+    assert "train first" in run(tmp_path, *table, "base", "nothing").stderr
+
+
+def test_a_file_that_is_no_archive_of_a_model_is_named(tmp_path):
+    (tmp_path / "model").write_text("no archive")
+    for name, said in (
+        (tmp_path / "none", "no archive of a model at"),
+        (tmp_path / "model", "is no archive of a model"),
+    ):
+        done = run(ROOT, ".ci/model", "import", str(name))
+        assert done.returncode == 1
+        assert f"{name}" in done.stderr
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize(("every", "code", "said"), [("", 0, "skipped tea"), ("1", 1, "cannot check tea")])
+def test_a_check_without_its_tool_is_passed_over_in_one_line_but_not_in_ci(checkout, every, code, said):
+    done = run(
+        checkout, "bash", "-euc", "source .ci/passed-over; passed_over tea kettle 'buy one'; echo on", EVERY_CHECK=every
+    )
+    assert done.returncode == code
+    assert done.stderr == f"{said}: no kettle here; buy one\n"
+    assert (done.stdout == "on\n") == (code == 0)
+
+
+def test_every_package_that_a_bento_carries_has_a_licence_that_is_allowed_and_stands_on_the_page(tmp_path):
+    done = run(ROOT, sys.executable, ".ci/licences.py", "--write", str(tmp_path / "page.md"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "page.md").read_text() == (ROOT / "docs/licences.md").read_text()

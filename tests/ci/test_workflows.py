@@ -1,0 +1,91 @@
+"""The workflows hold no logic: every step is a make target or a script of `.ci/`, pinned, limited and guarded."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+COMMAND = re.compile(r"(?:make (?P<target>[a-z-]+)(?: [A-Z_]+=\S+)*|(?P<script>\.ci/[a-z_-]+)(?: [\w./-]+)*)")
+IDS = [path.stem for path in WORKFLOWS]
+# A hook may post or push with these alone; a token of another step would be in its environment for nothing.
+USE_A_TOKEN = {".ci/comment", ".ci/propose", ".ci/release", ".ci/push"}
+
+
+def read(path: Path) -> dict[Any, Any]:
+    found: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def steps(workflow: dict[Any, Any]) -> Iterator[dict[str, Any]]:
+    for job in workflow["jobs"].values():
+        yield from job["steps"]
+
+
+def test_there_are_the_four_that_lead_from_a_commit_to_an_image_and_back_to_a_model():
+    assert IDS == ["ci", "image", "release", "retrain"]
+    assert set(read(WORKFLOWS[3])[True]) == {"schedule", "workflow_dispatch", "repository_dispatch"}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=IDS)
+def test_permissions_are_given_per_job_and_every_job_has_an_end(path):
+    workflow = read(path)
+    assert workflow["permissions"] == {}
+    assert workflow["concurrency"]["group"]
+    for job in workflow["jobs"].values():
+        assert job["permissions"]
+        assert job["timeout-minutes"] <= 60
+        assert "write-all" not in job["permissions"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=IDS)
+def test_actions_are_pinned_by_commit_and_a_checkout_keeps_no_token(path):
+    for step in steps(read(path)):
+        if "uses" in step:
+            assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", step["uses"])
+            if "/checkout@" in step["uses"]:
+                assert step["with"]["persist-credentials"] is False
+    for line in path.read_text().splitlines():
+        assert "uses:" not in line or re.search(r"@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line), line
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=IDS)
+def test_every_step_is_a_make_target_or_a_script_that_is_there(path):
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for step in steps(read(path)):
+        if "run" not in step:
+            continue
+        # A variable in quotes is one word, whatever is in it.
+        found = COMMAND.fullmatch(re.sub(r'"\$(\w+)"', r"\1", step["run"].strip()))
+        assert found, f"logic in a workflow: {step['run']}"
+        if found["target"]:
+            assert f"make {found['target']} " in listed, step["run"]
+        else:
+            script = ROOT / found["script"]
+            assert script.stat().st_mode & 0o111, step["run"]
+        given = {name for name in step.get("env", {}) if "TOKEN" in name}
+        assert not given or found["script"] in USE_A_TOKEN, step["run"]
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / ".ci").glob("[a-z]*")), ids=lambda path: path.name)
+def test_a_script_says_what_it_does_and_stops_at_a_fault(script):
+    if script.is_dir() or script.suffix == ".py":
+        return
+    text = script.read_text()
+    assert re.search(r"^# \S", text, re.MULTILINE)
+    if script.stat().st_mode & 0o111:
+        assert text.startswith("#!/usr/bin/env bash\n")
+        assert re.search(r"^set -e?uo pipefail$", text, re.MULTILINE)
+    assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
+
+
+def test_what_npm_installs_is_locked_and_names_no_registry():
+    lock = (ROOT / ".ci/node/package-lock.json").read_text()
+    assert '"resolved"' not in lock
+    assert lock.count('"integrity"') == lock.count('"node_modules/')

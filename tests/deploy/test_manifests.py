@@ -1,0 +1,253 @@
+"""The files of deploy/compose, deploy/kubernetes and deploy/terraform name what the service really has."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from configs.monitoring import read_monitoring
+from configs.service import read_service
+from serving.metrics import QUEUE_BUCKETS_S
+from tests.conftest import ROOT
+
+DEPLOY = ROOT / "deploy"
+OVERLAYS = ("staging", "production", "canary")
+FILES = sorted(path for place in ("compose", "kubernetes", "terraform") for path in (DEPLOY / place).rglob("*"))
+TEXTS = {path: path.read_text() for path in FILES if path.is_file() and "secrets" not in path.parts}
+ALERTS = yaml.safe_load((DEPLOY / "compose/prometheus/alerts.yaml").read_text())["groups"]
+PROMETHEUS = {"up"}  # made by Prometheus itself
+USER = 1034  # of the image
+needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+
+
+@cache
+def rendered(overlay: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """What an overlay comes to, by kind and name."""
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(DEPLOY / "kubernetes/overlays" / overlay)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return {(found["kind"], found["metadata"]["name"]): found for found in yaml.safe_load_all(done.stdout)}
+
+
+def pods(overlay: str) -> Iterator[dict[str, Any]]:
+    yield rendered(overlay)["Deployment", "scorer"]["spec"]["template"]["spec"]
+    yield rendered(overlay)["CronJob", "scorer-caretaker"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def test_every_setting_in_a_manifest_is_a_setting_of_the_service():
+    known = {
+        f"SCORER_{name.upper()}" for name in (*read_service().__struct_fields__, *read_monitoring().__struct_fields__)
+    }
+    named = {
+        name: path
+        for path, text in TEXTS.items()
+        for name in re.findall(r"\bSCORER_[A-Z_]+\b", re.sub(r"(?m)^\s*(error_message|description) .*$", "", text))
+    }
+    assert len(named) > 5
+    assert {name: path for name, path in named.items() if name not in known | {"SCORER_LOG_KEY"}} == {}
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """Every query of an alert, a panel and an analysis, with where it is."""
+    for rule in ALERTS[0]["rules"]:
+        yield rule["alert"], rule["expr"]
+    board = yaml.safe_load((DEPLOY / "compose/grafana/dashboards/scorer.json").read_text())
+    for panel in board["panels"]:
+        yield panel["title"], panel["targets"][0]["expr"]
+    analysis = yaml.safe_load((DEPLOY / "kubernetes/overlays/canary/analysis.yaml").read_text())
+    for metric in analysis["spec"]["metrics"]:
+        yield metric["name"], metric["provider"]["prometheus"]["query"]
+
+
+@pytest.mark.parametrize(("where", "expression"), list(expressions()), ids=[where for where, _ in expressions()])
+def test_every_metric_that_is_asked_for_is_one_that_the_service_counts(where, expression):
+    code = "".join(path.read_text() for path in (ROOT / "serving").rglob("*.py"))
+    names = set(re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b(?=[{\[)])", expression)) | set(re.findall(r"\bup\b", expression))
+    assert names, where
+    for name in names - PROMETHEUS:
+        base = re.sub(r"_(bucket|sum|count)$", "", name)
+        assert name.startswith("haproxy_") or f'"{base}"' in code or f"# TYPE {base} " in code, f"{where}: {name}"
+
+
+def test_a_bound_on_the_wait_for_a_batch_is_one_of_its_buckets():
+    (slow,) = [rule["expr"] for rule in ALERTS[0]["rules"] if rule["alert"] == "ScorerSlow"]
+    assert float(slow.rsplit("> ", 1)[1]) in QUEUE_BUCKETS_S
+
+
+def test_the_alerts_of_the_cluster_are_those_that_promtool_tests():
+    rule = yaml.safe_load((DEPLOY / "kubernetes/base/alerts.yaml").read_text())
+    assert rule["spec"]["groups"] == ALERTS
+    tested = (DEPLOY / "compose/prometheus/alerts_test.yaml").read_text()
+    for alert in ALERTS[0]["rules"]:
+        assert re.search(rf"alertname: {alert['alert']}\b(?s:.){{0,60}}exp_labels", tested), (
+            f"{alert['alert']} never fires"
+        )
+
+
+def test_every_alert_has_its_row_on_the_page_for_the_night():
+    page = (ROOT / "docs/operations.md").read_text()
+    for alert in ALERTS[0]["rules"]:
+        assert re.search(rf"^\| `{alert['alert']}` \|", page, re.MULTILINE), alert["alert"]
+
+
+def test_compose_starts_two_instances_each_with_a_volume_of_its_own_and_scrapes_both():
+    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
+    scorers = {name: service for name, service in compose["services"].items() if name.startswith("scorer-")}
+    assert [service["volumes"] for service in scorers.values()] == [[f"{name}:/scorer/var"] for name in scorers]
+    scraped = yaml.safe_load((DEPLOY / "compose/prometheus/prometheus.yaml").read_text())["scrape_configs"][0]
+    assert scraped["static_configs"][0]["targets"] == [f"{name}:3000" for name in scorers]
+    proxied = re.findall(r"server (\S+) (\S+):3000", (DEPLOY / "compose/haproxy/haproxy.cfg").read_text())
+    assert proxied == [(name, name) for name in scorers]
+
+
+def test_containers_of_compose_are_read_only_without_rights_and_of_a_fixed_version():
+    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
+    for name, service in compose["services"].items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["image"].startswith("${IMAGE:?") or re.search(r":v?\d+\.\d+", service["image"]), name
+        for port in service.get("ports", ()):
+            assert port.startswith(("127.0.0.1:", "${ADDRESS:-127.0.0.1}:")), f"{name} is open to the network"
+        assert "environment" not in service or not [
+            key for key in service["environment"] if key.endswith(("PASSWORD", "SECRET"))
+        ]
+
+
+def test_the_secrets_of_compose_are_made_by_its_script_and_kept_by_nobody_else(tmp_path):
+    folder = tmp_path / "deploy/compose"
+    folder.mkdir(parents=True)
+    shutil.copy(DEPLOY / "compose/secrets.sh", folder)
+    without = subprocess.run([folder / "secrets.sh"], capture_output=True, text=True, check=False)
+    assert (without.returncode, "make environment" in without.stderr) == (1, True)
+    for name in (".venv", "serving", "configs", "models", "monitoring"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    made = subprocess.run([folder / "secrets.sh"], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
+    wanted = {Path(secret["file"]).name for secret in compose["secrets"].values()} | {"scorer.env"}
+    assert {path.name for path in (folder / "secrets").iterdir()} == wanted
+    before = {path.name: path.read_text() for path in (folder / "secrets").iterdir()}
+    assert subprocess.run([folder / "secrets.sh"], capture_output=True, text=True, check=False).stdout == ""
+    assert {path.name: path.read_text() for path in (folder / "secrets").iterdir()} == before
+    ignored = subprocess.run(["git", "check-ignore", "-q", "deploy/compose/secrets/x"], cwd=ROOT, check=False)
+    assert ignored.returncode == 0
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_pods_run_as_the_user_of_the_image_without_rights_on_a_read_only_root(overlay):
+    for pod in pods(overlay):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == USER
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_pod_has_longer_to_end_than_the_service_takes(overlay):
+    objects = rendered(overlay)
+    (settings,) = [found["data"] for (kind, name), found in objects.items() if name.startswith("scorer-settings-")]
+    (pod,) = [pod for pod in pods(overlay) if pod["containers"][0]["name"] == "scorer"]
+    sleep = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+    needed = sleep + int(settings["SCORER_TIMEOUT_S"]) + int(settings["SCORER_GRPC_GRACE_S"])
+    assert pod["terminationGracePeriodSeconds"] > needed
+    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
+    config = read_service()
+    assert int(compose["x-scorer"]["stop_grace_period"].removesuffix("s")) > config.timeout_s + config.grpc_grace_s
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_secret_is_named_and_never_given(overlay):
+    assert "Secret" not in {kind for kind, _ in rendered(overlay)}
+    image = rendered(overlay)["Deployment", "scorer"]["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == "credit_scorer:set-by-make-apply"
+
+
+@needs_kubectl
+def test_the_canary_takes_its_pods_from_the_deployment_and_the_autoscaler_takes_the_canary():
+    objects = rendered("canary")
+    rollout = objects["Rollout", "scorer"]["spec"]
+    assert rollout["workloadRef"]["name"] == "scorer"
+    assert objects["Deployment", "scorer"]["spec"]["replicas"] == 0
+    assert objects["HorizontalPodAutoscaler", "scorer"]["spec"]["scaleTargetRef"]["kind"] == "Rollout"
+    assert [step["setWeight"] for step in rollout["strategy"]["canary"]["steps"] if "setWeight" in step] == [5, 25, 50]
+    selector = objects["Deployment", "scorer"]["spec"]["selector"]["matchLabels"]
+    for service in ("scorer", "scorer-canary"):
+        assert objects["Service", service]["spec"]["selector"] == selector
+
+
+@needs_kubectl
+def test_a_bad_overlay_fails_the_lint_with_its_file_s_name(tmp_path):
+    shutil.copytree(DEPLOY / "kubernetes", tmp_path / "kubernetes")
+    broken = tmp_path / "kubernetes/overlays/staging/kustomization.yaml"
+    broken.write_text(broken.read_text().replace("../../base", "../../bass"))
+    mistyped = tmp_path / "kubernetes/base/pdb.yaml"
+    mistyped.write_text(mistyped.read_text().replace("maxUnavailable: 1", "maxUnavailible: 1"))
+    done = subprocess.run(
+        [ROOT / ".ci/lint-manifests", "kubernetes"],
+        env=os.environ | {"KUBERNETES": str(tmp_path / "kubernetes")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "staging/kustomization.yaml is wrong: see above" in done.stderr
+    assert "maxUnavailible" in done.stderr
+    assert "overlays/production is wrong: see above" in done.stderr
+
+
+@needs_kubectl
+@pytest.mark.parametrize(
+    ("overlay", "image", "said"),
+    [
+        ("prod", "r.example/credit_scorer:1", "no overlay 'prod'; say OVERLAY= one of: canary production staging"),
+        ("staging", "", "say which image: IMAGE=<registry>/credit_scorer:<version>"),
+        ("staging", "r.example/credit_scorer", "has no tag and no digest"),
+        ("staging", "r.example/credit_scorer:1", "no cluster answers; choose one"),
+    ],
+)
+def test_an_image_that_cannot_be_brought_to_a_cluster_is_refused_with_the_remedy(overlay, image, said, tmp_path):
+    done = subprocess.run(
+        ["make", "apply", f"OVERLAY={overlay}", f"IMAGE={image}"],
+        cwd=ROOT,
+        env=os.environ | {"KUBECONFIG": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+@needs_kubectl
+def test_manifests_are_printed_with_the_image_in_every_pod():
+    done = subprocess.run(
+        ["make", "apply", "OVERLAY=canary", "IMAGE=r.example/credit_scorer:1", "DRY_RUN=1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert re.findall(r"image: (.*)", done.stdout) == ["r.example/credit_scorer:1"] * 2
