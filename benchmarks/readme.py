@@ -47,7 +47,7 @@ class Block(Struct, frozen=True):
 
 def pages() -> list[Path]:
     """The README and every other page of the repository, in a fixed order."""
-    others = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "data/README.md"]
+    others = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", ROOT / "data/README.md"]
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *others]
 
 
