@@ -88,7 +88,7 @@ bento: model  ## build the bento from service.py and the model
 	$(BIN)/bentoml build --arg model="$$($(TRAIN) tag $(INPUTS))"
 
 .PHONY: apply
-apply:  ## bring an image to a Kubernetes cluster: OVERLAY=staging IMAGE=registry/credit_scorer:version; DRY_RUN=1 prints
+apply:  ## bring an image to a Kubernetes cluster: OVERLAY=staging IMAGE=registry/credit-scorer:version; DRY_RUN=1 prints
 	DRY_RUN=$(DRY_RUN) deploy/kubernetes/apply.sh '$(OVERLAY)' '$(IMAGE)'
 
 .PHONY: ui

@@ -9,13 +9,13 @@ overlay=${1:-} image=${2:-}
 overlays=$(cd overlays && echo *)
 fail() { echo "$1" >&2; exit 1; }
 [ -n "$overlay" ] && [ -d "overlays/$overlay" ] || fail "no overlay '$overlay'; say OVERLAY= one of: $overlays"
-[ -n "$image" ] || fail 'say which image: IMAGE=<registry>/credit_scorer:<version>, as make image-push prints it'
+[ -n "$image" ] || fail 'say which image: IMAGE=<registry>/credit-scorer:<version>, as make image-push prints it'
 [[ $image =~ ^[a-z0-9][a-zA-Z0-9._/:@-]*[:@][a-zA-Z0-9._:-]+$ ]] || fail "IMAGE=$image has no tag and no digest, or signs that none has"
 command -v kubectl > /dev/null || fail 'no kubectl here; install it, 1.27 or newer'
 
 manifests=$(mktemp)
 trap 'rm -f "$manifests"' EXIT
-kubectl kustomize "overlays/$overlay" | sed "s|image: credit_scorer:set-by-make-apply|image: $image|" > "$manifests"
+kubectl kustomize "overlays/$overlay" | sed "s|image: credit-scorer:set-by-make-apply|image: $image|" > "$manifests"
 if [ "${DRY_RUN:-}" = 1 ]; then
   cat "$manifests"
   exit

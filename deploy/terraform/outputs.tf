@@ -5,7 +5,7 @@ output "address" {
 
 output "registry" {
   description = "REGISTRY of `make image-push`, and the variable REGISTRY of the repository."
-  value       = trimsuffix(aws_ecr_repository.this.repository_url, "/credit_scorer")
+  value       = trimsuffix(aws_ecr_repository.this["credit-scorer"].repository_url, "/credit-scorer")
 }
 
 output "bucket" {

@@ -1,5 +1,11 @@
+# One image for several processors, and below a name of its own that for each: .ci/push pushes those, .ci/join makes one.
+locals {
+  repositories = { for path in ["credit-scorer", "amd64/credit-scorer", "arm64/credit-scorer"] : path => "${var.name}/${path}" }
+}
+
 resource "aws_ecr_repository" "this" {
-  name                 = "${var.name}/credit_scorer"
+  for_each             = local.repositories
+  name                 = each.value
   image_tag_mutability = "IMMUTABLE"
   image_scanning_configuration {
     scan_on_push = true
@@ -11,12 +17,13 @@ resource "aws_ecr_repository" "this" {
 }
 
 resource "aws_ecr_lifecycle_policy" "this" {
-  repository = aws_ecr_repository.this.name
+  for_each   = aws_ecr_repository.this
+  repository = each.value.name
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "the last 50 images: enough to roll back to any of this year"
-      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 50 }
+      description  = "the last 200: images, signatures and what describes them; enough to roll back to any of this year"
+      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 200 }
       action       = { type = "expire" }
     }]
   })

@@ -81,6 +81,21 @@ def test_a_file_that_is_no_archive_of_a_model_is_named(tmp_path):
         assert said in done.stderr
 
 
+def test_the_key_that_signs_is_the_one_given_or_one_made_for_the_run_and_said_to_be(checkout):
+    made = run(checkout, ".ci/signing-key", SIGNING_KEY="")
+    assert made.returncode == 0, made.stderr
+    assert "a key was made for this run" in made.stderr
+    key = (checkout / "var/ci/signing.pem").read_text()
+    assert (checkout / "var/ci/signing.pem").stat().st_mode & 0o077 == 0
+    (checkout / "var/ci/signing.pem").unlink()
+    given = run(checkout, ".ci/signing-key", SIGNING_KEY=key)
+    assert (given.returncode, given.stderr) == (0, "")
+    assert (checkout / "var/ci/signing.pem").read_text().strip() == key.strip()
+    assert "BEGIN PUBLIC KEY" in (checkout / "var/ci/signing.pub.pem").read_text()
+    wrong = run(checkout, ".ci/signing-key", SIGNING_KEY="no key")
+    assert (wrong.returncode, "is no private key in PEM" in wrong.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(("every", "code", "said"), [("", 0, "skipped tea"), ("1", 1, "cannot check tea")])
 def test_a_check_without_its_tool_is_passed_over_in_one_line_but_not_in_ci(checkout, every, code, said):
     done = run(

@@ -15,7 +15,7 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 COMMAND = re.compile(r"(?:make (?P<target>[a-z-]+)(?: [A-Z_]+=\S+)*|(?P<script>\.ci/[a-z_-]+)(?: [\w./-]+)*)")
 IDS = [path.stem for path in WORKFLOWS]
 # A hook may post or push with these alone; a token of another step would be in its environment for nothing.
-USE_A_TOKEN = {".ci/comment", ".ci/propose", ".ci/release", ".ci/push"}
+USE_A_TOKEN = {".ci/comment", ".ci/join", ".ci/propose", ".ci/push", ".ci/release"}
 
 
 def read(path: Path) -> dict[Any, Any]:

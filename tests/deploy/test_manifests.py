@@ -179,7 +179,7 @@ def test_a_pod_has_longer_to_end_than_the_service_takes(overlay):
 def test_a_secret_is_named_and_never_given(overlay):
     assert "Secret" not in {kind for kind, _ in rendered(overlay)}
     image = rendered(overlay)["Deployment", "scorer"]["spec"]["template"]["spec"]["containers"][0]["image"]
-    assert image == "credit_scorer:set-by-make-apply"
+    assert image == "credit-scorer:set-by-make-apply"
 
 
 @needs_kubectl
@@ -220,10 +220,10 @@ def test_a_bad_overlay_fails_the_lint_with_its_file_s_name(tmp_path):
 @pytest.mark.parametrize(
     ("overlay", "image", "said"),
     [
-        ("prod", "r.example/credit_scorer:1", "no overlay 'prod'; say OVERLAY= one of: canary production staging"),
-        ("staging", "", "say which image: IMAGE=<registry>/credit_scorer:<version>"),
-        ("staging", "r.example/credit_scorer", "has no tag and no digest"),
-        ("staging", "r.example/credit_scorer:1", "no cluster answers; choose one"),
+        ("prod", "r.example/credit-scorer:1", "no overlay 'prod'; say OVERLAY= one of: canary production staging"),
+        ("staging", "", "say which image: IMAGE=<registry>/credit-scorer:<version>"),
+        ("staging", "r.example/credit-scorer", "has no tag and no digest"),
+        ("staging", "r.example/credit-scorer:1", "no cluster answers; choose one"),
     ],
 )
 def test_an_image_that_cannot_be_brought_to_a_cluster_is_refused_with_the_remedy(overlay, image, said, tmp_path):
@@ -243,11 +243,11 @@ def test_an_image_that_cannot_be_brought_to_a_cluster_is_refused_with_the_remedy
 @needs_kubectl
 def test_manifests_are_printed_with_the_image_in_every_pod():
     done = subprocess.run(
-        ["make", "apply", "OVERLAY=canary", "IMAGE=r.example/credit_scorer:1", "DRY_RUN=1"],
+        ["make", "apply", "OVERLAY=canary", "IMAGE=r.example/credit-scorer:1", "DRY_RUN=1"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
-    assert re.findall(r"image: (.*)", done.stdout) == ["r.example/credit_scorer:1"] * 2
+    assert re.findall(r"image: (.*)", done.stdout) == ["r.example/credit-scorer:1"] * 2

@@ -19,7 +19,7 @@ provider "aws" {
 module "credit_scorer" {
   source = "./.."
 
-  image             = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/credit-scorer/credit_scorer@sha256:${local.digest}"
+  image             = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/credit-scorer/credit-scorer@sha256:${local.digest}"
   vpc_id            = "vpc-0123456789abcdef0"
   subnet_ids        = ["subnet-0123456789abcdef0", "subnet-0fedcba9876543210"]
   client_cidrs      = ["10.0.0.0/16"]
