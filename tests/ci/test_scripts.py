@@ -50,6 +50,12 @@ def test_a_release_whose_tag_version_and_changelog_differ_is_refused(checkout, t
     assert said in done.stderr
 
 
+def test_a_rehearsal_takes_what_is_not_released_yet(checkout):
+    (checkout / "CHANGELOG.md").write_text("# Changelog\n\n## Unreleased\n\n- later\n")
+    assert run(checkout, ".ci/release", "notes", GITHUB_REF_NAME="v1.2.3", DRAFT="1").returncode == 0
+    assert (checkout / "var/release/notes.md").read_text().strip() == "- later"
+
+
 def test_a_comment_without_a_token_is_printed(checkout):
     (checkout / "text.md").write_text("### Metrics\n")
     done = run(checkout, ".ci/comment", "text.md")
