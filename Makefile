@@ -22,6 +22,8 @@ OVERLAY = staging
 IMAGE =
 DRY_RUN =
 QUICK =
+MODEL_TAG =
+CHAMPION =
 # Of `make load`; WORKERS above are the service's, PROCESSES are locust's.
 USERS = 50
 RUN_TIME = 60s
@@ -83,9 +85,13 @@ repro: environment  ## the same pipeline by DVC: only what has to be done again
 model: environment
 	$(TRAIN_IF_MISSING) > /dev/null
 
+# The model of these inputs, trained if it is missing; another of the store with MODEL_TAG=, the champion with CHAMPION=1.
+PACKING = $(BIN)/python -m deploy.packing
+PACKED_MODEL = $(if $(MODEL_TAG),echo $(MODEL_TAG),$(if $(CHAMPION),$(TRAIN) tag --champion $(INPUTS),$(TRAIN_IF_MISSING)))
+
 .PHONY: bento
-bento: model  ## build the bento from service.py and the model
-	$(BIN)/bentoml build --arg model="$$($(TRAIN) tag $(INPUTS))"
+bento: environment  ## build the bento of a model: the inputs', MODEL_TAG=name:version, or CHAMPION=1
+	model="$$($(PACKED_MODEL))"; $(PACKING) bento "$$model"
 
 .PHONY: apply
 apply:  ## bring an image to a Kubernetes cluster: OVERLAY=staging IMAGE=registry/credit-scorer:version; DRY_RUN=1 prints

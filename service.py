@@ -60,16 +60,21 @@ from serving.rows import first_error
 from serving.scoring import ScoringPipeline
 from serving.tracing import tracing
 from serving.v2.open_inference import OpenInference
+from signatures.keys import SignatureError
+from signatures.model import check_model
 
 
-def load(tag: str) -> Artifact:
-    """The verified artifact of `tag`; an error names the command that mends it."""
+def load(tag: str, signed_by: str) -> Artifact:
+    """The verified artifact of `tag`, signed by that key if one is given; an error names the command that mends it."""
     name, _, version = tag.partition(":")
     try:
         if version == ALIAS:
             version = champion(Path(bentoml.models.get(name).path).parent) or ALIAS
-        return Artifact(Path(bentoml.models.get(f"{name}:{version}").path), retrain="make train")
-    except (NotFound, ArtifactError) as error:
+        folder = Path(bentoml.models.get(f"{name}:{version}").path)
+        if signed_by:
+            check_model(folder, Path(signed_by))
+        return Artifact(folder, retrain="make train")
+    except (NotFound, ArtifactError, SignatureError) as error:
         missing = f"no model {tag} in the BentoML store; run: make train"
         raise BentoMLException(missing if isinstance(error, NotFound) else str(error)) from None
 
@@ -85,7 +90,7 @@ try:
 except (ConfigError, LogUnavailable) as error:
     raise BentoMLException(str(error)) from None
 # A bento is built with the argument `model`, the version packed with it, which then holds wherever it is served.
-MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model))
+MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model), SETTINGS.model_signed_by)
 ACCESS = AccessPolicy(AUTHENTICATOR, SETTINGS.open_to_network)
 DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
 BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_queue_ms / 1000)

@@ -17,6 +17,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """`configs/service.yaml`, where each key has its unit, range and reason."""
 
     model: Annotated[str, Meta(pattern=r"^[a-z0-9_]+(:[a-z0-9._-]+)?$")]
+    model_signed_by: str
     workers: Annotated[int, Meta(ge=1, le=64)]
     max_batch_rows: Annotated[int, Meta(ge=2, le=65_536)]
     max_queue_ms: Annotated[int, Meta(ge=10, le=60_000)]

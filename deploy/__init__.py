@@ -1,1 +1,1 @@
-"""From a bento to a running service: rollouts behind HAProxy, and the files for other platforms."""
+"""From a published model to a running service: packing it, rolling it out, and the files for other platforms."""

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 # its own name begins with, so `monitoring` stands for what is in none of the rooms: the command line.
 DRAWING = {
     "configs": [],
+    "signatures": [],
     "models": ["configs"],
     "monitoring.json_logging": [],
     "monitoring.records": ["models", "monitoring.json_logging"],
@@ -39,11 +40,12 @@ DRAWING = {
     "monitoring.report": ["monitoring.drift", "monitoring.performance", "monitoring.status"],
     "monitoring": ["monitoring.report"],
     "serving": ["monitoring"],
-    "service": ["serving"],
+    "service": ["serving", "signatures"],
     "train": ["monitoring"],
     "batch": ["monitoring"],
+    "deploy.packing": ["configs", "signatures"],
     "deploy.rollout": ["configs"],
-    "deploy": ["deploy.rollout"],
+    "deploy": ["deploy.packing", "deploy.rollout"],
     "lifecycle": ["train", "deploy"],
     "loadtests": [],  # and models.schema alone
 }
@@ -165,7 +167,7 @@ def test_the_drawing_keeps_apart_what_must_not_meet():
     assert not {"serving", "service"} & usable_from("train")
     assert not {"serving", "service"} & usable_from("lifecycle")
     assert "train" not in usable_from("service")
-    assert usable_from("deploy") == {"deploy", "deploy.rollout", "configs"}
+    assert usable_from("deploy") == {"deploy", "deploy.packing", "deploy.rollout", "configs", "signatures"}
     rooms = ["records", "profiles", "drift", "report"]
     for number, room in enumerate(rooms):
         above = {f"monitoring.{other}" for other in rooms[number + 1 :]} | {"monitoring"}

@@ -74,9 +74,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def tag(options: argparse.Namespace) -> int:
-    """Print the tag that these inputs give, without training."""
+    """Print the tag that these inputs give, or that of the champion, without training."""
     workspace = _workspace(options)
-    print(workspace.tag)
+    if not options.champion:
+        print(workspace.tag)
+        return 0
+
+    from train.publishing.store import champion_of_store
+
+    found = champion_of_store(workspace.dataset.name)
+    if found is None:
+        raise PipelineError(
+            f"{workspace.dataset.name} has no intact champion in the BentoML store; train a first model: make train, "
+            "or choose one: python -m train promote VERSION --why REASON"
+        )
+    print(found.tag)
     return 0
 
 
@@ -158,7 +170,8 @@ def _parser() -> argparse.ArgumentParser:
 
     for stage in STAGES:
         command(stage, run, f"run only the stage {stage}, from the files of earlier stages")
-    command("tag", tag, "print the tag that these inputs give, without training")
+    made = command("tag", tag, "print the tag that these inputs give, without training")
+    made.add_argument("--champion", action="store_true", help="print the tag of the champion instead")
     made = command("promote", change, "make a published version the champion")
     made.add_argument("version", help="a version, or the first characters of one")
     _add_reason(made)

@@ -1,61 +1,236 @@
-"""The deployable bento: it carries the model that it was built with, and serves it from anywhere."""
+"""The deployable bento: it carries its model, serves it from anywhere, and its bytes follow from its contents."""
 
-import re
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
+import tarfile
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from tests.conftest import ROOT, Server, apart
 
 
-@pytest.fixture(scope="module")
-def bento(trained, tmp_path_factory):
-    """The environment of a store with a bento of the trained model in it, its tag, and a folder that is no checkout."""
-    home = tmp_path_factory.mktemp("bento")
-    environment = {name: value for name, value in apart(trained, home).items() if name != "SCORER_MODEL"}
-    done = subprocess.run(
-        [sys.executable, "-m", "bentoml", "build", "--arg", f"model={trained.tag}", "--output", "tag"],
-        cwd=ROOT,
-        env=environment,
+def packing(*arguments, environment, cwd, root=ROOT):
+    """`python -m deploy.packing …` of the project in `root`, run in `cwd`."""
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.packing", *arguments],
+        cwd=cwd,
+        env=environment | {"PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (tag,) = re.findall(r"credit_scorer:\w+", done.stdout)
+
+
+def built(model_tag, environment, cwd, root=ROOT):
+    """The tag and the archive of the bento of that model, built now."""
+    done = packing("bento", model_tag, environment=environment, cwd=cwd, root=root)
+    assert done.returncode == 0, done.stderr
+    tag = done.stdout.splitlines()[-1]
+    return tag, cwd / f"var/bentos/{tag.replace(':', '-')}.tar.gz"
+
+
+def without_model(environment):
+    return {name: value for name, value in environment.items() if name not in ("SCORER_MODEL", "PYTHONPATH")}
+
+
+@pytest.fixture(scope="module")
+def bento(trained, tmp_path_factory):
+    """The environment of a store with a bento of the trained model in it, its tag, its archive, and an empty folder."""
+    home = tmp_path_factory.mktemp("bento")
+    environment = without_model(apart(trained, home))
+    tag, archive = built(trained.tag, environment, home)
     elsewhere = home / "elsewhere"
     elsewhere.mkdir()
-    return environment, tag, elsewhere
+    return environment, tag, archive, elsewhere
 
 
-def test_it_serves_the_model_it_was_built_with_whatever_the_environment_says(bento, trained, tmp_path):
-    environment, tag, elsewhere = bento
-    del environment["PYTHONPATH"]
-    wrong = environment | {"SCORER_MODEL": "german_credit:0000000000000000"}
-    server = Server(wrong, tmp_path / "serve.log", target=tag, cwd=elsewhere)
+def served(environment, target, log, cwd):
+    """The model that a service of `target` answers with."""
+    server = Server(environment, log, target=target, cwd=cwd)
     try:
         example = httpx.get(f"{server.url}/model").json()["example"]
         answer = httpx.post(f"{server.url}/predict", json={"applicants": [example]})
-        assert answer.json()[0]["model"] == trained.tag
+        return answer.json()[0]["model"]
     finally:
         assert server.stop() == 0
+
+
+def test_it_serves_the_model_it_was_built_with_whatever_the_environment_says(bento, trained, tmp_path):
+    environment, _, _, elsewhere = bento
+    wrong = environment | {"SCORER_MODEL": "german_credit:0000000000000000"}
+    assert served(wrong, "credit_scorer:latest", tmp_path / "serve.log", elsewhere) == trained.tag
     assert not any(elsewhere.iterdir())
 
 
-def test_it_carries_the_service_and_none_of_what_trains(bento):
-    _, tag, elsewhere = bento
-    name, version = tag.split(":")
-    source = elsewhere.parent / "bentoml/bentos" / name / version / "src"
-    assert {path.name for path in source.iterdir()} - {"__pycache__"} == {
+def test_exported_and_imported_into_an_empty_store_it_serves_there(bento, trained, tmp_path):
+    environment, tag, _, elsewhere = bento
+    empty = environment | {"BENTOML_HOME": str(tmp_path / "store"), "SCORER_DIRECTORY": str(tmp_path / "var")}
+    exported = tmp_path / "exported.bento"
+    for command, store in ((["export", tag, str(exported)], environment), (["import", str(exported)], empty)):
+        subprocess.run(
+            [sys.executable, "-m", "bentoml", *command], env=store, cwd=elsewhere, check=True, capture_output=True
+        )
+    assert served(empty, tag, tmp_path / "serve.log", elsewhere) == trained.tag
+
+
+def test_its_archive_can_be_imported_too(bento, tmp_path):
+    environment, tag, archive, elsewhere = bento
+    empty = environment | {"BENTOML_HOME": str(tmp_path / "store")}
+    done = packing("import", str(archive), environment=empty, cwd=elsewhere)
+    assert (done.returncode, done.stdout.strip()) == (0, tag), done.stderr
+    model = yaml.safe_load((tmp_path / "store/bentos" / tag.replace(":", "/") / "bento.yaml").read_text())
+    (name,) = [one["tag"] for service in model["services"] for one in service["models"]]
+    assert (tmp_path / "store/models" / name.replace(":", "/") / "model.onnx").is_file()
+
+
+def test_two_folders_two_stores_and_two_environments_give_the_same_bytes(bento, trained, tmp_path):
+    _, tag, archive, _ = bento
+    project, store = tmp_path / "another checkout", tmp_path / "another store"
+    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True)
+    for name in [*reversed(listed.splitlines()), "serving/v2/inference.binpb"]:
+        if (ROOT / name).is_file():
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            (project / name).write_bytes((ROOT / name).read_bytes())
+    shutil.copytree(Path(trained.environment["BENTOML_HOME"]) / "models", store / "models")
+    environment = without_model(trained.environment) | {
+        "BENTOML_HOME": str(store),
+        "SCORER_WORKERS": "7",
+        "SCORER_TIMEOUT_S": "9",
+        "TZ": "Asia/Tokyo",
+        "PYTHONHASHSEED": "1",
+    }
+    before = os.umask(0o077)
+    try:
+        other_tag, other = built(trained.tag, environment, project, root=project)
+    finally:
+        os.umask(before)
+    assert other_tag == tag
+    assert hashlib.sha256(other.read_bytes()).digest() == hashlib.sha256(archive.read_bytes()).digest()
+
+
+def test_a_bento_that_is_there_is_not_built_again(bento, trained):
+    environment, tag, archive, elsewhere = bento
+    before = archive.stat()
+    done = packing("bento", trained.tag, environment=environment, cwd=elsewhere.parent)
+    assert done.returncode == 0
+    assert done.stdout == f"{tag}\n"
+    assert "is there already" in done.stderr
+    assert archive.stat() == before
+
+
+def test_a_changed_line_is_another_version(tmp_path, trained):
+    from deploy.packing.contents import Contents
+
+    for name in ("bentofile.yaml", "requirements/serving.txt", "service.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    versions = [Contents.of(tmp_path, trained.tag, trained.folder).version]
+    for name in ("bentofile.yaml", "requirements/serving.txt", "service.py"):
+        with (tmp_path / name).open("a") as file:
+            file.write("# changed\n")
+        versions.append(Contents.of(tmp_path, trained.tag, trained.folder).version)
+    versions.append(Contents.of(tmp_path, "german_credit:another", trained.folder).version)
+    assert len(set(versions)) == 5
+    assert Contents.of(tmp_path, "german_credit:another", trained.folder).version == versions[-1]
+
+
+def test_it_carries_the_service_and_nothing_of_what_trains_of_the_data_or_of_a_secret(bento):
+    _, _, archive, _ = bento
+    with tarfile.open(archive) as members:
+        files = {member.name: members.extractfile(member).read() for member in members if member.isfile()}
+        facts = {(member.uid, member.gid, member.uname, member.gname, member.mtime) for member in members.getmembers()}
+    assert facts == {(0, 0, "", "", 0)}
+    assert list(files) == sorted(files)
+    assert {name.split("/")[1] for name in files if name.startswith("src/")} == {
         "bentofile.yaml",
         "configs",
         "models",
         "monitoring",
         "service.py",
         "serving",
+        "signatures",
     }
-    carried = (source.parent / "env/python/requirements.txt").read_text()
-    assert re.search(r"^onnxruntime==", carried, re.MULTILINE)
-    assert not re.search(r"^(torch|mlflow|pandas|scikit-learn)\b", carried, re.MULTILINE)
+    assert {Path(name).suffix for name in files if name.startswith("src/")} == {".py", ".yaml", ".binpb"}
+    assert not [name for name in files if name.endswith((".csv", ".parquet", ".pem", ".key", ".pyc"))]
+    for name, content in files.items():
+        assert b"PRIVATE KEY" not in content or name.endswith("/keys.py"), name
+        for place in (str(ROOT), str(Path.home()), "/tmp"):
+            assert place.encode() not in content or name.startswith("env/docker/"), f"{name}: {place}"
+
+
+def test_its_requirements_are_the_pinned_list_and_name_nothing_of_training(bento):
+    _, _, archive, _ = bento
+    with tarfile.open(archive) as members:
+        listed = members.extractfile("env/python/requirements.txt").read().decode()
+        described = yaml.safe_load(members.extractfile("bento.yaml").read())
+    assert listed == (ROOT / "requirements/serving.txt").read_text() == described["image"]["python_requirements"]
+    pinned = [line for line in listed.splitlines() if line[:1].isalpha()]
+    assert all("==" in line for line in pinned)
+    names = {line.partition("==")[0] for line in pinned}
+    assert "onnxruntime" in names
+    assert not names & {"torch", "mlflow", "pandas", "scikit-learn", "dvc"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: b"nothing of the kind",
+        lambda content: content[:5000] + bytes(64) + content[5064:],
+        lambda content: b"",
+    ],
+)
+def test_a_damaged_archive_is_refused_with_the_remedy(bento, tmp_path, damage):
+    environment, _, archive, elsewhere = bento
+    damaged = tmp_path / "damaged.tar.gz"
+    damaged.write_bytes(damage(archive.read_bytes()))
+    store = tmp_path / "store"
+    done = packing("import", str(damaged), environment=environment | {"BENTOML_HOME": str(store)}, cwd=elsewhere)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert str(damaged) in done.stderr
+    assert "make bento" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"), [("german_credit:0000000000000000", "run: make train"), ("german_credit", "<name>:<version>")]
+)
+def test_a_model_that_is_not_there_is_named_with_the_remedy(bento, tag, said):
+    environment, _, _, elsewhere = bento
+    done = packing("bento", tag, environment=environment, cwd=elsewhere)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert not any(elsewhere.iterdir())
+
+
+def test_a_file_with_a_key_is_not_packed(trained, tmp_path):
+    from deploy.packing.contents import Contents
+    from deploy.packing.errors import PackingError
+
+    shutil.copy(ROOT / "bentofile.yaml", tmp_path)
+    (tmp_path / "serving").mkdir()
+    (tmp_path / "serving/key.py").write_text(f"KEY = '-----BEGIN {'PRIVATE'} KEY-----'\n")
+    with pytest.raises(PackingError, match="holds a key"):
+        Contents.of(tmp_path, trained.tag, trained.folder)
+
+
+def test_without_a_champion_there_is_no_bento_of_it(trained, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "tag", "--champion"],
+        cwd=ROOT,
+        env=trained.environment | {"BENTOML_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "make train" in done.stderr
+    assert "promote" in done.stderr

@@ -1,0 +1,118 @@
+"""Builds the bento of a model: into the BentoML store, and as an archive beside it.
+
+Owns the order of things: the version, BentoML's own build in a folder of its own, the normal form, the archive, and the
+import of that archive, so that store and archive are of the same bytes and nothing is half-done when it is interrupted.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.packing.archive import extract_archive, write_archive
+from deploy.packing.contents import Contents
+from deploy.packing.errors import PackingError
+from deploy.packing.normal_form import normalise
+from deploy.packing.store import SERVICE, bento_folder, home, manifest, model_folder
+
+ROOT = Path(__file__).parents[2]
+FOLDER = Path("var/bentos")  # of the archives, in the working directory
+REBUILD = "build it again: make bento"
+EXPORT_AGAIN = "export it again: bentoml export {name}:<version> {path}, or build it again: make bento"
+
+
+def archive_of(version: str) -> Path:
+    """The archive of the bento of that version."""
+    return FOLDER / f"{SERVICE}-{version}.tar.gz"
+
+
+def build(model_tag: str) -> tuple[str, bool]:
+    """Build the bento with that model unless it is there; its tag, and whether it was built now."""
+    model = model_folder(model_tag)
+    contents = Contents.of(ROOT, model_tag, model)
+    version = contents.version
+    archive, stored = archive_of(version), bento_folder(version) / "bento.yaml"
+    if stored.is_file() and archive.is_file():
+        return f"{SERVICE}:{version}", False
+    with _alone():
+        return f"{SERVICE}:{version}", _complete(contents, version, archive, stored)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other process builds a bento here."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
+        yield
+
+
+def _complete(contents: Contents, version: str, archive: Path, stored: Path) -> bool:
+    """Make what is missing of archive and bento in the store; whether anything was."""
+    missing = not archive.is_file() or not stored.is_file()
+    if not archive.is_file():
+        with tempfile.TemporaryDirectory(prefix="bento-") as folder:
+            built = _build(contents, version, Path(folder))
+            write_archive(built, archive)
+    if not stored.is_file():
+        import_archive(archive, REBUILD)
+    return missing
+
+
+def import_archive(archive: Path, remedy: str = "") -> str:
+    """Import an archive into the BentoML store, its model too if the store lacks it; the bento's tag."""
+    remedy = remedy or EXPORT_AGAIN.format(name=SERVICE, path=archive)
+    with tempfile.TemporaryDirectory(prefix="bento-") as folder:
+        described = extract_archive(archive, Path(folder), remedy)
+    tag = f"{described['name']}:{described['version']}"
+    if described["name"] == SERVICE and bento_folder(described["version"]).is_dir():
+        return tag
+    # An archive that it cannot read, which this one is not, BentoML meets with a traceback.
+    _bentoml(["import", str(archive.absolute())], dict(os.environ), Path.cwd())
+    return tag
+
+
+def _build(contents: Contents, version: str, folder: Path) -> Path:
+    """BentoML's build in a store that lies in `folder`; the folder of the bento, model inside, in normal form."""
+    source, store = folder / "source", folder / "store"
+    contents.copy_to(source)
+    models = store / "models" / contents.model_tag.partition(":")[0]
+    models.mkdir(parents=True)
+    (models / contents.model.name).symlink_to(contents.model)
+    # What this machine sets for its own service, SCORER_WORKERS for instance, has no place in the bento.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SCORER_", "PYTHON"))}
+    environment |= {
+        "BENTOML_HOME": str(store),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SCORER_DIRECTORY": str(folder / "var"),
+    }
+    _bentoml(["build", "--version", version, "--arg", f"model={contents.model_tag}"], environment, source)
+    bento = store / "bentos" / SERVICE / version
+    carried = bento / "models" / contents.model_tag.replace(":", "/")
+    shutil.copytree(contents.model, carried)
+    (carried.parent / "latest").write_text(contents.model.name, encoding="utf-8")
+    time = str(manifest(contents.model)["trained_at"])
+    normalise(bento, (contents.root / contents.requirements).read_text(encoding="utf-8"), time)
+    return bento
+
+
+def _bentoml(arguments: list[str], environment: dict[str, str], place: Path) -> str:
+    """What `bentoml …` prints."""
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [sys.executable, "-m", "bentoml", *arguments],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        raise PackingError(f"`bentoml {arguments[0]}` failed:\n{said}\nin the store {home()}; {REBUILD}")
+    return done.stdout + done.stderr

@@ -1,0 +1,1 @@
+"""Signatures with a key of one's own: the service checks them, and `deploy.packing` makes them."""

@@ -1,0 +1,147 @@
+"""The signature of a model: a file in its folder that names the SHA-256 of every other one.
+
+Owns the format, which is that of OpenSSF's model signing 1.0 (a sigstore bundle around an in-toto statement), so that
+`model_signing verify key` reads what is written here, and its signatures are read here. Leaves keys to
+`signatures.keys`.
+"""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec import Meta, Struct
+
+from signatures.keys import SignatureError, fingerprint, is_signed, public_key, sign
+
+SIGNATURE = "model.sig"
+# BentoML's own description of the model, written anew by each store; nothing that is served is read from it.
+UNSIGNED = ("model.yaml",)
+SIGN = "sign it: python -m deploy.packing sign --key KEY {tag}"
+
+_BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_STATEMENT = "https://in-toto.io/Statement/v1"
+_PREDICATE = "https://model_signing/signature/v1.0"
+_PAYLOAD = "application/vnd.in-toto+json"
+
+
+class _Signature(Struct):
+    sig: bytes  # base64 in JSON
+
+
+class _Envelope(Struct, rename="camel"):
+    payload: bytes
+    payload_type: str
+    signatures: Annotated[list[_Signature], Meta(min_length=1)]
+
+
+class _Bundle(Struct, rename="camel"):
+    dsse_envelope: _Envelope
+
+
+class _Resource(Struct):
+    name: str
+    algorithm: str
+    digest: str
+
+
+class _Predicate(Struct):
+    resources: list[_Resource]
+
+
+class _Statement(Struct, rename="camel"):
+    predicate_type: str
+    predicate: _Predicate
+
+
+def sign_model(folder: Path, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The content of the signature file for the model in `folder`."""
+    resources = [{"name": name, "algorithm": "sha256", "digest": found} for name, found in digests(folder).items()]
+    together = hashlib.sha256(b"".join(bytes.fromhex(one["digest"]) for one in resources)).hexdigest()
+    statement = {
+        "_type": _STATEMENT,
+        "subject": [{"name": folder.name, "digest": {"sha256": together}}],
+        "predicateType": _PREDICATE,
+        "predicate": {
+            "serialization": {
+                "method": "files",
+                "hash_type": "sha256",
+                "ignore_paths": [*UNSIGNED, SIGNATURE],
+                "allow_symlinks": False,
+            },
+            "resources": resources,
+        },
+    }
+    payload = msgspec.json.encode(statement)
+    bundle: dict[str, Any] = {
+        "mediaType": _BUNDLE,
+        "verificationMaterial": {"publicKey": {"hint": fingerprint(key.public_key())}, "tlogEntries": []},
+        "dsseEnvelope": {
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": _PAYLOAD,
+            "signatures": [{"sig": base64.b64encode(sign(key, _to_sign(_PAYLOAD, payload))).decode()}],
+        },
+    }
+    return msgspec.json.encode(bundle)
+
+
+def check_model(folder: Path, key_path: Path) -> None:
+    """Raise `SignatureError` unless the model in `folder` is, file by file, the one signed by that public key."""
+    key = public_key(key_path)
+    file = folder / SIGNATURE
+    tag = f"{folder.parent.name}:{folder.name}"
+    remedy = SIGN.format(tag=tag)
+    try:
+        envelope = msgspec.json.decode(file.read_bytes(), type=_Bundle).dsse_envelope
+    except FileNotFoundError:
+        raise SignatureError(f"the model {tag} is not signed (no {file}); {remedy}") from None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SignatureError(f"{file}: is not a signature ({error}); {remedy}") from None
+    if not is_signed(key, envelope.signatures[0].sig, _to_sign(envelope.payload_type, envelope.payload)):
+        raise SignatureError(f"{file}: is not signed by the key {key_path}; give the key of who signed it, or {remedy}")
+    signed = _signed(file, envelope, remedy)
+    found = digests(folder)
+    for name in sorted(signed.keys() | found.keys()):
+        if signed.get(name) != found.get(name):
+            what = "is missing" if name not in found else "was added" if name not in signed else "was altered"
+            raise SignatureError(
+                f"the model {tag} is not the one that was signed: {folder / name} {what}; restore it, or train and "
+                f"sign again: make train"
+            )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Hexadecimal SHA-256 of every file that a signature covers, by its path in the folder, in order."""
+    found = {}
+    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            raise SignatureError(f"{path}: is a link; put the file itself there")
+        if path.is_file() and name not in (*UNSIGNED, SIGNATURE):
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def _signed(file: Path, envelope: _Envelope, remedy: str) -> dict[str, str]:
+    """The digests that a signature names, whose key was checked."""
+    try:
+        statement = msgspec.json.decode(envelope.payload, type=_Statement)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SignatureError(f"{file}: does not sign a model ({error}); {remedy}") from None
+    resources = statement.predicate.resources
+    if (envelope.payload_type, statement.predicate_type) != (_PAYLOAD, _PREDICATE) or any(
+        one.algorithm != "sha256" for one in resources
+    ):
+        raise SignatureError(f"{file}: is of another kind of signature; {remedy}")
+    return {one.name: one.digest for one in resources}
+
+
+def _to_sign(kind: str, payload: bytes) -> bytes:
+    """What is signed: the pre-authentication encoding of DSSE 1.0.
+
+    >>> _to_sign("http://example.com/HelloWorld", b"hello world")
+    b'DSSEv1 29 http://example.com/HelloWorld 11 hello world'
+    """
+    return b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)
