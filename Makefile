@@ -24,6 +24,9 @@ DRY_RUN =
 QUICK =
 MODEL_TAG =
 CHAMPION =
+ENGINE =
+BASE =
+VOLUME =
 # Of `make load`; WORKERS above are the service's, PROCESSES are locust's.
 USERS = 50
 RUN_TIME = 60s
@@ -92,6 +95,19 @@ PACKED_MODEL = $(if $(MODEL_TAG),echo $(MODEL_TAG),$(if $(CHAMPION),$(TRAIN) tag
 .PHONY: bento
 bento: environment  ## build the bento of a model: the inputs', MODEL_TAG=name:version, or CHAMPION=1
 	model="$$($(PACKED_MODEL))"; $(PACKING) bento "$$model"
+
+# Docker or podman where one answers, else buildah; ENGINE= chooses, BASE= names another image to build from.
+ENGINES = --engine "$(ENGINE)"
+
+.PHONY: image
+image: environment  ## build the container image of that bento
+	bento="$$($(MAKE) bento)"; \
+	$(STEP) image "of $$bento" $(LOGS)/image.log $(PACKING) image "$$bento" $(ENGINES) --base "$(BASE)"
+
+.PHONY: image-run
+image-run: environment  ## build that image if need be, and run it on HOST, PORT and GRPC_PORT
+	image="$$($(MAKE) image)"; \
+	exec $(PACKING) run "$$image" $(ENGINES) --host $(HOST) --port $(PORT) --grpc-port $(GRPC_PORT) --volume "$(VOLUME)"
 
 .PHONY: apply
 apply:  ## bring an image to a Kubernetes cluster: OVERLAY=staging IMAGE=registry/credit-scorer:version; DRY_RUN=1 prints

@@ -4,6 +4,7 @@ Standard output holds only the result, a tag or a name, as its last line; everyt
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -46,12 +47,35 @@ def import_(options: argparse.Namespace) -> int:
     return 0
 
 
+def image(options: argparse.Namespace) -> int:
+    """Build the image of a bento."""
+    from deploy.packing.engines import engine
+    from deploy.packing.image import build_image
+
+    chosen = engine(options.engine)
+    name = build_image(options.bento, chosen, options.base)
+    print(f"image     {name} in the store of {chosen.name}, of {options.bento}", file=sys.stderr)
+    print(name)
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run an image until it is stopped."""
+    from deploy.packing.engines import engine
+    from deploy.packing.run import Address, run_image
+
+    address = Address(options.host, options.port, options.grpc_port)
+    return run_image(options.image, engine(options.engine), address, options.volume, os.environ)
+
+
 def _parser() -> argparse.ArgumentParser:
+    engines = argparse.ArgumentParser(add_help=False)
+    engines.add_argument("--engine", default="", help="docker, podman or buildah (default: the first that works)")
     parser = argparse.ArgumentParser(prog="python -m deploy.packing", description=__doc__)
     commands = parser.add_subparsers(metavar="command", required=True)
 
-    def command(name: str, function: object, help_: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=help_, description=help_)
+    def command(name: str, function: object, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help_, description=help_, parents=parents)
         made.set_defaults(run=function)
         return made
 
@@ -59,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("model", help="its tag, <name>:<version>")
     made = command("import", import_, "import the archive of a bento into the BentoML store")
     made.add_argument("archive", type=Path)
+    made = command("image", image, "build the image of a bento", engines)
+    made.add_argument("bento", help="its tag, as `bento` prints it")
+    made.add_argument("--base", default="", help="the image to build from (default: python:3.11-slim)")
+    made = command("run", run, "run an image on this machine until it is stopped", engines)
+    made.add_argument("image", help="its name, as `image` prints it")
+    made.add_argument("--host", default="127.0.0.1")
+    made.add_argument("--port", type=int, default=3000)
+    made.add_argument("--grpc-port", type=int, default=3001)
+    made.add_argument("--volume", default="", help="a volume, or a folder (default: credit-scorer, var/container)")
     return parser
 
 

@@ -1,0 +1,110 @@
+"""Runs the image on this machine, as it runs elsewhere: user 1034, read-only file system, one volume for the records.
+
+Owns the command lines, and under buildah the container, which is removed at the end, and the signals. Callers need no
+key: the ports are published on this machine's address alone.
+"""
+
+import os
+import signal
+import subprocess
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deploy.packing.engines import Engine
+
+USER = 1034
+MOUNT = "/scorer/var"
+VOLUME = "credit-scorer"  # of docker or podman
+FOLDER = Path("var/container")  # the volume under buildah, in the working directory
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the service listens on this machine."""
+
+    host: str
+    http: int
+    grpc: int
+
+
+def run_image(image: str, engine: Engine, address: Address, volume: str, environment: Mapping[str, str]) -> int:
+    """Run the image until it ends or is told to; its exit code.
+
+    Args:
+        image: its name.
+        engine: what runs it.
+        address: where it listens.
+        volume: a volume of docker's, or a folder; empty for the usual one.
+        environment: variables, of which those for the service (`SCORER_…`) are passed on.
+    """
+    engine.require(image)
+    settings = {name: value for name, value in environment.items() if name.startswith("SCORER_")}
+    if engine.is_buildah:
+        return _in_chroot(image, engine, address, Path(volume) if volume else FOLDER, settings)
+    settings.setdefault("SCORER_OPEN_TO_NETWORK", "true")  # the engine's bridge is another machine to the service
+    command = [engine.name, "run", "--rm", "--read-only", f"--volume={volume or VOLUME}:{MOUNT}"]
+    command += [f"--publish={address.host}:{address.http}:3000", f"--publish={address.host}:{address.grpc}:3001"]
+    command += [f"--env={name}={value}" for name, value in settings.items()]
+    return subprocess.run([*command, image], check=False).returncode  # noqa: S603 - Ctrl-C reaches both
+
+
+def _in_chroot(image: str, engine: Engine, address: Address, folder: Path, settings: Mapping[str, str]) -> int:
+    """`buildah run`, which shares the network with this machine and cannot make the file system read-only.
+
+    Nothing but the volume and /tmp can be written by the user all the same: everything else belongs to root.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        os.chown(folder, USER, USER)
+    variables = {
+        **settings,
+        "BENTOML_HOST": address.host,
+        "BENTOML_PORT": str(address.http),
+        "SCORER_GRPC_HOST": address.host,
+        "SCORER_GRPC_PORT": str(address.grpc),
+    }
+    container = engine.run(["from", "--pull-never", image])
+    try:
+        command = [engine.name, "run", "--isolation=chroot", f"--volume={folder.absolute()}:{MOUNT}"]
+        command += [f"--env={name}={value}" for name, value in variables.items()]
+        return _forward([*command, container, "--", "/scorer/entrypoint.sh"])
+    finally:
+        engine.run(["rm", container])
+
+
+def _forward(command: list[str]) -> int:
+    """Run `buildah run` and pass signals on to what runs inside; the exit code of that.
+
+    buildah kills its container when it gets a signal itself, so it stands in a group of its own, which Ctrl-C does not
+    reach.
+    """
+    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own arguments
+
+    def pass_on(number: int, _: types.FrameType | None) -> None:
+        inner = _inside(process.pid)
+        if inner is not None:
+            inner.send_signal(number)
+        else:
+            process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _inside(pid: int) -> psutil.Process | None:
+    """The first process below `pid` that is not one of buildah's own."""
+    try:
+        return next(
+            (child for child in psutil.Process(pid).children(recursive=True) if "buildah" not in child.cmdline()[0]),
+            None,
+        )
+    except (psutil.NoSuchProcess, IndexError):
+        return None
