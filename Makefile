@@ -27,6 +27,9 @@ CHAMPION =
 ENGINE =
 BASE =
 VOLUME =
+REGISTRY =
+KEY =
+WHAT =
 # Of `make load`; WORKERS above are the service's, PROCESSES are locust's.
 USERS = 50
 RUN_TIME = 60s
@@ -109,6 +112,24 @@ image-run: environment  ## build that image if need be, and run it on HOST, PORT
 	image="$$($(MAKE) image)"; \
 	exec $(PACKING) run "$$image" $(ENGINES) --host $(HOST) --port $(PORT) --grpc-port $(GRPC_PORT) --volume "$(VOLUME)"
 
+.PHONY: image-push
+image-push: environment shipping  ## push that image to REGISTRY=host/path, described; KEY= signs it
+	image="$$($(MAKE) image)"; \
+	$(STEP) push "$$image to $(REGISTRY)" $(LOGS)/push.log $(PACKING) push "$$image" $(ENGINES) --registry "$(REGISTRY)" --key "$(KEY)"
+
+.PHONY: sbom
+sbom: environment shipping  ## list what is inside the bento and the image, as CycloneDX
+	bento="$$($(MAKE) bento)"; image="$$($(MAKE) image)"; \
+	$(PACKING) sbom "$$bento"; $(PACKING) sbom "$$image" $(ENGINES)
+
+.PHONY: sign
+sign: environment  ## sign the model with the private key KEY=
+	model="$$($(PACKED_MODEL))"; $(PACKING) sign "$$model" --key "$(KEY)"
+
+.PHONY: verify
+verify: environment  ## verify the model by the public key KEY=, or WHAT=, an archive or an image in a registry
+	what="$(or $(WHAT),$$($(PACKED_MODEL)))"; $(PACKING) verify "$$what" --key "$(KEY)"
+
 .PHONY: apply
 apply:  ## bring an image to a Kubernetes cluster: OVERLAY=staging IMAGE=registry/credit-scorer:version; DRY_RUN=1 prints
 	DRY_RUN=$(DRY_RUN) deploy/kubernetes/apply.sh '$(OVERLAY)' '$(IMAGE)'
@@ -161,7 +182,7 @@ torture: model  ## faults at full length, training on emulated processors, a mil
 	$(BIN)/python -m benchmarks.memory "$$($(TRAIN) tag $(INPUTS))" --requests 1000000
 
 .PHONY: lint
-lint: environment $(CHECKS_STAMP)  ## check format, lint, types, configs, workflows, manifests and secrets
+lint: environment shipping $(CHECKS_STAMP)  ## check format, lint, types, configs, workflows, Dockerfile, manifests and secrets
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -169,6 +190,7 @@ lint: environment $(CHECKS_STAMP)  ## check format, lint, types, configs, workfl
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --offline --quiet --pedantic .github
+	.venv-shipping/bin/hadolint deploy/packing/Dockerfile
 	.ci/lint-workflows
 	.ci/lint-manifests
 	.ci/lint-secrets
@@ -199,6 +221,7 @@ STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torc
 LOAD_STAMP := .venv-load/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,load}.txt; } | cksum | tr ' ' -)
 BENCH_STAMP := .venv-bench/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,benchmarks,mlserver}.txt; } | cksum | tr ' ' -)
 CHECKS_STAMP := .venv-checks/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,checks}.txt; } | cksum | tr ' ' -)
+SHIPPING_STAMP := .venv-shipping/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,shipping}.txt; } | cksum | tr ' ' -)
 PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --no-input --no-compile
 
 # Pure Python, of which this version, wanted by DVC, was never published built.
@@ -293,9 +316,28 @@ install-checks:
 	.venv-checks/bin/python -m pip check
 	echo "$$(ls -d .venv-checks/lib/python*/site-packages/*.dist-info | wc -l) packages"
 
+# What describes and checks a bento and an image: syft, hadolint, and the signing of models as OpenSSF has it.
+.PHONY: shipping
+shipping: $(SHIPPING_STAMP)
+
+$(SHIPPING_STAMP):
+	$(STEP) shipping 'making .venv-shipping' $(LOGS)/shipping.log $(SHELL) -c '$(MAKE) install-shipping >&2'
+	touch $@
+
+.PHONY: install-shipping
+install-shipping:
+	rm -rf .venv-shipping
+	$(PYTHON) -m venv .venv-shipping
+	for list in pip shipping; do \
+	  .venv-shipping/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
+	    --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
+	done
+	.venv-shipping/bin/python -m pip check
+	echo "$$(ls -d .venv-shipping/lib/python*/site-packages/*.dist-info | wc -l) packages"
+
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
-	cd requirements && $(LOCK) serving.in && $(LOCK) all.in && $(LOCK) benchmarks.in && $(LOCK) mlserver.in && $(LOCK) load.in && $(LOCK) checks.in
+	cd requirements && $(LOCK) serving.in && $(LOCK) all.in && $(LOCK) benchmarks.in && $(LOCK) mlserver.in && $(LOCK) load.in && $(LOCK) checks.in && $(LOCK) shipping.in
 
 # Torch is pinned in torch.txt only, and the reason stands there; its dependencies are locked with all the others.
 LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
@@ -303,7 +345,7 @@ LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --genera
 
 .PHONY: clean
 clean:  ## remove every .venv and var: the environments, and every record of what was trained and served
-	rm -rf .venv .venv-bench .venv-load .venv-checks var
+	rm -rf .venv .venv-bench .venv-load .venv-checks .venv-shipping var
 
 .PHONY: help
 help:  ## list the targets

@@ -74,17 +74,21 @@ def sign_model(folder: Path, key: ec.EllipticCurvePrivateKey) -> bytes:
             "resources": resources,
         },
     }
-    payload = msgspec.json.encode(statement)
     bundle: dict[str, Any] = {
         "mediaType": _BUNDLE,
         "verificationMaterial": {"publicKey": {"hint": fingerprint(key.public_key())}, "tlogEntries": []},
-        "dsseEnvelope": {
-            "payload": base64.b64encode(payload).decode(),
-            "payloadType": _PAYLOAD,
-            "signatures": [{"sig": base64.b64encode(sign(key, _to_sign(_PAYLOAD, payload))).decode()}],
-        },
+        "dsseEnvelope": envelope(msgspec.json.encode(statement), key),
     }
     return msgspec.json.encode(bundle)
+
+
+def envelope(statement: bytes, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    """An in-toto statement, signed, as a DSSE envelope."""
+    return {
+        "payload": base64.b64encode(statement).decode(),
+        "payloadType": _PAYLOAD,
+        "signatures": [{"sig": base64.b64encode(sign(key, _to_sign(_PAYLOAD, statement))).decode()}],
+    }
 
 
 def check_model(folder: Path, key_path: Path) -> None:
@@ -94,18 +98,18 @@ def check_model(folder: Path, key_path: Path) -> None:
     tag = f"{folder.parent.name}:{folder.name}"
     remedy = SIGN.format(tag=tag)
     try:
-        envelope = msgspec.json.decode(file.read_bytes(), type=_Bundle).dsse_envelope
+        signed = msgspec.json.decode(file.read_bytes(), type=_Bundle).dsse_envelope
     except FileNotFoundError:
         raise SignatureError(f"the model {tag} is not signed (no {file}); {remedy}") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SignatureError(f"{file}: is not a signature ({error}); {remedy}") from None
-    if not is_signed(key, envelope.signatures[0].sig, _to_sign(envelope.payload_type, envelope.payload)):
+    if not is_signed(key, signed.signatures[0].sig, _to_sign(signed.payload_type, signed.payload)):
         raise SignatureError(f"{file}: is not signed by the key {key_path}; give the key of who signed it, or {remedy}")
-    signed = _signed(file, envelope, remedy)
+    named = _named(file, signed, remedy)
     found = digests(folder)
-    for name in sorted(signed.keys() | found.keys()):
-        if signed.get(name) != found.get(name):
-            what = "is missing" if name not in found else "was added" if name not in signed else "was altered"
+    for name in sorted(named.keys() | found.keys()):
+        if named.get(name) != found.get(name):
+            what = "is missing" if name not in found else "was added" if name not in named else "was altered"
             raise SignatureError(
                 f"the model {tag} is not the one that was signed: {folder / name} {what}; restore it, or train and "
                 f"sign again: make train"
@@ -124,14 +128,14 @@ def digests(folder: Path) -> dict[str, str]:
     return found
 
 
-def _signed(file: Path, envelope: _Envelope, remedy: str) -> dict[str, str]:
+def _named(file: Path, signed: _Envelope, remedy: str) -> dict[str, str]:
     """The digests that a signature names, whose key was checked."""
     try:
-        statement = msgspec.json.decode(envelope.payload, type=_Statement)
+        statement = msgspec.json.decode(signed.payload, type=_Statement)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SignatureError(f"{file}: does not sign a model ({error}); {remedy}") from None
     resources = statement.predicate.resources
-    if (envelope.payload_type, statement.predicate_type) != (_PAYLOAD, _PREDICATE) or any(
+    if (signed.payload_type, statement.predicate_type) != (_PAYLOAD, _PREDICATE) or any(
         one.algorithm != "sha256" for one in resources
     ):
         raise SignatureError(f"{file}: is of another kind of signature; {remedy}")

@@ -8,8 +8,10 @@ import os
 import sys
 from pathlib import Path
 
+from deploy.packing.engines import engine
 from deploy.packing.errors import PackingError
-from signatures.keys import SignatureError
+from signatures.keys import SignatureError, fingerprint, private_key
+from signatures.model import SIGNATURE, sign_model
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +51,6 @@ def import_(options: argparse.Namespace) -> int:
 
 def image(options: argparse.Namespace) -> int:
     """Build the image of a bento."""
-    from deploy.packing.engines import engine
     from deploy.packing.image import build_image
 
     chosen = engine(options.engine)
@@ -61,11 +62,64 @@ def image(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run an image until it is stopped."""
-    from deploy.packing.engines import engine
     from deploy.packing.run import Address, run_image
 
     address = Address(options.host, options.port, options.grpc_port)
     return run_image(options.image, engine(options.engine), address, options.volume, os.environ)
+
+
+def push(options: argparse.Namespace) -> int:
+    """Push an image with what describes it, and sign it if a key is given."""
+    from deploy.packing.publication import publish
+
+    key = private_key(options.key) if options.key else None
+    pushed = publish(options.image, options.registry, engine(options.engine), key)
+    signed = "signed" if key else "not signed: KEY= names a private key"
+    print(f"pushed    {options.image}, with its bill of materials and provenance, {signed}", file=sys.stderr)
+    print(pushed)
+    return 0
+
+
+def sign(options: argparse.Namespace) -> int:
+    """Sign a model in the BentoML store."""
+    from deploy.packing.store import model_folder
+
+    folder, key = model_folder(options.model), private_key(options.key)
+    file = folder / SIGNATURE
+    temporary = file.with_name(f".{SIGNATURE}.{os.getpid()}")
+    content = sign_model(folder, key)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    print(f"signed    {options.model} by the key {fingerprint(key.public_key())[:16]}: {file}", file=sys.stderr)
+    print(options.model)
+    return 0
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Verify the signature of a model, of the model in the archive of a bento, or of an image in a registry."""
+    from deploy.packing.verification import verify as verified
+
+    print(verified(options.what, options.key))
+    return 0
+
+
+def sbom(options: argparse.Namespace) -> int:
+    """Write the bill of materials of a bento or an image."""
+    from deploy.packing.image import FOLDER
+    from deploy.packing.sbom import bento_sbom, image_sbom
+    from deploy.packing.store import SERVICE
+
+    service, _, version = options.what.partition(":")
+    print(bento_sbom(version) if service == SERVICE else image_sbom(options.what, engine(options.engine), FOLDER))
+    return 0
+
+
+def _path(text: str) -> Path | None:
+    """A path, or none where a variable of make is empty."""
+    return Path(text) if text else None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,6 +140,18 @@ def _parser() -> argparse.ArgumentParser:
     made = command("image", image, "build the image of a bento", engines)
     made.add_argument("bento", help="its tag, as `bento` prints it")
     made.add_argument("--base", default="", help="the image to build from (default: python:3.11-slim)")
+    made = command("push", push, "push an image to a registry, described, and signed if there is a key", engines)
+    made.add_argument("image", help="its name, as `image` prints it")
+    made.add_argument("--registry", required=True, help="host and path; plain HTTP for one on this machine")
+    made.add_argument("--key", type=_path, help="the private key to sign with, PEM")
+    made = command("sign", sign, "sign a model in the BentoML store")
+    made.add_argument("model", help="its tag, <name>:<version>")
+    made.add_argument("--key", type=Path, required=True, help="the private key, PEM")
+    made = command("verify", verify, "verify the signature of a model, of that in a bento, or of an image")
+    made.add_argument("what", help="the tag of a model, the archive of a bento, or an image with its registry")
+    made.add_argument("--key", type=Path, required=True, help="the public key, PEM")
+    made = command("sbom", sbom, "list what is inside a bento or an image, as CycloneDX", engines)
+    made.add_argument("what", help="the tag of a bento, or the name of an image")
     made = command("run", run, "run an image on this machine until it is stopped", engines)
     made.add_argument("image", help="its name, as `image` prints it")
     made.add_argument("--host", default="127.0.0.1")

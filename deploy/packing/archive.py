@@ -7,6 +7,7 @@ other bytes for the same members.
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import tarfile
 import zlib
@@ -54,11 +55,11 @@ def extract_archive(archive: Path, folder: Path, remedy: str) -> dict[str, Any]:
     A broken one raises with `remedy`, the command that makes another.
     """
     try:
-        with tarfile.open(archive, "r:gz") as members:
+        with tarfile.open(archive) as members:
             members.extractall(folder, filter="data")
     except FileNotFoundError:
         raise PackingError(f"{archive}: no such file; {remedy}") from None
-    except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError, ValueError) as error:
         raise PackingError(f"{archive}: is damaged, or no bento ({error}); {remedy}") from None
     described = folder / "bento.yaml"
     if not described.is_file():

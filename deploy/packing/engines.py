@@ -77,6 +77,11 @@ class Engine:
             raise PackingError(f"{self.name} has no image {image}; build it: make image")
         return found
 
+    def label(self, image: str, name: str) -> str:
+        """A label of an image of this machine; empty if it has none of that name."""
+        place = "OCIv1.Config.Labels" if self.is_buildah else "Config.Labels"
+        return self.run(["inspect", "--type=image", f'--format={{{{index .{place} "{name}"}}}}', image])
+
     def save(self, image: str, archive: Path) -> None:
         """Write an image to `archive`, in the format of `docker save`."""
         archive.unlink(missing_ok=True)

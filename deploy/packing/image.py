@@ -17,7 +17,7 @@ from deploy.packing.base_image import base_image
 from deploy.packing.bento import REBUILD, archive_of
 from deploy.packing.engines import Engine
 from deploy.packing.errors import PackingError
-from deploy.packing.store import SERVICE
+from deploy.packing.store import SERVICE, manifest
 from deploy.packing.wheels import MACHINES, fetch_wheels
 
 NAME = "credit-scorer"
@@ -39,9 +39,9 @@ def build_image(bento_tag: str, engine: Engine, base: str = "") -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one context, so one build at a time
         described = extract_archive(archive_of(version), Path(bento), REBUILD)
         tag = described["services"][0]["models"][0]["tag"]
-        labels = _labels(Path(bento), version, tag)
         context = _context(Path(bento))
         arguments = {"BASE": base_image(engine, base, FOLDER / "base.log"), "TARGETARCH": architecture()}
+        labels = _labels(Path(bento), version, tag) | {"org.opencontainers.image.base.name": arguments["BASE"]}
         name = f"{NAME}:{version}"
         engine.build(context, name, arguments, labels, origin.time_s())
     return name
@@ -71,8 +71,6 @@ def _context(bento: Path) -> Path:
 
 def _labels(bento: Path, version: str, model_tag: str) -> dict[str, str]:
     """The labels of the image: what it is, and what it was made of."""
-    from deploy.packing.store import manifest
-
     about = manifest(bento / "models" / model_tag.replace(":", "/"))
     return {
         "org.opencontainers.image.title": NAME,
