@@ -169,12 +169,16 @@ check: environment  ## format, lint, types, and the quick tests: no trained mode
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	types=$$(mktemp); $(BIN)/mypy > $$types & mypy=$$!; code=0; \
-	$(PYTEST) -m 'not model and not pipeline and not slow' || code=$$?; \
+	$(PYTEST) -m 'not model and not pipeline and not image and not slow' || code=$$?; \
 	wait $$mypy || code=$$?; cat $$types; rm $$types; exit $$code
 
 .PHONY: test
-test: environment  ## run the whole test suite
-	$(PYTEST)
+test: environment shipping  ## run the whole test suite, but for the container image
+	$(PYTEST) -m 'not image'
+
+.PHONY: image-test
+image-test: environment  ## build the container image, run it as it runs elsewhere, and score: some 2 minutes, 4 the first time
+	$(BIN)/pytest -m image tests/deploy/packing/test_image.py
 
 .PHONY: torture
 torture: model  ## faults at full length, training on emulated processors, a million requests for memory: some 40 minutes

@@ -54,7 +54,7 @@ def image(options: argparse.Namespace) -> int:
     from deploy.packing.image import build_image
 
     chosen = engine(options.engine)
-    name = build_image(options.bento, chosen, options.base)
+    name = build_image(options.bento, chosen, options.base, options.name)
     print(f"image     {name} in the store of {chosen.name}, of {options.bento}", file=sys.stderr)
     print(name)
     return 0
@@ -139,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("archive", type=Path)
     made = command("image", image, "build the image of a bento", engines)
     made.add_argument("bento", help="its tag, as `bento` prints it")
+    made.add_argument(
+        "--name", default="credit-scorer", help="of the image, without a version (default: credit-scorer)"
+    )
     made.add_argument("--base", default="", help="the image to build from (default: python:3.11-slim)")
     made = command("push", push, "push an image to a registry, described, and signed if there is a key", engines)
     made.add_argument("image", help="its name, as `image` prints it")

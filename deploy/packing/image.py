@@ -27,8 +27,8 @@ BESIDE = ("Dockerfile", "entrypoint.sh", "healthcheck.py")
 MODEL_LABEL, DATA_LABEL = "io.credit-scorer.model", "io.credit-scorer.data-sha256"
 
 
-def build_image(bento_tag: str, engine: Engine, base: str = "") -> str:
-    """Build the image of that bento, with `base` as the image to build from; its name."""
+def build_image(bento_tag: str, engine: Engine, base: str = "", image: str = NAME) -> str:
+    """Build the image of that bento, with `base` as the image to build from; its name, `image` and the version."""
     service, _, version = bento_tag.partition(":")
     if service != SERVICE or not version:
         raise PackingError(
@@ -42,7 +42,7 @@ def build_image(bento_tag: str, engine: Engine, base: str = "") -> str:
         context = _context(Path(bento))
         arguments = {"BASE": base_image(engine, base, FOLDER / "base.log"), "TARGETARCH": architecture()}
         labels = _labels(Path(bento), version, tag) | {"org.opencontainers.image.base.name": arguments["BASE"]}
-        name = f"{NAME}:{version}"
+        name = f"{image}:{version}"
         engine.build(context, name, arguments, labels, origin.time_s())
     return name
 
