@@ -43,7 +43,8 @@ REMOTE_WORKERS = 0
 MASTER = 127.0.0.1
 MASTER_PORT = 5557
 
-# Nothing here reports to anybody. whylogs looks only whether its variable is set; the other two want this very word.
+# Nothing here reports to anybody. whylogs looks only whether its variable is set; MLflow and BentoML want this very word.
+export ORT_DISABLE_TELEMETRY = 1
 export BENTOML_DO_NOT_TRACK = True
 export MLFLOW_DISABLE_TELEMETRY = true
 export WHYLOGS_NO_ANALYTICS = 1
