@@ -115,6 +115,7 @@ image-run: environment  ## build that image if need be, and run it on HOST, PORT
 
 .PHONY: image-push
 image-push: environment shipping  ## push that image to REGISTRY=host/path, described; KEY= signs it
+	[ -n "$(REGISTRY)" ] || { echo "make image-push: give host and path, such as REGISTRY=registry.example.com/credit" >&2; exit 1; }
 	image="$$($(MAKE) image)"; \
 	$(STEP) push "$$image to $(REGISTRY)" $(LOGS)/push.log $(PACKING) push "$$image" $(ENGINES) --registry "$(REGISTRY)" --key "$(KEY)"
 

@@ -33,9 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
 def bento(options: argparse.Namespace) -> int:
     """Build the bento of a model."""
     from deploy.packing.bento import archive_of, build
+    from deploy.packing.provenance import write_bento_provenance
 
     tag, is_new = build(options.model)
     archive = archive_of(tag.partition(":")[2])
+    if is_new:
+        write_bento_provenance(archive, options.model)
     print(f"bento     {tag} {'of' if is_new else 'is there already, of'} {options.model}: {archive}", file=sys.stderr)
     print(tag)
     return 0
@@ -117,6 +120,13 @@ def sbom(options: argparse.Namespace) -> int:
     return 0
 
 
+def _key(text: str) -> Path:
+    """The path of a key that has to be given."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; name a file, KEY=key.pem (docs/shipping.md has how to make one)")
+    return Path(text)
+
+
 def _path(text: str) -> Path | None:
     """A path, or none where a variable of make is empty."""
     return Path(text) if text else None
@@ -149,10 +159,10 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--key", type=_path, help="the private key to sign with, PEM")
     made = command("sign", sign, "sign a model in the BentoML store")
     made.add_argument("model", help="its tag, <name>:<version>")
-    made.add_argument("--key", type=Path, required=True, help="the private key, PEM")
+    made.add_argument("--key", type=_key, required=True, help="the private key, PEM")
     made = command("verify", verify, "verify the signature of a model, of that in a bento, or of an image")
     made.add_argument("what", help="the tag of a model, the archive of a bento, or an image with its registry")
-    made.add_argument("--key", type=Path, required=True, help="the public key, PEM")
+    made.add_argument("--key", type=_key, required=True, help="the public key, PEM")
     made = command("sbom", sbom, "list what is inside a bento or an image, as CycloneDX", engines)
     made.add_argument("what", help="the tag of a bento, or the name of an image")
     made = command("run", run, "run an image on this machine until it is stopped", engines)

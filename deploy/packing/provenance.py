@@ -1,6 +1,7 @@
 """Where a bento or an image comes from: an in-toto statement with SLSA's provenance, version 1.
 
-Owns the statement. Leaves signing it to `deploy.packing.push`.
+Owns the statement, and the file of a bento beside its archive. Leaves signing and the image to
+`deploy.packing.publication`.
 """
 
 import os
@@ -11,6 +12,8 @@ import msgspec
 
 from deploy.packing import origin
 from deploy.packing.archive import sha256
+from deploy.packing.store import MANIFEST, model_folder
+from deploy.packing.store import manifest as manifest_of
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -52,6 +55,19 @@ def provenance(
         },
     }
     return msgspec.json.format(msgspec.json.encode(statement))
+
+
+def write_bento_provenance(archive: Path, model_tag: str) -> None:
+    """Write the statement about the archive of a bento beside it."""
+    model = model_folder(model_tag)
+    inputs: dict[str, Path | str] = {
+        "model": model / MANIFEST,  # which names the digest of every other file
+        "bentofile.yaml": origin.ROOT / "bentofile.yaml",
+        "requirements": origin.ROOT / "requirements/serving.txt",
+    }
+    statement = provenance(archive.name, sha256(archive), model_tag, manifest_of(model), inputs)
+    beside = archive.with_name(archive.name.removesuffix(".tar.gz") + ".provenance.json")
+    beside.write_bytes(statement)
 
 
 def _builder() -> str:

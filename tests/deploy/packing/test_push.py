@@ -209,6 +209,9 @@ def test_without_any_engine_the_message_says_what_to_install(trained, tmp_path):
 def test_the_bento_is_described_too(image, trained):
     _, home = image
     (archive,) = (home / "var/bentos").glob("*.tar.gz")
+    (beside,) = (home / "var/bentos").glob("*.provenance.json")
+    (subject,) = json.loads(beside.read_bytes())["subject"]
+    assert subject == {"name": archive.name, "digest": {"sha256": hashlib.sha256(archive.read_bytes()).hexdigest()}}
     tag = archive.name.removesuffix(".tar.gz").replace("-", ":")
     done = packing("sbom", tag, environment=trained.environment, cwd=home)
     assert done.returncode == 0, done.stderr
