@@ -33,12 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
 def bento(options: argparse.Namespace) -> int:
     """Build the bento of a model."""
     from deploy.packing.bento import archive_of, build
-    from deploy.packing.provenance import write_bento_provenance
 
     tag, is_new = build(options.model)
     archive = archive_of(tag.partition(":")[2])
-    if is_new:
-        write_bento_provenance(archive, options.model)
     print(f"bento     {tag} {'of' if is_new else 'is there already, of'} {options.model}: {archive}", file=sys.stderr)
     print(tag)
     return 0

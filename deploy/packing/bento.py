@@ -18,6 +18,7 @@ from deploy.packing.archive import extract_archive, write_archive
 from deploy.packing.contents import Contents
 from deploy.packing.errors import PackingError
 from deploy.packing.normal_form import normalise
+from deploy.packing.provenance import provenance_beside, write_bento_provenance
 from deploy.packing.store import SERVICE, bento_folder, home, manifest, model_folder
 
 ROOT = Path(__file__).parents[2]
@@ -36,11 +37,18 @@ def build(model_tag: str) -> tuple[str, bool]:
     model = model_folder(model_tag)
     contents = Contents.of(ROOT, model_tag, model)
     version = contents.version
-    archive, stored = archive_of(version), bento_folder(version) / "bento.yaml"
-    if stored.is_file() and archive.is_file():
-        return f"{SERVICE}:{version}", False
+    archive = archive_of(version)
+    last = provenance_beside(archive)  # written last, so that with it nothing is missing
     with _alone():
-        return f"{SERVICE}:{version}", _complete(contents, version, archive, stored)
+        if last.is_file() and archive.is_file() and (bento_folder(version) / "bento.yaml").is_file():
+            return f"{SERVICE}:{version}", False
+        if not archive.is_file():
+            with tempfile.TemporaryDirectory(prefix="bento-") as folder:
+                built = _build(contents, version, Path(folder))
+                write_archive(built, archive)
+        import_archive(archive, REBUILD)
+        write_bento_provenance(archive, model_tag)
+    return f"{SERVICE}:{version}", True
 
 
 @contextlib.contextmanager
@@ -52,29 +60,36 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _complete(contents: Contents, version: str, archive: Path, stored: Path) -> bool:
-    """Make what is missing of archive and bento in the store; whether anything was."""
-    missing = not archive.is_file() or not stored.is_file()
-    if not archive.is_file():
-        with tempfile.TemporaryDirectory(prefix="bento-") as folder:
-            built = _build(contents, version, Path(folder))
-            write_archive(built, archive)
-    if not stored.is_file():
-        import_archive(archive, REBUILD)
-    return missing
-
-
 def import_archive(archive: Path, remedy: str = "") -> str:
     """Import an archive into the BentoML store, its model too if the store lacks it; the bento's tag."""
     remedy = remedy or EXPORT_AGAIN.format(name=SERVICE, path=archive)
     with tempfile.TemporaryDirectory(prefix="bento-") as folder:
         described = extract_archive(archive, Path(folder), remedy)
-    tag = f"{described['name']}:{described['version']}"
-    if described["name"] == SERVICE and bento_folder(described["version"]).is_dir():
-        return tag
+        tag = f"{described['name']}:{described['version']}"
+        stored = home() / "bentos" / described["name"] / described["version"]
+        if stored.is_dir():
+            if _holds(stored, Path(folder)):
+                return tag
+            if any(stored.rglob("decisions")):
+                raise PackingError(
+                    f"{stored} differs from {archive}, and holds the records of a service; move them to another place "
+                    f"(SCORER_DIRECTORY), then: bentoml delete {tag}"
+                )
+            shutil.rmtree(stored)  # what an import left that was killed
     # An archive that it cannot read, which this one is not, BentoML meets with a traceback.
     _bentoml(["import", str(archive.absolute())], dict(os.environ), Path.cwd())
     return tag
+
+
+def _holds(stored: Path, folder: Path) -> bool:
+    """Whether a bento in the store has every file of one in `folder`; the models lie elsewhere there."""
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if path.is_file() and name.parts[0] != "models":
+            other = stored / name
+            if not other.is_file() or other.read_bytes() != path.read_bytes():
+                return False
+    return True
 
 
 def _build(contents: Contents, version: str, folder: Path) -> Path:

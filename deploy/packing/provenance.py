@@ -66,8 +66,14 @@ def write_bento_provenance(archive: Path, model_tag: str) -> None:
         "requirements": origin.ROOT / "requirements/serving.txt",
     }
     statement = provenance(archive.name, sha256(archive), model_tag, manifest_of(model), inputs)
-    beside = archive.with_name(archive.name.removesuffix(".tar.gz") + ".provenance.json")
-    beside.write_bytes(statement)
+    temporary = provenance_beside(archive).with_suffix(f".{os.getpid()}")
+    temporary.write_bytes(statement)
+    temporary.replace(provenance_beside(archive))
+
+
+def provenance_beside(archive: Path) -> Path:
+    """The file of the statement about the archive of a bento."""
+    return archive.with_name(archive.name.removesuffix(".tar.gz") + ".provenance.json")
 
 
 def _builder() -> str:

@@ -125,6 +125,19 @@ def test_a_bento_that_is_there_is_not_built_again(bento, trained):
     assert archive.stat() == before
 
 
+def test_what_a_killed_import_left_is_replaced(bento, trained, tmp_path):
+    environment, tag, archive, _ = bento
+    store = tmp_path / "store"
+    shutil.copytree(Path(environment["BENTOML_HOME"]) / "models", store / "models")
+    half = store / "bentos" / tag.replace(":", "/")
+    half.mkdir(parents=True)
+    with tarfile.open(archive) as members:
+        (half / "bento.yaml").write_bytes(members.extractfile("bento.yaml").read())
+    done = packing("import", str(archive), environment=environment | {"BENTOML_HOME": str(store)}, cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, tag), done.stderr
+    assert (half / "src/service.py").is_file()
+
+
 def test_a_changed_line_is_another_version(tmp_path, trained):
     from deploy.packing.contents import Contents
 
