@@ -114,13 +114,13 @@ image-run: environment  ## build that image if need be, and run it on HOST, PORT
 	exec $(PACKING) run "$$image" $(ENGINES) --host $(HOST) --port $(PORT) --grpc-port $(GRPC_PORT) --volume "$(VOLUME)"
 
 .PHONY: image-push
-image-push: environment shipping  ## push that image to REGISTRY=host/path, described; KEY= signs it
+image-push: environment shipping-environment  ## push that image to REGISTRY=host/path, described; KEY= signs it
 	[ -n "$(REGISTRY)" ] || { echo "make image-push: give host and path, such as REGISTRY=registry.example.com/credit" >&2; exit 1; }
 	image="$$($(MAKE) image)"; \
 	$(STEP) push "$$image to $(REGISTRY)" $(LOGS)/push.log $(PACKING) push "$$image" $(ENGINES) --registry "$(REGISTRY)" --key "$(KEY)"
 
 .PHONY: sbom
-sbom: environment shipping  ## list what is inside the bento and the image, as CycloneDX
+sbom: environment shipping-environment  ## list what is inside the bento and the image, as CycloneDX
 	bento="$$($(MAKE) bento)"; image="$$($(MAKE) image)"; \
 	$(PACKING) sbom "$$bento"; $(PACKING) sbom "$$image" $(ENGINES)
 
@@ -149,14 +149,14 @@ bench-serving: model references  ## measure the service beside other servers, so
 	$(BIN)/python -m benchmarks.serving "$$($(TRAIN) tag $(INPUTS))" $(if $(QUICK),--quick)
 
 .PHONY: load
-load: load-environment  ## put load on the running service and judge it by its objectives; SHAPE=, USERS=, RUN_TIME=
+load: environment load-environment  ## put load on the running service and judge it by its objectives; SHAPE=, USERS=, RUN_TIME=
 	PYTHONPATH=. $(LOAD_BIN)/python -m loadtests --target "$(TARGET)" --grpc-target "$(GRPC_TARGET)" \
 	  --grpc-port "$(GRPC_PORT)" --users "$(USERS)" --run-time "$(RUN_TIME)" --shape "$(SHAPE)" --slo "$(SLO)" \
 	  --dataset "$(DATASET)" --key-file "$(KEY_FILE)" --processes "$(PROCESSES)" --remote "$(REMOTE_WORKERS)" \
 	  --master-port "$(MASTER_PORT)"
 
 .PHONY: load-worker
-load-worker: load-environment  ## join the load test of another machine: MASTER=its address
+load-worker: environment load-environment  ## join the load test of another machine: MASTER=its address
 	PYTHONPATH=. $(LOAD_BIN)/python -m locust -f loadtests/locustfile.py --worker \
 	  --master-host $(MASTER) --master-port $(MASTER_PORT)
 
@@ -175,7 +175,7 @@ check: environment  ## format, lint, types, and the quick tests: no trained mode
 	wait $$mypy || code=$$?; cat $$types; rm $$types; exit $$code
 
 .PHONY: test
-test: environment shipping  ## run the whole test suite, but for the container image
+test: environment shipping-environment  ## run the whole test suite, but for the container image
 	$(PYTEST) -m 'not image'
 
 .PHONY: image-test
@@ -188,7 +188,7 @@ torture: model  ## faults at full length, training on emulated processors, a mil
 	$(BIN)/python -m benchmarks.memory "$$($(TRAIN) tag $(INPUTS))" --requests 1000000
 
 .PHONY: lint
-lint: environment shipping $(CHECKS_STAMP)  ## check format, lint, types, configs, workflows, Dockerfile, manifests and secrets
+lint: environment shipping-environment checks-environment  ## check format, lint, types, configs, workflows, Dockerfile, manifests and secrets
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -203,7 +203,7 @@ lint: environment shipping $(CHECKS_STAMP)  ## check format, lint, types, config
 	$(BIN)/python .ci/licences.py
 
 .PHONY: audit
-audit: $(CHECKS_STAMP)  ## look for known vulnerabilities in the pinned packages; asks a service of the network
+audit: environment checks-environment  ## look for known vulnerabilities in the pinned packages; asks a service of the network
 	$(BIN)/python .ci/audit.py
 
 .PHONY: licences
@@ -224,10 +224,7 @@ format: environment  ## rewrite the code in the house format
 # The stamp is named after what the environment is made of, removed first and written last: a changed list or an
 # interrupted installation finds no stamp and installs what is missing. Another Python starts from an empty .venv.
 STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torch}.txt; } | cksum | tr ' ' -)
-LOAD_STAMP := .venv-load/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,load}.txt; } | cksum | tr ' ' -)
 BENCH_STAMP := .venv-bench/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,benchmarks,mlserver}.txt; } | cksum | tr ' ' -)
-CHECKS_STAMP := .venv-checks/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,checks}.txt; } | cksum | tr ' ' -)
-SHIPPING_STAMP := .venv-shipping/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,shipping}.txt; } | cksum | tr ' ' -)
 PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --no-input --no-compile
 
 # Pure Python, of which this version, wanted by DVC, was never published built.
@@ -265,25 +262,6 @@ install:
 	$(BIN)/python -m pip check
 	echo "$$(ls -d .venv/lib/python*/site-packages/*.dist-info | wc -l) packages"
 
-# The load generator: locust wants other versions of some packages that tests use. Made anew as a whole, like .venv-bench.
-.PHONY: load-environment
-load-environment: $(LOAD_STAMP) serving/v2/inference.binpb
-
-$(LOAD_STAMP):
-	$(STEP) environment 'making .venv-load' $(LOGS)/load-environment.log $(SHELL) -c '$(MAKE) install-load >&2'
-	touch $@
-
-.PHONY: install-load
-install-load:
-	rm -rf .venv-load
-	$(PYTHON) -m venv .venv-load
-	for list in pip load; do \
-	  .venv-load/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
-	    --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
-	done
-	.venv-load/bin/python -m pip check
-	echo "$$(ls -d .venv-load/lib/python*/site-packages/*.dist-info | wc -l) packages"
-
 # What `make bench-serving` compares with has two environments of its own, as MLServer and the others want other versions
 # of the same packages. Made anew as a whole when a list changes: it takes seconds, and nothing else needs it.
 .PHONY: references
@@ -295,55 +273,37 @@ $(BENCH_STAMP):
 
 .PHONY: install-references
 install-references:
-	rm -rf .venv-bench
-	for name in benchmarks mlserver; do \
-	  $(PYTHON) -m venv .venv-bench/$$name; \
-	  for list in pip $$name; do \
-	    .venv-bench/$$name/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
-	      --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
-	  done; \
-	  .venv-bench/$$name/bin/python -m pip check; \
-	done
-	echo "$$(ls -d .venv-bench/*/lib/python*/site-packages/*.dist-info | wc -l) packages"
+	for name in benchmarks mlserver; do $(MAKE) install-apart FOLDER=.venv-bench/$$name LIST=$$name; done
 
-# What looks at manifests, dependencies and secrets, and is imported by nobody.
-$(CHECKS_STAMP):
-	$(STEP) checks 'making .venv-checks' $(LOGS)/checks.log $(SHELL) -c '$(MAKE) install-checks >&2'
-	touch $@
+# What wants other versions of the same packages, or is imported by nobody, has an environment of its own: .venv-NAME of
+# requirements/NAME.txt, made anew as a whole when the list changes. `load` has locust; `checks` looks at manifests,
+# dependencies and secrets; `shipping` describes and checks a bento and an image.
+define environment_apart
+stamp_$1 := .venv-$1/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,$1}.txt; } | cksum | tr ' ' -)
 
-.PHONY: install-checks
-install-checks:
-	rm -rf .venv-checks
-	$(PYTHON) -m venv .venv-checks
-	for list in pip checks; do \
-	  .venv-checks/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
+$$(stamp_$1):
+	$$(STEP) environment 'making .venv-$1' $$(LOGS)/$1-environment.log $$(SHELL) -c '$$(MAKE) install-apart FOLDER=.venv-$1 LIST=$1 >&2'
+	touch $$@
+
+.PHONY: $1-environment
+$1-environment: $$(stamp_$1)
+endef
+$(foreach name,load checks shipping,$(eval $(call environment_apart,$(name))))
+
+.PHONY: install-apart
+install-apart:
+	rm -rf $(FOLDER)
+	$(PYTHON) -m venv $(FOLDER)
+	for list in pip $(LIST); do \
+	  $(FOLDER)/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
 	    --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
 	done
-	.venv-checks/bin/python -m pip check
-	echo "$$(ls -d .venv-checks/lib/python*/site-packages/*.dist-info | wc -l) packages"
-
-# What describes and checks a bento and an image: syft, hadolint, and the signing of models as OpenSSF has it.
-.PHONY: shipping
-shipping: $(SHIPPING_STAMP)
-
-$(SHIPPING_STAMP):
-	$(STEP) shipping 'making .venv-shipping' $(LOGS)/shipping.log $(SHELL) -c '$(MAKE) install-shipping >&2'
-	touch $@
-
-.PHONY: install-shipping
-install-shipping:
-	rm -rf .venv-shipping
-	$(PYTHON) -m venv .venv-shipping
-	for list in pip shipping; do \
-	  .venv-shipping/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
-	    --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
-	done
-	.venv-shipping/bin/python -m pip check
-	echo "$$(ls -d .venv-shipping/lib/python*/site-packages/*.dist-info | wc -l) packages"
+	$(FOLDER)/bin/python -m pip check
+	echo "$$(ls -d $(FOLDER)/lib/python*/site-packages/*.dist-info | wc -l) packages"
 
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
-	cd requirements && $(LOCK) serving.in && $(LOCK) all.in && $(LOCK) benchmarks.in && $(LOCK) mlserver.in && $(LOCK) load.in && $(LOCK) checks.in && $(LOCK) shipping.in
+	cd requirements; for list in serving all benchmarks mlserver load checks shipping; do $(LOCK) $$list.in; done
 
 # Torch is pinned in torch.txt only, and the reason stands there; its dependencies are locked with all the others.
 LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras \

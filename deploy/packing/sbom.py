@@ -40,7 +40,7 @@ def _scan(source: str, name: str, version: str, beside: Path) -> Path:
     result.parent.mkdir(parents=True, exist_ok=True)
     syft = str(TOOLS / "syft") if (TOOLS / "syft").is_file() else shutil.which("syft")
     if syft is None:
-        raise PackingError("syft, which lists what is inside, is not installed; run: make shipping")
+        raise PackingError("syft, which lists what is inside, is not installed; run: make shipping-environment")
     temporary = result.with_name(f".{result.name}.{os.getpid()}")
     command = [syft, "scan", source, "--quiet", f"--source-name={name}", f"--source-version={version}"]
     try:

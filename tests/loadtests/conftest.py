@@ -20,7 +20,7 @@ LENIENT = 5000  # milliseconds: these tests look at the totals and the words, no
 @pytest.fixture(scope="session")
 def load_python() -> Path:
     """The interpreter of .venv-load."""
-    command = ["make", f"PYTHON={sys.executable}", "load-environment"]
+    command = ["make", f"PYTHON={sys.executable}", "environment", "load-environment"]
     subprocess.run(command, cwd=ROOT, env=outside_make(), check=True)
     return ROOT / ".venv-load/bin/python"
 
