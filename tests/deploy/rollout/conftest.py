@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,6 +92,7 @@ class Deployed:
         for process in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
+        shutil.rmtree(self.directory, ignore_errors=True)  # a killed process may be writing its last line
 
     @contextlib.contextmanager
     def traffic(self, bodies: list[bytes], rate: float) -> Iterator[dict[str, int]]:
