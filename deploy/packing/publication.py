@@ -12,13 +12,14 @@ from deploy.packing.bento import archive_of
 from deploy.packing.engines import Engine
 from deploy.packing.image import FOLDER, MODEL_LABEL
 from deploy.packing.provenance import provenance
-from deploy.packing.push import Pushed, attach_provenance, attach_sbom, push_image, sign_image
+from deploy.packing.push import Pushed, attach_provenance, attach_sbom, check_registry, push_image, sign_image
 from deploy.packing.sbom import image_sbom
 from deploy.packing.store import MANIFEST, manifest, model_folder
 
 
 def publish(image: str, registry: str, engine: Engine, key: ec.EllipticCurvePrivateKey | None) -> Pushed:
     """Push an image, put what describes it beside it, and sign both if there is a key."""
+    check_registry(registry)
     engine.require(image)
     model_tag = engine.label(image, MODEL_LABEL)
     model = model_folder(model_tag)

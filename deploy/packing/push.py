@@ -37,9 +37,8 @@ class Pushed:
 
 def push_image(image: str, registry: str, engine: Engine) -> Pushed:
     """Push an image of this machine to `registry`, a host with or without a path."""
+    check_registry(registry)
     engine.require(image)
-    if not registry or "://" in registry:
-        raise PackingError(f"REGISTRY={registry}: give host and path, such as registry.example.com/credit")
     name, _, tag = image.rpartition("/")[2].partition(":")
     repository = f"{registry.rstrip('/')}/{name}"
     target = f"{repository}:{tag}"
@@ -52,6 +51,12 @@ def push_image(image: str, registry: str, engine: Engine) -> Pushed:
     engine.run(["tag", image, target])
     engine.run(["push", *(_options(repository, "--") if engine.name == "podman" else []), target])
     return Pushed(repository, tag, digest_of(target))
+
+
+def check_registry(registry: str) -> None:
+    """Raise unless that can be the host and path of a registry."""
+    if not registry or "://" in registry:
+        raise PackingError(f"REGISTRY={registry}: give host and path, such as registry.example.com/credit")
 
 
 def digest_of(reference: str) -> str:
