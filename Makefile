@@ -167,7 +167,7 @@ PYTEST = $(BIN)/pytest --numprocesses $(shell expr $$(nproc) + 1) --dist loadfil
 
 # mypy takes one core for as long as half of the tests take two, when it has not looked before, so it runs beside them.
 .PHONY: check
-check: environment  ## format, lint, types, and the quick tests: no trained model, no service, nothing slow
+check: environment checks-environment  ## format, lint, types, and the quick tests: no trained model, no service, nothing slow
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	types=$$(mktemp); $(BIN)/mypy > $$types & mypy=$$!; code=0; \
@@ -175,7 +175,7 @@ check: environment  ## format, lint, types, and the quick tests: no trained mode
 	wait $$mypy || code=$$?; cat $$types; rm $$types; exit $$code
 
 .PHONY: test
-test: environment shipping-environment  ## run the whole test suite, but for the container image
+test: environment checks-environment shipping-environment  ## run the whole test suite, but for the container image
 	$(PYTEST) -m 'not image'
 
 .PHONY: image-test

@@ -196,6 +196,7 @@ def test_the_canary_takes_its_pods_from_the_deployment_and_the_autoscaler_takes_
 
 
 @needs_kubectl
+@pytest.mark.skipif(not (ROOT / ".venv-checks").exists(), reason="no .venv-checks; make test makes it")
 def test_a_bad_overlay_fails_the_lint_with_its_file_s_name(tmp_path):
     shutil.copytree(DEPLOY / "kubernetes", tmp_path / "kubernetes")
     broken = tmp_path / "kubernetes/overlays/staging/kustomization.yaml"
