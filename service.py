@@ -15,9 +15,8 @@
     ScoringPipeline       one ONNX Runtime call, one write to the     serving/scoring.py
                           decision log
 
-Both paths call the same functions: AccessPolicy, an Endpoint that decodes and encodes, and where they end in an error
-serving/faults.py and serving/error_responses.py. Another process profiles the decision log (monitoring/). Everything
-about the model comes from its artifact.
+Both paths call the same functions: AccessPolicy, an Endpoint that decodes and encodes, and for errors serving/faults.py
+and serving/error_responses.py. Another process profiles the decision log. The artifact says all about the model.
 """
 
 import os

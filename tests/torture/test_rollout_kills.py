@@ -8,6 +8,8 @@ import pytest
 
 from tests.deploy.rollout.conftest import failed, people, standins
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["people", "standins"]
 RATE = 100
 

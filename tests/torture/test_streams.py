@@ -12,6 +12,8 @@ from tests.models.tables import german_credit
 from tests.serving.http.servers import Stand
 from tests.serving.http.streams import Streams
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.timeout(3600)
 def test_a_hundred_thousand_streams_are_answered_alike(german_applicants, size, say):

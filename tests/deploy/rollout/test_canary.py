@@ -8,6 +8,8 @@ import pytest
 from configs.rollout import read_rollout
 from tests.deploy.rollout.conftest import failed, until
 
+pytestmark = pytest.mark.slow
+
 RATE = 200
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.deploy.rollout.conftest import failed, until
 
+pytestmark = pytest.mark.slow
+
 
 def refused(standins, *arguments):
     """The message of a command that could not do its work."""

@@ -4,6 +4,8 @@ import pytest
 
 from tests.deploy.rollout.conftest import failed, until
 
+pytestmark = pytest.mark.slow
+
 RATE = 100
 
 

@@ -84,6 +84,7 @@ def test_the_requests_that_the_comparison_sends_take_both_ways_and_end_in_every_
     assert any(len(statuses(received)) > 2 for received in answered), "none was pipelined"
 
 
+@pytest.mark.slow
 def test_only_plain_requests_of_known_length_take_the_short_way(stand, schema, streams, monkeypatch):
     taken = []
     original = ScorerProtocol.complete_request
@@ -115,6 +116,7 @@ def test_only_plain_requests_of_known_length_take_the_short_way(stand, schema, s
         assert taken == [short], request
 
 
+@pytest.mark.slow
 def test_a_body_behind_an_offer_of_h2c_is_kept_on_every_way_and_the_connection_goes_on(stand, schema, streams):
     port = stand.start(schema, ScorerProtocol, PATIENT)
     body = streams.body(0)
@@ -164,6 +166,7 @@ def test_slow_heads_slow_bodies_and_idle_connections_end(stand, schema, streams)
         assert time.monotonic() - began_s > HURRIED.idle_s - 0.1, "an idle connection was closed too early"
 
 
+@pytest.mark.slow
 def test_a_client_that_keeps_sending_is_never_idle_nor_late(stand, schema, streams):
     port = stand.start(schema, ScorerProtocol, HURRIED)
     request = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(streams.body(0)) + streams.body(
