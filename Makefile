@@ -171,16 +171,16 @@ check: environment checks-environment  ## format, lint, types, and the quick tes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	types=$$(mktemp); $(BIN)/mypy > $$types & mypy=$$!; code=0; \
-	$(PYTEST) -m 'not model and not pipeline and not image and not slow' || code=$$?; \
+	$(PYTEST) -m 'not model and not pipeline and not shipping and not slow' || code=$$?; \
 	wait $$mypy || code=$$?; cat $$types; rm $$types; exit $$code
 
 .PHONY: test
-test: environment checks-environment shipping-environment  ## run the whole test suite, but for the container image
-	$(PYTEST) -m 'not image'
+test: environment checks-environment shipping-environment  ## run the whole test suite, but what `make shipping-test` runs
+	$(PYTEST) -m 'not shipping'
 
-.PHONY: image-test
-image-test: environment  ## build the container image, run it as it runs elsewhere, and score: some 2 minutes, 4 the first time
-	$(BIN)/pytest -m image tests/deploy/packing/test_image.py
+.PHONY: shipping-test
+shipping-test: environment shipping-environment load-environment  ## build, run and push the image, roll versions out, put load on: some 6 minutes, as root
+	$(BIN)/pytest -m shipping tests/deploy tests/loadtests tests/torture/test_rollouts.py
 
 .PHONY: torture
 torture: model  ## faults at full length, training on emulated processors, a million requests for memory: some 40 minutes

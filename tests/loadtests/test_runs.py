@@ -14,6 +14,8 @@ from tests.conftest import ROOT, Server, apart, free_port
 from tests.loadtests.conftest import Run, slo
 from tests.test_make import outside_make
 
+pytestmark = pytest.mark.shipping
+
 KEY = "scorer_of_the_load_test"
 KEYS = f"""keys:
   - name: load

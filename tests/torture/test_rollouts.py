@@ -21,6 +21,8 @@ from tests.conftest import ROOT, apart
 from tests.deploy.rollout.conftest import QUICK, Deployed, failed, until
 from tests.torture.conftest import body_of
 
+pytestmark = pytest.mark.shipping
+
 MEASURE_S = 3.0
 
 

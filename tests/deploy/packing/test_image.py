@@ -21,7 +21,7 @@ from deploy.packing.run import USER
 from tests.conftest import ROOT, free_port
 from tests.deploy.packing.conftest import packing
 
-pytestmark = [pytest.mark.image, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.shipping, pytest.mark.timeout(1200)]
 NAME = f"localhost/image-test-{os.getpid()}"
 MOST_BYTES = 450_000_000  # bytes that the image may have beyond its base, uncompressed
 

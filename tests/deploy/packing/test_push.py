@@ -17,6 +17,8 @@ from deploy.packing.image import DATA_LABEL, MODEL_LABEL
 from tests.conftest import free_port
 from tests.deploy.packing.conftest import packing
 
+pytestmark = pytest.mark.shipping
+
 REGISTRY = """
 version: 0.1
 log: {{level: error}}
