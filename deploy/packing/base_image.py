@@ -16,7 +16,6 @@ PUBLISHED = "docker.io/library/python:3.11-slim"
 MADE = "localhost/credit-scorer-base:bookworm"
 SUITE = "bookworm"  # whose python3 is 3.11
 PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
-MIRROR = "http://deb.debian.org/debian"  # what is written into the image, wherever the packages came from
 LEFTOVERS = ("var/cache/apt/archives", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man")
 
 
@@ -46,15 +45,14 @@ def _make(engine: Engine, log: Path) -> None:
     """Make the base of Debian's packages and commit it; takes some 40 s."""
     with tempfile.TemporaryDirectory(prefix="base-") as folder, log.open("w") as said:
         root = Path(folder) / "root"
-        mirror = os.environ.get("DEBIAN_MIRROR", MIRROR)
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root), mirror]
+        mirror = [os.environ["DEBIAN_MIRROR"]] if os.environ.get("DEBIAN_MIRROR") else []  # else debootstrap's own
+        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root), *mirror]
         if subprocess.run(command, stdout=said, stderr=said, check=False).returncode:  # noqa: S603
             raise PackingError(f"debootstrap failed; its words are in {log}; DEBIAN_MIRROR= names another mirror")
         for name in LEFTOVERS:
             shutil.rmtree(root / name, ignore_errors=True)
             (root / name).mkdir(parents=True)
-        (root / "etc/apt/sources.list").write_text(f"deb {MIRROR} {SUITE} main\n", encoding="utf-8")
-        for name in ("etc/resolv.conf", "etc/hostname"):  # which debootstrap copies from this machine
+        for name in ("etc/apt/sources.list", "etc/resolv.conf", "etc/hostname"):  # which tell of this machine
             (root / name).unlink(missing_ok=True)
         container = engine.run(["from", "scratch"])
         try:
