@@ -199,7 +199,8 @@ class Run:
         github = self.contexts.values["github"]
         found = {name: value for name, value in os.environ.items() if not OURS.match(name)}
         found |= {"CI": "true", "BENTOML_HOME": str(self.clone.parent / "bentoml"), "GITHUB_WORKSPACE": str(self.clone)}
-        found |= {f"GITHUB_{name.upper()}": value for name, value in github.items() if isinstance(value, str)}
+        told = {name: value for name, value in github.items() if isinstance(value, str) and name != "token"}
+        found |= {f"GITHUB_{name.upper()}": value for name, value in told.items()}
         found |= {f"GITHUB_{file.upper()}": str(self.logs / file) for file in ("output", "env", "path", "step_summary")}
         own: dict[str, str] = {}
         self.contexts.values["env"] = own
