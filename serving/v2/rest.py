@@ -47,7 +47,7 @@ class InferEndpoint:
         request, tail = self._codec.parse(body, None if json_bytes is None else json_bytes.decode("latin-1"))
         outputs = self._codec.outputs(request)
         rows = self._codec.rows(request, tail)
-        asked_s = timeout_s(request.parameters.get(TIMEOUT))
+        asked_s = timeout_s((request.parameters or {}).get(TIMEOUT))
         results, limit_s = self._inference.submit(rows, "v2", None if asked_s is None else received_s + asked_s)
         return Submitted(results, partial(self._answer, request, outputs), None if asked_s is None else limit_s)
 

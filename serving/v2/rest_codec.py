@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from models.errors import Rejected
 from models.prediction import Prediction
@@ -23,7 +23,7 @@ MAX_DIGITS = 12  # of that length
 MARKS_PER_VALUE = 2  # of { [ and , : an element in a list of its own, and the comma after it
 
 Element = str | int | float | bool | None
-Parameters = dict[str, Any]
+Parameters = dict[str, Any] | None  # MLServer's and KServe's clients write what is optional as null
 
 
 class Input(Struct, gc=False):
@@ -32,15 +32,15 @@ class Input(Struct, gc=False):
     name: str
     shape: list[int]
     datatype: str
-    parameters: Parameters = {}
-    data: list[Element | list[Element]] | UnsetType = UNSET
+    parameters: Parameters = None
+    data: list[Element | list[Element]] | None = None
 
 
 class Output(Struct, gc=False):
     """One requested output."""
 
     name: str
-    parameters: Parameters = {}
+    parameters: Parameters = None
 
 
 class InferRequest(Struct, gc=False):
@@ -48,8 +48,8 @@ class InferRequest(Struct, gc=False):
 
     inputs: list[Input]
     id: str | None = None
-    parameters: Parameters = {}
-    outputs: list[Output] = []
+    parameters: Parameters = None
+    outputs: list[Output] | None = None
 
 
 class RestCodec:
@@ -90,11 +90,11 @@ class RestCodec:
         tensors, at = [], 0
         for tensor in request.inputs:
             rows = self._decoder.rows_of(tensor.name, tensor.shape)
-            size = tensor.parameters.get(BINARY_SIZE)
+            size = (tensor.parameters or {}).get(BINARY_SIZE)
             values: Sequence[Any]
             if size is None:
                 values = _elements(tensor, rows)
-            elif type(size) is not int or not 0 <= size <= len(tail) - at or tensor.data is not UNSET:
+            elif type(size) is not int or not 0 <= size <= len(tail) - at or tensor.data is not None:
                 raise malformed(
                     f"input {shown(tensor.name)} has {BINARY_SIZE} {shown(size)}; it must have no data, and so "
                     f"many bytes after the JSON, which ends where {LENGTH_HEADER} says"
@@ -109,11 +109,12 @@ class RestCodec:
 
     def outputs(self, request: InferRequest) -> dict[str, bool]:
         """The requested outputs, and whether each is sent as raw bytes; raises `Rejected`."""
-        usual = request.parameters.get(BINARY_ALL, False) is True
-        asked = {output.name: output.parameters for output in request.outputs[: len(OUTPUTS) + 1]}
+        usual = (request.parameters or {}).get(BINARY_ALL, False) is True
+        requested = (request.outputs or [])[: len(OUTPUTS) + 1]
+        asked = {output.name: output.parameters or {} for output in requested}
         if any("classification" in parameters for parameters in asked.values()):
             raise malformed("classification is not supported; request the outputs themselves")
-        names = outputs_of([output.name for output in request.outputs[: len(OUTPUTS) + 1]])
+        names = outputs_of([output.name for output in requested])
         return {name: asked.get(name, {}).get(BINARY, usual) is True for name in names}
 
     def answer(
@@ -147,7 +148,7 @@ def _parsed(text: bytes) -> InferRequest:
 
 def _elements(tensor: Input, rows: int) -> list[Any]:
     """The elements in a tensor's `data`, which may have the shape or be flat."""
-    if tensor.data is UNSET:
+    if tensor.data is None:
         raise malformed(f"input {shown(tensor.name)} has no data")
     if len(tensor.data) != rows:
         raise malformed(f"input {shown(tensor.name)} has {len(tensor.data)} elements, and {rows} by its shape")

@@ -107,6 +107,22 @@ def test_json_as_anybody_writes_it_works(client, example, trained):
     assert "id" not in client.post(url, json=body_of(example)).json()
 
 
+@pytest.mark.parametrize("member", ["id", "parameters", "outputs", "inputs.parameters", "outputs.parameters"])
+def test_an_optional_member_that_is_null_is_absent(client, example, member):
+    """MLServer's and KServe's clients write out every member of theirs."""
+    whole, _, inner = member.partition(".")
+    body = body_of(example, outputs=[{"name": "probability"}])
+    if inner:
+        body[whole] = [one | {inner: None} for one in body[whole]]
+    else:
+        body[whole] = None
+    answer = client.post(f"/v2/models/{MODEL}/infer", json=body)
+    assert answer.status_code == 200, answer.text
+    found = {output["name"]: output["data"] for output in answer.json()["outputs"]}
+    assert found["probability"] == [client.post("/predict", json={"applicants": [example]}).json()[0]["probability"]]
+    assert len(found) == (3 if member == "outputs" else 1)
+
+
 def test_protected_features_may_be_left_out(v2, german_applicants, client):
     features = client.get("/model").json()["features"]
     without = {f["name"]: german_applicants[0][f["name"]] for f in features if not f["protected"]}
