@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from deploy.packing.errors import PackingError
+from deploy.packing.store import SERVICE, TAG
 
 LEVEL = 6
 
@@ -64,11 +65,20 @@ def extract_archive(archive: Path, folder: Path, remedy: str) -> dict[str, Any]:
     described = folder / "bento.yaml"
     if not described.is_file():
         raise PackingError(f"{archive}: holds no bento (no bento.yaml); {remedy}")
-    found: dict[str, Any] = yaml.safe_load(described.read_text(encoding="utf-8"))
-    for service in found["services"]:
-        for model in service["models"]:
-            if not (folder / "models" / model["tag"].replace(":", "/") / "model.yaml").is_file():
-                raise PackingError(f"{archive}: lacks the model {model['tag']}; {remedy}")
+    try:
+        found: dict[str, Any] = yaml.safe_load(described.read_text(encoding="utf-8"))
+        tags = [f"{found['name']}:{found['version']}"]
+        tags += [model["tag"] for service in found["services"] for model in service["models"]]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise PackingError(f"{archive}: its bento.yaml is damaged ({error!r}); {remedy}") from None
+    # They become folders in the store, so nothing but a tag may stand there.
+    if not tags[0].startswith(f"{SERVICE}:") or any(not TAG.fullmatch(str(tag)) for tag in tags):
+        raise PackingError(f"{archive}: is no bento of {SERVICE} ({', '.join(map(repr, tags))}); {remedy}")
+    if len(tags) == 1:
+        raise PackingError(f"{archive}: carries no model; {remedy}")
+    for tag in tags[1:]:
+        if not (folder / "models" / tag.replace(":", "/") / "model.yaml").is_file():
+            raise PackingError(f"{archive}: lacks the model {tag}; {remedy}")
     return found
 
 

@@ -75,19 +75,25 @@ def import_archive(archive: Path, remedy: str = "") -> str:
                     f"{stored} differs from {archive}, and holds the records of a service; move them to another place "
                     f"(SCORER_DIRECTORY), then: bentoml delete {tag}"
                 )
+            if not _holds(stored, Path(folder), so_far=True):
+                raise PackingError(f"{stored} is another bento than {archive}; to replace it: bentoml delete {tag}")
             shutil.rmtree(stored)  # what an import left that was killed
     # An archive that it cannot read, which this one is not, BentoML meets with a traceback.
     _bentoml(["import", str(archive.absolute())], dict(os.environ), Path.cwd())
     return tag
 
 
-def _holds(stored: Path, folder: Path) -> bool:
-    """Whether a bento in the store has every file of one in `folder`; the models lie elsewhere there."""
+def _holds(stored: Path, folder: Path, so_far: bool = False) -> bool:
+    """Whether a bento in the store has every file of one in `folder`; the models lie elsewhere there.
+
+    With `so_far`, whether it has nothing else: files may be missing, and end too early.
+    """
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
         if path.is_file() and name.parts[0] != "models":
-            other = stored / name
-            if not other.is_file() or other.read_bytes() != path.read_bytes():
+            other, content = stored / name, path.read_bytes()
+            found = other.read_bytes() if other.is_file() else None
+            if not (content.startswith(found or b"") if so_far else found == content):
                 return False
     return True
 

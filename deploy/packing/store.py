@@ -14,7 +14,7 @@ from deploy.packing.errors import PackingError
 SERVICE = "credit_scorer"  # the name of every bento: that of the service in service.py
 MANIFEST = "manifest.json"
 
-_TAG = re.compile(r"[a-z0-9_]+:[a-z0-9][a-z0-9._-]*")
+TAG = re.compile(r"[a-z0-9_]+:[a-z0-9][a-z0-9._-]*")
 
 
 def home() -> Path:
@@ -24,7 +24,7 @@ def home() -> Path:
 
 def model_folder(tag: str) -> Path:
     """The folder of the model `<name>:<version>`."""
-    if not _TAG.fullmatch(tag):
+    if not TAG.fullmatch(tag):
         raise PackingError(f"{tag!r} is not the tag of a model; give <name>:<version>, as `bentoml models list` has it")
     folder = home() / "models" / tag.replace(":", "/")
     if not (folder / MANIFEST).is_file():
