@@ -5,8 +5,10 @@ key: the ports are published on this machine's address alone.
 """
 
 import os
+import shlex
 import signal
 import subprocess
+import tempfile
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from deploy.packing.engines import Engine
 USER = 1034
 MOUNT = "/scorer/var"
 VOLUME = "credit-scorer"  # of docker or podman
+ENVIRONMENT = "/run/scorer-environment"  # in the container under buildah
+# What holds for a service of this machine alone: its places and ports, and the keys of the rollout.
+OURS = {"SCORER_DIRECTORY", "SCORER_GRPC_HOST", "SCORER_GRPC_PORT", "SCORER_ROLLOUT_KEY", "SCORER_LOAD_KEY"}
 FOLDER = Path("var/container")  # the volume under buildah, in the working directory
 
 
@@ -42,14 +47,15 @@ def run_image(image: str, engine: Engine, address: Address, volume: str, environ
         environment: variables, of which those for the service (`SCORER_…`) are passed on.
     """
     engine.require(image)
-    settings = {name: value for name, value in environment.items() if name.startswith("SCORER_")}
+    settings = {name: value for name, value in environment.items() if name.startswith("SCORER_") and name not in OURS}
     if engine.is_buildah:
         return _in_chroot(image, engine, address, Path(volume) if volume else FOLDER, settings)
     settings.setdefault("SCORER_OPEN_TO_NETWORK", "true")  # the engine's bridge is another machine to the service
     command = [engine.name, "run", "--rm", "--read-only", f"--volume={volume or VOLUME}:{MOUNT}"]
     command += [f"--publish={address.host}:{address.http}:3000", f"--publish={address.host}:{address.grpc}:3001"]
-    command += [f"--env={name}={value}" for name, value in settings.items()]
-    return subprocess.run([*command, image], check=False).returncode  # noqa: S603 - Ctrl-C reaches both
+    # By name alone, as everybody on this machine can read the arguments: the engine looks the value up.
+    command += [f"--env={name}" for name in settings]
+    return subprocess.run([*command, image], env={**environment, **settings}, check=False).returncode  # noqa: S603 - Ctrl-C reaches both
 
 
 def _in_chroot(image: str, engine: Engine, address: Address, folder: Path, settings: Mapping[str, str]) -> int:
@@ -68,12 +74,20 @@ def _in_chroot(image: str, engine: Engine, address: Address, folder: Path, setti
         "SCORER_GRPC_PORT": str(address.grpc),
     }
     container = engine.run(["from", "--pull-never", image])
-    try:
-        command = [engine.name, "run", "--isolation=chroot", f"--volume={folder.absolute()}:{MOUNT}"]
-        command += [f"--env={name}={value}" for name, value in variables.items()]
-        return _forward([*command, container, "--", "/scorer/entrypoint.sh"])
-    finally:
-        engine.run(["rm", container])
+    # buildah takes values as arguments alone, which everybody on this machine can read, so they are in a file.
+    with tempfile.TemporaryDirectory(prefix="scorer-") as place:
+        file = Path(place) / "environment"
+        file.touch(mode=0o600)
+        file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
+        if os.getuid() == 0:
+            os.chown(file, USER, USER)
+        try:
+            command = [engine.name, "run", "--isolation=chroot", f"--volume={folder.absolute()}:{MOUNT}"]
+            command += [f"--volume={file}:{ENVIRONMENT}:ro"]
+            start = f". {ENVIRONMENT} && exec /scorer/entrypoint.sh"
+            return _forward([*command, container, "--", "/bin/sh", "-c", start])
+        finally:
+            engine.run(["rm", container])
 
 
 def _forward(command: list[str]) -> int:
