@@ -34,8 +34,15 @@ class GrpcAccess:
         """Return if the caller has the permission; raises `Rejected`: 401, 403 or 429."""
         if self._authenticator.requires_keys:
             self._authenticator.authorize(presented_key(dict(context.invocation_metadata() or ())), permission)
-        elif self._local_only and not is_loopback(host_of(context.peer())):
+        elif self._local_only and not all(map(is_loopback, callers(context))):
             raise AccessDenied(403, LOCAL_ONLY)
+
+
+def callers(context: Any) -> list[str]:
+    """The addresses that a call came by: the peer's, and those that proxies name in `x-forwarded-for`."""
+    metadata = context.invocation_metadata() or ()
+    forwarded = [part.strip() for name, value in metadata if name == "x-forwarded-for" for part in value.split(",")]
+    return [host_of(context.peer()), *forwarded]
 
 
 def presented_key(metadata: Mapping[str, str]) -> str | None:

@@ -1,0 +1,44 @@
+"""Where a call over gRPC comes from, without keys: the peer, and whoever a proxy called for."""
+
+import pytest
+
+from configs.service import read_service
+from models.errors import Rejected
+from serving.access.authenticator import Authenticator
+from serving.access.grpc_access import GrpcAccess
+
+
+class Call:
+    """A call as gRPC hands it over."""
+
+    def __init__(self, peer, *metadata):
+        self.peer, self.invocation_metadata = lambda: peer, lambda: metadata
+
+
+HERE, ELSEWHERE = "ipv4:127.0.0.1:50051", "ipv4:192.0.2.7:50051"
+
+
+@pytest.fixture
+def access():
+    return GrpcAccess(Authenticator(None), read_service())
+
+
+def test_this_machine_may_call_directly_and_through_a_proxy(access):
+    access.authorize(Call(HERE), "predict")
+    access.authorize(Call(HERE, ("x-forwarded-for", "127.0.0.1")), "predict")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call(ELSEWHERE),
+        Call(HERE, ("x-forwarded-for", "192.0.2.7")),
+        Call(HERE, ("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "192.0.2.7")),
+        Call(HERE, ("x-forwarded-for", "192.0.2.7, 127.0.0.1")),
+        Call(HERE, ("x-forwarded-for", "somebody")),
+    ],
+)
+def test_another_machine_may_not_even_behind_a_proxy_of_this_one(access, call):
+    with pytest.raises(Rejected) as refused:
+        access.authorize(call, "predict")
+    assert refused.value.status == 403
