@@ -89,7 +89,7 @@ def _loaded(options: Options, slo: Slo, target: Target, model: Model, stamp: str
         run_s=outcome.ended_s,
         processes=options.processes + options.remote if options.distributed else 1,
         applicants=applicants,
-        measured={name: measure(outcome.ledger, name, 0, end) for name in slo.classes},
+        measured={name: measure(outcome.ledger, name, 0, end, to_the_last=True) for name in slo.classes},
         calibration=Calibration(before_us=before_us, after_us=after_us, machine=machine()),
         busy=max(outcome.ledger.cpu_s.values(), default=0) / max(outcome.ended_s, 1),
         totals=totals(outcome.ledger, after.since(before), others),

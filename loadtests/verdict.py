@@ -75,9 +75,13 @@ class Measured(Struct, frozen=True, kw_only=True):
         return self.count.answered / self.user_s if self.user_s else None
 
 
-def measure(ledger: Ledger, name: str, first: int, end: int) -> Measured:
-    """A user class in the slices from `first` up to but not including `end`."""
-    count = ledger.total([name], first, end)
+def measure(ledger: Ledger, name: str, first: int, end: int, to_the_last: bool = False) -> Measured:
+    """A user class in the slices from `first` up to but not including `end`.
+
+    A request is booked when it ends. With `to_the_last`, those that ended after `end`, when no new ones began, count
+    too: they are the slowest, and the lost ones.
+    """
+    count = ledger.total([name], first, None if to_the_last else end)
     found = {key: percentile_ms(count.latencies, share) for key, share in PERCENTILES.items()}
     count.latencies = {}
     return Measured(

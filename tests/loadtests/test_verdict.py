@@ -37,6 +37,17 @@ def test_the_slowest_hundredth_has_a_bound_of_its_own():
     assert missed_of(checks(books)) == ("single p99_ms",)
 
 
+def test_requests_that_end_after_the_load_count_too():
+    """A service that hangs at the end: what waits is lost some seconds after the last was sent."""
+    books = ledger()
+    for _ in range(20):
+        books.count("single", SECONDS - 1).sent += 1
+        books.lost("single", SECONDS + 5.5, 1, "no answer")
+    found = measure(books, "single", 0, SECONDS, to_the_last=True)
+    assert (found.count.lost, found.seconds) == (20, SECONDS)
+    assert missed_of(judge("single", found, OBJECTIVES)) == ("single error_rate",)
+
+
 def test_refused_and_lost_requests_are_errors():
     books = ledger()
     books.count("single", 1).sent += 10
