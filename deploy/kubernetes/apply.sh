@@ -22,7 +22,7 @@ if [ "${DRY_RUN:-}" = 1 ]; then
 fi
 
 namespace=$(sed -n 's/^namespace: //p' "overlays/$overlay/kustomization.yaml")
-kubectl version --output=name > /dev/null 2>&1 && kubectl get --raw /readyz > /dev/null 2>&1 ||
+kubectl get --raw /readyz > /dev/null 2>&1 ||
   fail 'no cluster answers; choose one: kubectl config use-context <name>'
 for secret in scorer-keys scorer-log-key scorer-metrics-key; do
   kubectl --namespace "$namespace" get secret "$secret" > /dev/null 2>&1 ||

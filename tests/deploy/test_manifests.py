@@ -252,3 +252,46 @@ def test_manifests_are_printed_with_the_image_in_every_pod():
         timeout=60,
     )
     assert re.findall(r"image: (.*)", done.stdout) == ["r.example/credit-scorer:1"] * 2
+
+
+STUB = """#!/bin/sh
+# A cluster that answers: notes what is asked, and knows the options that kubectl knows.
+echo "$*" >> "$LOG"
+case "$*" in
+  kustomize*) exec "$KUBECTL" "$@" ;;
+  *--output=name*) echo "error: --output must be 'yaml' or 'json'" >&2; exit 1 ;;
+esac
+"""
+
+
+@needs_kubectl
+def test_an_image_is_applied_once_the_cluster_answers(tmp_path):
+    stub = tmp_path / "kubectl"
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+    own = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(tmp_path / "log"), "KUBECTL": shutil.which("kubectl")}
+    done = subprocess.run(
+        ["make", "apply", "OVERLAY=staging", "IMAGE=r.example/credit-scorer:1"],
+        cwd=ROOT,
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    asked = (tmp_path / "log").read_text()
+    assert "apply --server-side" in asked
+    assert "rollout status deployment/scorer" in asked
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
+def test_prometheus_knows_the_options_that_compose_gives_it(tmp_path):
+    """It ends because its file is not there, and not before."""
+    command = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())["services"]["prometheus"]["command"]
+    options = [option for option in command if not option.startswith("--storage.tsdb.path")]
+    done = subprocess.run(
+        ["prometheus", *options], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode != 0
+    assert "Error loading config" in done.stderr
