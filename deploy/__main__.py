@@ -91,9 +91,11 @@ def ask_canary_back(deployment: Deployment, as_json: bool) -> int | None:
     say(f"asking {holder(directory)}, to roll back ...")
     with exclusive(directory, "rollback", wait_s=ASKED_S):
         deployment.reload()
-        if asked.exists():
+        if asked.exists():  # it had no step to take any more: it did not come to one, went back already, or had ended
             asked.unlink()
-            return None
+            last = deployment.state.history[-1].result if deployment.state.history else ""
+            if deployment.state.operation is not None or last not in ("rolled back", "undone"):
+                return None
         version = deployment.stable.version
     return report(Result(command="rollback", result="done", version=version, why="asked"), as_json)
 

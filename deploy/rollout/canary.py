@@ -17,6 +17,7 @@ from deploy.rollout.gate import KEY_VARIABLE
 from deploy.rollout.judge import error_budget, judge
 from deploy.rollout.state import Instance, Totals
 
+READS = 5  # tries of a second each
 ASKED = "rollback.asked"  # a file by which another command ends a canary
 
 
@@ -55,8 +56,11 @@ class Watch:
                 raise RolloutError(f"{instance.name} does not give its /metrics, so nothing can be judged; {remedy}")
 
     def begin_step(self) -> None:
-        """Count the step from here."""
-        self._before = self._take()
+        """Count the step from here, by metrics that were read: else all that the instance ever did would count."""
+        for _ in range(READS):
+            self._before = self._take()
+            if all(counts.metrics_read for counts in self._before):
+                break
         self.began_s = time.monotonic()
 
     def look(self) -> tuple[Counts, Counts, Breach | None]:
@@ -113,11 +117,12 @@ def _run_step(deployment: Deployment, percent: int, watch: Watch) -> Step:
             asked.unlink()
             breach = Breach("asked", "`python -m deploy rollback` was called")
         lasted_s = time.monotonic() - watch.began_s
-        enough = new.requests >= canary.least_requests
+        enough = new.requests >= canary.least_requests and new.metrics_read and stable.metrics_read
         if breach is None and lasted_s >= canary.most_step_s and not enough:
-            breach = Breach(
-                "unjudged", f"{new.requests} requests in {lasted_s:.0f} s; {canary.least_requests} are needed"
-            )
+            why = f"{new.requests} requests in {lasted_s:.0f} s; {canary.least_requests} are needed"
+            if not (new.metrics_read and stable.metrics_read):
+                why = f"no /metrics of both instances after {lasted_s:.0f} s"
+            breach = Breach("unjudged", why)
         if breach:
             raise breach
         if enough and lasted_s >= canary.step_s:

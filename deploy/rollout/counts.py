@@ -48,18 +48,21 @@ class Counts(Struct, frozen=True, kw_only=True):
 
     def since(self, before: Self) -> "Counts":
         """The counts of the time since `before`; a counter that fell began anew."""
+        metrics_read = self.metrics_read and before.metrics_read
         return Counts(
             requests=_grown(self.requests, before.requests),
             answered=_grown(self.answered, before.answered),
             refused=_grown(self.refused, before.refused),
             failures=_grown(self.failures, before.failures),
-            own_failures=_grown(self.own_failures, before.own_failures),
+            own_failures=_grown(self.own_failures, before.own_failures) if metrics_read else 0,
             in_flight=self.in_flight,
             response_ms=self.response_ms,
             is_up=self.is_up,
-            decisions=_difference(self.decisions, before.decisions),
-            groups={name: _difference(found, before.groups.get(name, {})) for name, found in self.groups.items()},
-            metrics_read=self.metrics_read and before.metrics_read,
+            decisions=_difference(self.decisions, before.decisions) if metrics_read else {},
+            groups={name: _difference(found, before.groups.get(name, {})) for name, found in self.groups.items()}
+            if metrics_read
+            else {},
+            metrics_read=metrics_read,
         )
 
     @property

@@ -154,7 +154,7 @@ class Deployment:
         new = self.state.instances[operation.new]
         self.save(
             stable=new.name,
-            previous=old.version if old else self.state.previous,
+            previous=old.version if old and old.version != new.version else self.state.previous,
             weights={new.slot: 100} | ({old.slot: 0} if old else {}),
             operation=msgspec.structs.replace(operation, phase="promoted", percent=100),
         )

@@ -86,6 +86,7 @@ class Runtime:
 
     def attach(self, slot: str, port: int, grpc_port: int) -> None:
         """Let a slot stand for an instance; it gets requests once it passes the health check and has a weight."""
+        self.ask("clear counters all")  # the mean time of a slot would be that of the instance before
         self._set(f"{BACKEND}/{slot} addr 127.0.0.1 port {port}")
         if grpc_port:
             self._set(f"{GRPC_BACKEND}/{slot} addr 127.0.0.1 port {grpc_port}")

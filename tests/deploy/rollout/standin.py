@@ -65,7 +65,8 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/model":
             self.answer(200, json.dumps({"example": {"group": "young"}}))
         elif self.path == "/metrics":
-            self.answer(403 if self.model.kind == "secret" else 200, self.model.metrics())
+            mute = self.model.kind == "mute" and self.model.decisions.total() > 0
+            self.answer(403 if self.model.kind == "secret" or mute else 200, self.model.metrics())
         else:
             self.answer(404, "{}")
 

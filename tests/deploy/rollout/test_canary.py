@@ -74,6 +74,41 @@ def test_a_canary_without_requests_is_not_trusted(standins):
     assert result["why"].startswith("unjudged: 0 requests")
 
 
+def test_a_canary_that_gives_no_metrics_any_more_is_not_trusted(standins, people):
+    standins.configure(canary=standins.settings["canary"] | {"most_step_s": 2})
+    standins.done("up", "good-1")
+    with standins.traffic(people, RATE):
+        result = standins.done("canary", "mute-2", code=3)
+    assert result["why"].startswith("unjudged: no /metrics of both instances")
+    assert standins.weights() == {"good-1": 100}
+
+
+def test_a_slow_canary_does_not_condemn_the_good_one_after_it(standins, people):
+    standins.done("up", "good-1")
+    with standins.traffic(people, RATE):
+        assert standins.done("canary", "slow-2", code=3)["why"].startswith("latency")
+        assert standins.done("canary", "good-3")["result"] == "done"
+
+
+def test_a_rollback_that_finds_the_canary_gone_leaves_the_stable_one(standins):
+    standins.done("up", "good-0")
+    standins.done("switch", "good-1")
+    standins.configure(ready_s=4)
+    canary = standins.start("canary", "unready-2")
+    until(lambda: len(standins.status()["instances"]) == 2)
+    assert standins.done("rollback")["version"] == "good-1"
+    canary.communicate(timeout=60)
+    assert canary.returncode == 1
+    assert standins.weights() == {"good-1": 100}
+
+
+def test_restarting_a_version_keeps_the_one_to_go_back_to(standins):
+    standins.done("up", "good-1")
+    standins.done("switch", "good-2")
+    standins.done("switch", "good-2")
+    assert standins.done("rollback")["version"] == "good-1"
+
+
 def test_a_person_ends_a_running_canary_with_rollback(standins):
     standins.done("up", "good-1")
     canary = standins.start("canary", "good-2", "--json")
