@@ -51,7 +51,12 @@ class _Predicate(Struct):
     resources: list[_Resource]
 
 
+class _Subject(Struct):
+    name: str
+
+
 class _Statement(Struct, rename="camel"):
+    subject: Annotated[list[_Subject], Meta(min_length=1)]
     predicate_type: str
     predicate: _Predicate
 
@@ -139,6 +144,8 @@ def _named(file: Path, signed: _Envelope, remedy: str) -> dict[str, str]:
         one.algorithm != "sha256" for one in resources
     ):
         raise SignatureError(f"{file}: is of another kind of signature; {remedy}")
+    if (name := statement.subject[0].name) != file.parent.name:
+        raise SignatureError(f"{file}: signs the version {name}, and lies in another's place; restore it, or {remedy}")
     return {one.name: one.digest for one in resources}
 
 

@@ -109,6 +109,14 @@ def test_whatever_is_changed_is_found(signed, key, change, said):
         check(folder, key)
 
 
+def test_a_signed_model_in_the_place_of_another_version_is_found(signed, key):
+    _, folder = signed
+    other = folder.with_name("0123456789abcdef")
+    shutil.copytree(folder, other)
+    with pytest.raises(SignatureError, match=f"signs the version {folder.name}, and lies in another's place"):
+        check(other, key)
+
+
 def test_signing_again_gives_the_same_bytes(signed, trained, key, tmp_path):
     environment, folder = signed
     before = (folder / SIGNATURE).read_bytes()
