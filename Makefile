@@ -196,7 +196,7 @@ lint: environment shipping-environment checks-environment  ## check format, lint
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --offline --quiet --pedantic .github
-	.venv-shipping/bin/hadolint deploy/packing/Dockerfile
+	.venv-shipping/bin/hadolint deploy/packing/image/Dockerfile
 	.ci/lint-workflows
 	.ci/lint-manifests
 	.ci/lint-secrets

@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from deploy.packing.engines import engine
 from deploy.packing.errors import PackingError
+from deploy.packing.image.engines import engine
 from signatures.keys import SignatureError, fingerprint, private_key
 from signatures.model import SIGNATURE, sign_model
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def bento(options: argparse.Namespace) -> int:
     """Build the bento of a model."""
-    from deploy.packing.bento import archive_of, build
+    from deploy.packing.bento.build import archive_of, build
 
     tag, is_new = build(options.model)
     archive = archive_of(tag.partition(":")[2])
@@ -43,7 +43,7 @@ def bento(options: argparse.Namespace) -> int:
 
 def import_(options: argparse.Namespace) -> int:
     """Import the archive of a bento into the BentoML store."""
-    from deploy.packing.bento import import_archive
+    from deploy.packing.bento.importing import import_archive
 
     print(import_archive(options.archive))
     return 0
@@ -51,7 +51,7 @@ def import_(options: argparse.Namespace) -> int:
 
 def image(options: argparse.Namespace) -> int:
     """Build the image of a bento."""
-    from deploy.packing.image import build_image
+    from deploy.packing.image.build import build_image
 
     chosen = engine(options.engine)
     name = build_image(options.bento, chosen, options.base, options.name)
@@ -62,7 +62,7 @@ def image(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run an image until it is stopped."""
-    from deploy.packing.run import Address, run_image
+    from deploy.packing.image.run import Address, run_image
 
     address = Address(options.host, options.port, options.grpc_port)
     return run_image(options.image, engine(options.engine), address, options.volume, os.environ)
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 def push(options: argparse.Namespace) -> int:
     """Push an image with what describes it, and sign it if a key is given."""
-    from deploy.packing.publication import publish
+    from deploy.packing.registry.publication import publish
 
     key = private_key(options.key) if options.key else None
     pushed = publish(options.image, options.registry, engine(options.engine), key)
@@ -82,11 +82,11 @@ def push(options: argparse.Namespace) -> int:
 
 def sign(options: argparse.Namespace) -> int:
     """Sign a model in the BentoML store."""
-    from deploy.packing.store import model_folder
+    from deploy.packing.store import home, model_folder
 
     folder, key = model_folder(options.model), private_key(options.key)
     file = folder / SIGNATURE
-    temporary = file.with_name(f".{SIGNATURE}.{os.getpid()}")
+    temporary = home() / f".{SIGNATURE}.{os.getpid()}"  # in the folder of the model it would be an added file
     content = sign_model(folder, key)
     try:
         temporary.write_bytes(content)
@@ -100,15 +100,18 @@ def sign(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Verify the signature of a model, of the model in the archive of a bento, or of an image in a registry."""
+    from deploy.packing.verification import ARCHIVES
     from deploy.packing.verification import verify as verified
 
     print(verified(options.what, options.key))
+    if options.what.endswith(ARCHIVES):
+        print("verified  the model alone; the code beside it is covered by the signature of an image", file=sys.stderr)
     return 0
 
 
 def sbom(options: argparse.Namespace) -> int:
     """Write the bill of materials of a bento or an image."""
-    from deploy.packing.image import FOLDER
+    from deploy.packing.image.build import FOLDER
     from deploy.packing.sbom import bento_sbom, image_sbom
     from deploy.packing.store import SERVICE
 

@@ -1,17 +1,18 @@
 """Where a bento or an image comes from: an in-toto statement with SLSA's provenance, version 1.
 
 Owns the statement, and the file of a bento beside its archive. Leaves signing and the image to
-`deploy.packing.publication`.
+`deploy.packing.registry.publication`.
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from deploy.packing import origin
-from deploy.packing.archive import sha256
+from deploy.packing.bento.archive import sha256
 from deploy.packing.store import MANIFEST, model_folder
 from deploy.packing.store import manifest as manifest_of
 
@@ -20,26 +21,38 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD = "https://credit-scorer.invalid/packing/v1"  # a name, as SLSA asks for; nothing is there
 
 
-def provenance(
-    name: str, digest: str, model_tag: str, manifest: dict[str, Any], inputs: dict[str, Path | str]
-) -> bytes:
+@dataclass(frozen=True)
+class Built:
+    """How something was built.
+
+    Attributes:
+        model_tag: the model in it.
+        commit: of the project, as `origin.commit` gives it.
+        time_s: the one time that is written into it, in seconds since 1970.
+        inputs: what it was built from: hexadecimal SHA-256s by name.
+        base: the image that it was built on, if it is one.
+    """
+
+    model_tag: str
+    commit: str
+    time_s: int
+    inputs: dict[str, str]
+    base: str = ""
+
+
+def provenance(name: str, digest: str, built: Built) -> bytes:
     """The statement about one subject.
 
     Args:
         name: of the subject.
         digest: its hexadecimal SHA-256.
-        model_tag: the model in it.
-        manifest: that of the model.
-        inputs: what it was built from: files, or hexadecimal SHA-256s, by name.
+        built: how it was built.
     """
-    commit = origin.commit()
-    resolved: list[dict[str, Any]] = [
-        {"name": key, "digest": {"sha256": sha256(value) if isinstance(value, Path) else value}}
-        for key, value in inputs.items()
-    ]
-    resolved.append({"name": "data", "digest": {"sha256": manifest["data_sha256"]}})
-    if not commit.startswith("unknown"):
-        resolved.append({"name": "source", "digest": {"gitCommit": commit.removesuffix("-dirty")}})
+    resolved: list[dict[str, Any]] = [{"name": key, "digest": {"sha256": value}} for key, value in built.inputs.items()]
+    if built.base:
+        resolved.append({"name": "base", "uri": built.base})
+    if not built.commit.startswith("unknown"):
+        resolved.append({"name": "source", "digest": {"gitCommit": built.commit.removesuffix("-dirty")}})
     statement = {
         "_type": STATEMENT,
         "subject": [{"name": name, "digest": {"sha256": digest}}],
@@ -47,8 +60,8 @@ def provenance(
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD,
-                "externalParameters": {"model": model_tag, "commit": commit},
-                "internalParameters": {"sourceDateEpoch": origin.time_s()},
+                "externalParameters": {"model": built.model_tag, "commit": built.commit},
+                "internalParameters": {"sourceDateEpoch": built.time_s},
                 "resolvedDependencies": resolved,
             },
             "runDetails": {"builder": {"id": _builder()}},
@@ -60,12 +73,14 @@ def provenance(
 def write_bento_provenance(archive: Path, model_tag: str) -> None:
     """Write the statement about the archive of a bento beside it."""
     model = model_folder(model_tag)
-    inputs: dict[str, Path | str] = {
-        "model": model / MANIFEST,  # which names the digest of every other file
-        "bentofile.yaml": origin.ROOT / "bentofile.yaml",
-        "requirements": origin.ROOT / "requirements/serving.txt",
+    inputs = {
+        "model": sha256(model / MANIFEST),  # which names the digest of every other file
+        "bentofile.yaml": sha256(origin.ROOT / "bentofile.yaml"),
+        "requirements": sha256(origin.ROOT / "requirements/serving.txt"),
+        "data": str(manifest_of(model)["data_sha256"]),
     }
-    statement = provenance(archive.name, sha256(archive), model_tag, manifest_of(model), inputs)
+    built = Built(model_tag, origin.commit(), origin.time_s(), inputs)
+    statement = provenance(archive.name, sha256(archive), built)
     temporary = provenance_beside(archive).with_suffix(f".{os.getpid()}")
     temporary.write_bytes(statement)
     temporary.replace(provenance_beside(archive))

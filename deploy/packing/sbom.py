@@ -9,10 +9,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.packing.archive import extract_archive
-from deploy.packing.bento import REBUILD, archive_of
-from deploy.packing.engines import Engine
+from deploy.packing.bento.archive import REBUILD, extract_archive
+from deploy.packing.bento.build import archive_of
 from deploy.packing.errors import PackingError
+from deploy.packing.image.engines import Engine
 
 TOOLS = Path(__file__).parents[2] / ".venv-shipping/bin"
 

@@ -19,7 +19,7 @@ TAG = re.compile(r"[a-z0-9_]+:[a-z0-9][a-z0-9._-]*")
 
 def home() -> Path:
     """The folder of the store: BENTOML_HOME, or the default."""
-    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml")
+    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml").absolute()
 
 
 def model_folder(tag: str) -> Path:

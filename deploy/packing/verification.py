@@ -3,15 +3,17 @@
 import tempfile
 from pathlib import Path
 
-from deploy.packing.archive import extract_archive
-from deploy.packing.push import verify_image
+from deploy.packing.bento.archive import REBUILD, extract_archive, model_tags
+from deploy.packing.registry.push import verify_image
 from deploy.packing.store import model_folder
 from signatures.model import check_model
+
+ARCHIVES = (".tar.gz", ".bento")
 
 
 def verify(what: str, key: Path) -> str:
     """Raise unless `what` is signed by that public key; the name of what was verified."""
-    if what.endswith((".tar.gz", ".bento")):
+    if what.endswith(ARCHIVES):
         return _verify_archive(Path(what), key)
     if "/" in what:
         return f"{what} {verify_image(what, key)}"
@@ -21,8 +23,7 @@ def verify(what: str, key: Path) -> str:
 
 def _verify_archive(archive: Path, key: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-        described = extract_archive(archive, Path(folder), "build it again: make bento")
-        tags = [model["tag"] for service in described["services"] for model in service["models"]]
+        tags = model_tags(extract_archive(archive, Path(folder), REBUILD))
         for tag in tags:
             check_model(Path(folder) / "models" / tag.replace(":", "/"), key)
     return " ".join(tags)

@@ -138,8 +138,38 @@ def test_what_a_killed_import_left_is_replaced(bento, trained, tmp_path):
     assert (half / "src/service.py").is_file()
 
 
+def test_half_a_model_is_replaced_and_a_missing_one_is_added_to_a_bento_that_is_there(bento, trained, tmp_path):
+    environment, tag, archive, _ = bento
+    empty = environment | {"BENTOML_HOME": str(tmp_path / "store")}
+    model = tmp_path / "store/models" / trained.tag.replace(":", "/")
+    assert packing("import", str(archive), environment=empty, cwd=tmp_path).returncode == 0
+    whole = {path.name: path.read_bytes() for path in model.iterdir() if path.name != "model.yaml"}
+    for name in ("model.onnx", "manifest.json"):
+        (model / name).write_bytes(whole[name][:100])
+    (model / "metrics.json").unlink()
+    done = packing("import", str(archive), environment=empty, cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, tag), done.stderr
+    assert {path.name: path.read_bytes() for path in model.iterdir() if path.name != "model.yaml"} == whole
+    shutil.rmtree(tmp_path / "store/models")
+    done = packing("import", str(archive), environment=empty, cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, tag), done.stderr
+    assert {path.name: path.read_bytes() for path in model.iterdir() if path.name != "model.yaml"} == whole
+
+
+def test_another_model_under_its_tag_is_not_taken_for_it(bento, trained, tmp_path):
+    environment, _, archive, _ = bento
+    empty = environment | {"BENTOML_HOME": str(tmp_path / "store")}
+    assert packing("import", str(archive), environment=empty, cwd=tmp_path).returncode == 0
+    file = tmp_path / "store/models" / trained.tag.replace(":", "/") / "model_card.md"
+    file.write_text("another")
+    done = packing("import", str(archive), environment=empty, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"to replace it: bentoml models delete {trained.tag}" in done.stderr
+    assert file.read_text() == "another"
+
+
 def test_a_changed_line_is_another_version(tmp_path, trained):
-    from deploy.packing.contents import Contents
+    from deploy.packing.bento.contents import Contents
 
     for name in ("bentofile.yaml", "requirements/serving.txt", "service.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -225,7 +255,7 @@ def test_a_model_that_is_not_there_is_named_with_the_remedy(bento, tag, said):
 
 
 def test_a_file_with_a_key_is_not_packed(trained, tmp_path):
-    from deploy.packing.contents import Contents
+    from deploy.packing.bento.contents import Contents
     from deploy.packing.errors import PackingError
 
     shutil.copy(ROOT / "bentofile.yaml", tmp_path)

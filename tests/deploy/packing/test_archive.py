@@ -11,6 +11,7 @@ from tests.deploy.packing.conftest import packing
 GOOD = {
     "name": "credit_scorer",
     "version": "1f",
+    "args": {"model": "loans:1f"},
     "services": [{"models": [{"tag": "loans:1f"}]}],
 }
 
@@ -38,7 +39,9 @@ def archive_of(folder, description, **files):
         ({"services": [{"models": [{"tag": "../..:x"}]}]}, "is no bento of credit_scorer"),
         ({"services": []}, "carries no model"),
         ({"services": None}, "its bento.yaml is damaged"),
-        ({"services": [{"models": [{"tag": "loans:2f"}]}]}, "lacks the model loans:2f"),
+        ({"services": [{"models": [{"tag": "loans:1f"}, {"tag": "loans:2f"}]}]}, "lacks the model loans:2f"),
+        ({"args": {"model": "loans:2f"}}, "serves the model 'loans:2f', and carries loans:1f"),
+        ({"args": {}}, "its bento.yaml is damaged"),
     ],
 )
 def test_an_archive_that_names_what_it_may_not_is_refused_and_touches_nothing(tmp_path, change, said):

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 
-from deploy.packing.image import DATA_LABEL, FOLDER, MODEL_LABEL
-from deploy.packing.run import USER
+from deploy.packing.image.build import FOLDER, INPUT_LABELS, MODEL_LABEL
+from deploy.packing.image.run import USER
 from tests.conftest import ROOT, free_port
 from tests.deploy.packing.conftest import packing
 
@@ -166,7 +166,7 @@ def test_it_scores_over_http_and_grpc_as_user_1034_and_ends_at_sigterm_with_0(im
         (answer,) = running.get("/predict", json.dumps({"applicants": [example]}).encode())
         assert answer["model"] == trained.tag
         assert over_grpc(running.grpc, example) == answer["probability"]
-        health = [sys.executable, str(ROOT / "deploy/packing/healthcheck.py")]
+        health = [sys.executable, str(ROOT / "deploy/packing/image/healthcheck.py")]
         check = subprocess.run(health, env=os.environ | {"BENTOML_PORT": str(running.http)}, check=False)
         assert check.returncode == 0
     finally:
@@ -239,7 +239,7 @@ def test_it_says_what_it_is_and_how_to_look_after_it(image, trained):
     manifest = json.loads((trained.folder / "manifest.json").read_bytes())
     labels = config["Labels"]
     assert labels[MODEL_LABEL] == trained.tag
-    assert labels[DATA_LABEL] == manifest["data_sha256"]
+    assert labels[INPUT_LABELS["data"]] == manifest["data_sha256"]
     assert labels["org.opencontainers.image.version"] == image.bento.partition(":")[2]
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert labels["org.opencontainers.image.revision"].removesuffix("-dirty") == head.stdout.strip()

@@ -12,12 +12,17 @@ import urllib.request
 
 import pytest
 
-from deploy.packing.attachments import tag_of
-from deploy.packing.image import DATA_LABEL, MODEL_LABEL
+from deploy.packing.image.build import BASE_LABEL, COMMIT_LABEL, INPUT_LABELS, MODEL_LABEL, TIME_LABEL
+from deploy.packing.registry.attachments import tag_of
+from signatures.keys import private_key, sign
 from tests.conftest import free_port
 from tests.deploy.packing.conftest import packing
 
 pytestmark = pytest.mark.shipping
+
+# Of a build that was another day, of another commit.
+LABELS = {COMMIT_LABEL: "5ca1ab1e", TIME_LABEL: "2001-02-03T04:05:06+00:00", BASE_LABEL: "debian:12"}
+LABELS |= {name: f"{number:064x}" for number, name in enumerate(INPUT_LABELS.values())}
 
 REGISTRY = """
 version: 0.1
@@ -57,7 +62,7 @@ def image(trained, tmp_path_factory):
     (home / "context").mkdir()
     (home / "context/file").write_text(str(home))
     name = f"localhost/packing-test-{os.getpid()}:{version}"
-    labels = [f"--label={MODEL_LABEL}={trained.tag}", f"--label={DATA_LABEL}=00"]
+    labels = [f"--label={name}={value}" for name, value in (LABELS | {MODEL_LABEL: trained.tag}).items()]
     (home / "context/Dockerfile").write_text("FROM scratch\nCOPY file /file\n")
     build = ["buildah", "build", "--quiet", "--format=docker", "--isolation=chroot", *labels, f"--tag={name}"]
     subprocess.run([*build, str(home / "context")], check=True, capture_output=True)
@@ -82,6 +87,7 @@ def pushed(registry, image, trained, key):
     options = ["--registry", f"{registry}/credit", "--engine", "buildah", "--key", key.private]
     done = packing("push", name, *options, environment=trained.environment, cwd=home)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().startswith(f"{registry}/credit/")
     reference, _, digest = done.stdout.strip().partition("@")
     return reference, reference.removeprefix(f"{registry}/").rpartition(":")[0], digest
 
@@ -129,8 +135,13 @@ def test_a_bill_of_materials_and_a_signed_provenance_lie_beside_it(pushed, regis
         {"name": f"{registry}/{repository}", "digest": {"sha256": digest.removeprefix("sha256:")}}
     ]
     definition = statement["predicate"]["buildDefinition"]
-    assert definition["externalParameters"]["model"] == trained.tag
-    assert {"bento", "model", "Dockerfile", "data"} <= {one["name"] for one in definition["resolvedDependencies"]}
+    assert definition["externalParameters"] == {"model": trained.tag, "commit": "5ca1ab1e"}
+    assert definition["internalParameters"] == {"sourceDateEpoch": 981173106}
+    resolved = {one.pop("name"): one for one in definition["resolvedDependencies"]}
+    assert resolved["source"] == {"digest": {"gitCommit": "5ca1ab1e"}}
+    assert resolved["base"] == {"uri": "debian:12"}
+    for name, label in INPUT_LABELS.items():
+        assert resolved[name] == {"digest": {"sha256": LABELS[label]}}
 
 
 def test_it_is_verified_by_its_key_and_by_no_other(pushed, trained, key, another_key, tmp_path):
@@ -140,6 +151,8 @@ def test_it_is_verified_by_its_key_and_by_no_other(pushed, trained, key, another
         return packing("verify", "--key", by.public, what, environment=trained.environment, cwd=tmp_path)
 
     assert verify(reference, key).stdout == f"{reference} {digest}\n"
+    printed = f"{reference}@{digest}"  # as the push prints it
+    assert verify(printed, key).stdout == f"{printed} {digest}\n"
     done = verify(reference, another_key)
     assert (done.returncode, done.stdout) == (1, "")
     assert "is not signed by the key" in done.stderr
@@ -170,6 +183,29 @@ def test_another_image_under_that_tag_is_not_verified(pushed, registry, trained,
     place = f"docker://{registry}/{repository}"
     subprocess.run([*copy, f"{place}:{tag_of(digest, 'sig')}", f"{place}:{tag_of(theirs, 'sig')}"], check=True)
     assert "has the signature of another image" in verify()
+
+
+def test_an_image_with_several_signatures_is_verified_by_each_of_their_keys(
+    pushed, registry, trained, key, another_key, tmp_path
+):
+    """As cosign writes them: a layer for each."""
+    reference, repository, digest = pushed
+    place = f"docker://{registry}/{repository}:{tag_of(digest, 'sig')}"
+    folder = tmp_path / "attached"
+    subprocess.run(["skopeo", "copy", "--quiet", "--src-tls-verify=false", place, f"dir:{folder}"], check=True)
+    before = (folder / "manifest.json").read_bytes()
+    manifest = json.loads(before)
+    content = (folder / manifest["layers"][0]["digest"].removeprefix("sha256:")).read_bytes()
+    signed = base64.b64encode(sign(private_key(another_key.private), content)).decode()
+    broken = manifest["layers"][0] | {"annotations": {"dev.cosignproject.cosign/signature": "?"}}
+    theirs = manifest["layers"][0] | {"annotations": {"dev.cosignproject.cosign/signature": signed}}
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"layers": [broken, *manifest["layers"], theirs]}))
+    subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"dir:{folder}", place], check=True)
+    for one in (key, another_key):
+        done = packing("verify", "--key", one.public, reference, environment=trained.environment, cwd=tmp_path)
+        assert done.stdout == f"{reference} {digest}\n", done.stderr
+    (folder / "manifest.json").write_bytes(before)
+    subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"dir:{folder}", place], check=True)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,13 @@
 """How the image is started: with the settings of this machine, none of which can be read from the arguments."""
 
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
+from tests.conftest import ROOT
 from tests.deploy.packing.conftest import packing
 
 ENGINE = """#!/bin/sh
@@ -28,3 +34,29 @@ def test_the_key_of_the_log_goes_by_the_environment_and_places_of_this_machine_s
     assert f"SCORER_LOG_KEY={KEY}\n" in (tmp_path / "environment").read_text()
     for left_out in (KEY, "SCORER_DIRECTORY", "SCORER_GRPC_PORT", "SCORER_ROLLOUT_KEY"):
         assert left_out not in arguments
+
+
+WAITING = """#!/bin/sh
+case $1 in
+  image) echo sha256:1f ;;
+  run) trap 'echo told > told; exit 7' TERM; touch started; while :; do sleep 0.05; done ;;
+esac
+"""
+
+
+def test_docker_is_told_to_stop_and_waited_for(tmp_path):
+    program = tmp_path / "docker"
+    program.write_text(WAITING)
+    program.chmod(0o755)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.packing", "run", "scorer:1", "--engine", "docker"],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 7
+    assert (tmp_path / "told").exists()

@@ -1,7 +1,7 @@
 """What goes into a bento, and the version that follows from it.
 
 Owns which files are packed (`bentofile.yaml` says so), their copy into an empty folder, and the digest over them.
-Leaves building to `deploy.packing.bento`.
+Leaves building to `deploy.packing.bento.build`.
 """
 
 import hashlib

@@ -5,19 +5,22 @@ there again. A registry on this machine may speak plain HTTP, no other may.
 """
 
 import base64
+import binascii
 import ipaddress
+import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from deploy.packing import attachments
-from deploy.packing.attachments import attach, attached, skopeo
-from deploy.packing.engines import Engine
 from deploy.packing.errors import PackingError
+from deploy.packing.image.engines import Engine
 from deploy.packing.provenance import PREDICATE
+from deploy.packing.registry import attachments
+from deploy.packing.registry.attachments import attach, attached, skopeo
 from signatures.image import payload, signed_digest
 from signatures.keys import SignatureError, is_signed, public_key, sign
 from signatures.model import envelope
@@ -42,15 +45,22 @@ def push_image(image: str, registry: str, engine: Engine) -> Pushed:
     name, _, tag = image.rpartition("/")[2].partition(":")
     repository = f"{registry.rstrip('/')}/{name}"
     target = f"{repository}:{tag}"
-    if engine.is_buildah:
-        with tempfile.TemporaryDirectory(prefix="push-") as folder:
-            file = Path(folder) / "digest"
-            options = [f"--{option}" for option in _options(repository)]
-            engine.run(["push", "--quiet", *options, f"--digestfile={file}", image, f"docker://{target}"])
-            return Pushed(repository, tag, file.read_text(encoding="utf-8").strip())
-    engine.run(["tag", image, target])
-    engine.run(["push", *(_options(repository, "--") if engine.name == "podman" else []), target])
-    return Pushed(repository, tag, digest_of(target))
+    return Pushed(repository, tag, _pushed_digest(image, target, engine))
+
+
+def _pushed_digest(image: str, target: str, engine: Engine) -> str:
+    """Push, and the digest of what was pushed: the registry may have another image under the tag a moment later."""
+    if engine.name == "docker":
+        engine.run(["tag", image, target])
+        found = re.search(r"digest: (sha256:[0-9a-f]{64})", engine.run(["push", target]))
+        if found is None:
+            raise PackingError(f"`docker push {target}` did not say the digest of what it pushed; update docker")
+        return found[1]
+    with tempfile.TemporaryDirectory(prefix="push-") as folder:
+        file = Path(folder) / "digest"
+        options = [f"--{option}" for option in _options(target)]
+        engine.run(["push", "--quiet", *options, f"--digestfile={file}", image, f"docker://{target}"])
+        return file.read_text(encoding="utf-8").strip()
 
 
 def check_registry(registry: str) -> None:
@@ -60,9 +70,22 @@ def check_registry(registry: str) -> None:
 
 
 def digest_of(reference: str) -> str:
-    """The digest that a registry gives for a name with a tag or digest."""
+    """The digest that a registry gives for a name with a tag, a digest, or both, of which the digest counts."""
+    name, _, digest = reference.partition("@")
+    if digest:
+        reference = f"{repository_of(name)}@{digest}"  # skopeo takes no name with both
     options = [f"--{option}" for option in _options(reference)]
     return skopeo(["inspect", *options, "--format={{.Digest}}", f"docker://{reference}"]).strip()
+
+
+def repository_of(reference: str) -> str:
+    """A name without its tag and digest.
+
+    >>> repository_of("localhost:5000/credit/scorer:1f@sha256:00")
+    'localhost:5000/credit/scorer'
+    """
+    place, slash, name = reference.partition("@")[0].rpartition("/")
+    return f"{place}{slash}{name.partition(':')[0]}"
 
 
 def attach_sbom(pushed: Pushed, content: bytes) -> None:
@@ -90,28 +113,35 @@ def sign_image(pushed: Pushed, key: ec.EllipticCurvePrivateKey, folder: Path) ->
 def verify_image(reference: str, key_path: Path) -> str:
     """Raise unless the image of that name in its registry is signed by that public key; its digest."""
     key, digest = public_key(key_path), digest_of(reference)
-    name, _, last = reference.partition("@")[0].rpartition("/")
-    repository = f"{name}/{last.partition(':')[0]}"
-    remedy = f"sign it: make image-push REGISTRY={name} KEY=KEY"
+    repository = repository_of(reference)
+    remedy = f"sign it: make image-push REGISTRY={repository.rpartition('/')[0]} KEY=KEY"
     found = attached(repository, digest, "sig", _options(repository))
-    if found is None:
+    if not found:
         raise SignatureError(f"{reference} is not signed (no {attachments.tag_of(digest, 'sig')}); {remedy}")
-    content, annotations = found
-    signed = base64.b64decode(annotations.get(attachments.SIGNATURE_KEY, ""))
-    if not is_signed(key, signed, content):
+    by_key = [content for content, annotations in found if is_signed(key, _signature(annotations), content)]
+    if not by_key:
         raise SignatureError(
             f"{reference} is not signed by the key {key_path}; give the key of who signed it, or {remedy}"
         )
-    if signed_digest(content) != digest:
-        raise SignatureError(f"{reference} has the signature of another image, {signed_digest(content)}; {remedy}")
+    named = [signed_digest(content) for content in by_key]
+    if digest not in named:
+        raise SignatureError(f"{reference} has the signature of another image, {named[0]}; {remedy}")
     return digest
 
 
-def _options(reference: str, before: str = "") -> list[str]:
+def _signature(annotations: Mapping[str, str]) -> bytes:
+    """The signature in the annotations of a layer; empty where none can be read."""
+    try:
+        return base64.b64decode(annotations.get(attachments.SIGNATURE_KEY, ""), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _options(reference: str) -> list[str]:
     """Plain HTTP for a registry on this machine; nothing for any other."""
     host = reference.partition("/")[0].rpartition(":")[0] or reference.partition("/")[0]
     try:
         local = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         local = False
-    return [f"{before}tls-verify=false"] if local else []
+    return ["tls-verify=false"] if local else []

@@ -1,7 +1,7 @@
 """Builds the image of a bento: the build context, the labels, and the name.
 
 Owns what goes into the context. Leaves the layers to `Dockerfile` beside this file, and the engine's command line to
-`deploy.packing.engines`.
+`deploy.packing.image.engines`.
 """
 
 import fcntl
@@ -12,19 +12,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.packing import origin
-from deploy.packing.archive import extract_archive
-from deploy.packing.base_image import base_image
-from deploy.packing.bento import REBUILD, archive_of
-from deploy.packing.engines import Engine
+from deploy.packing.bento.archive import REBUILD, extract_archive, sha256
+from deploy.packing.bento.build import archive_of
 from deploy.packing.errors import PackingError
-from deploy.packing.store import SERVICE, manifest
-from deploy.packing.wheels import MACHINES, fetch_wheels
+from deploy.packing.image.base import base_image
+from deploy.packing.image.engines import Engine
+from deploy.packing.image.wheels import MACHINES, fetch_wheels
+from deploy.packing.store import MANIFEST, SERVICE, manifest
 
 NAME = "credit-scorer"
 FOLDER = Path("var/image")
 REQUIREMENTS = "env/python/requirements.txt"  # in a bento
 BESIDE = ("Dockerfile", "entrypoint.sh", "healthcheck.py")
-MODEL_LABEL, DATA_LABEL = "io.credit-scorer.model", "io.credit-scorer.data-sha256"
+MODEL_LABEL = "io.credit-scorer.model"
+# What an image was built from, by the name that its provenance has for it: hexadecimal SHA-256s.
+INPUT_LABELS = {name: f"io.credit-scorer.{name}-sha256" for name in ("bento", "model", "data")}
+COMMIT_LABEL, TIME_LABEL = "org.opencontainers.image.revision", "org.opencontainers.image.created"
+BASE_LABEL = "org.opencontainers.image.base.name"
 
 
 def build_image(bento_tag: str, engine: Engine, base: str = "", image: str = NAME) -> str:
@@ -38,10 +42,10 @@ def build_image(bento_tag: str, engine: Engine, base: str = "", image: str = NAM
     with (FOLDER / ".lock").open("w") as lock, tempfile.TemporaryDirectory(dir=FOLDER) as bento:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one context, so one build at a time
         described = extract_archive(archive_of(version), Path(bento), REBUILD)
-        tag = described["services"][0]["models"][0]["tag"]
+        tag = described["args"]["model"]
         context = _context(Path(bento))
         arguments = {"BASE": base_image(engine, base, FOLDER / "base.log"), "TARGETARCH": architecture()}
-        labels = _labels(Path(bento), version, tag) | {"org.opencontainers.image.base.name": arguments["BASE"]}
+        labels = _labels(Path(bento), version, tag) | {BASE_LABEL: arguments["BASE"]}
         name = f"{image}:{version}"
         engine.build(context, name, arguments, labels, origin.time_s())
     return name
@@ -71,14 +75,15 @@ def _context(bento: Path) -> Path:
 
 def _labels(bento: Path, version: str, model_tag: str) -> dict[str, str]:
     """The labels of the image: what it is, and what it was made of."""
-    about = manifest(bento / "models" / model_tag.replace(":", "/"))
+    model = bento / "models" / model_tag.replace(":", "/")
+    # The manifest names the digest of every other file of the model.
+    inputs = (sha256(archive_of(version)), sha256(model / MANIFEST), str(manifest(model)["data_sha256"]))
     return {
         "org.opencontainers.image.title": NAME,
         "org.opencontainers.image.description": "credit scoring over HTTP (3000) and gRPC (3001)",
         "org.opencontainers.image.licenses": "Apache-2.0",
         "org.opencontainers.image.version": version,
-        "org.opencontainers.image.revision": origin.commit(),
-        "org.opencontainers.image.created": datetime.fromtimestamp(origin.time_s(), UTC).isoformat(),
+        COMMIT_LABEL: origin.commit(),
+        TIME_LABEL: datetime.fromtimestamp(origin.time_s(), UTC).isoformat(),
         MODEL_LABEL: model_tag,
-        DATA_LABEL: str(about["data_sha256"]),
-    }
+    } | dict(zip(INPUT_LABELS.values(), inputs, strict=True))

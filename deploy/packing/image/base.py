@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.packing.engines import Engine
 from deploy.packing.errors import PackingError
+from deploy.packing.image.engines import Engine
 
 PUBLISHED = "docker.io/library/python:3.11-slim"
 MADE = "localhost/credit-scorer-base:bookworm"

@@ -59,20 +59,21 @@ def attach(repository: str, digest: str, attachment: Attachment, options: Sequen
     return tag
 
 
-def attached(repository: str, digest: str, suffix: str, options: Sequence[str]) -> tuple[bytes, dict[str, str]] | None:
-    """Content and annotations of an attachment; None if there is none."""
+def attached(repository: str, digest: str, suffix: str, options: Sequence[str]) -> list[tuple[bytes, dict[str, str]]]:
+    """Content and annotations of what is attached under that suffix: cosign adds a layer for each signature."""
     source = f"docker://{repository}:{tag_of(digest, suffix)}"
     with tempfile.TemporaryDirectory(prefix="attached-") as folder:
         try:
             skopeo(["copy", "--quiet", *(f"--src-{option}" for option in options), source, f"dir:{folder}"])
         except PackingError as error:
             if "manifest unknown" in str(error):
-                return None
+                return []
             raise
         manifest = json.loads((Path(folder) / "manifest.json").read_bytes())
-        (layer,) = manifest["layers"]
-        content = (Path(folder) / layer["digest"].partition(":")[2]).read_bytes()
-    return content, layer.get("annotations", {})
+        return [
+            ((Path(folder) / layer["digest"].partition(":")[2]).read_bytes(), layer.get("annotations", {}))
+            for layer in manifest["layers"]
+        ]
 
 
 def tag_of(digest: str, suffix: str) -> str:

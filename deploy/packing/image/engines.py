@@ -1,6 +1,6 @@
 """The programs that build, run and push images: docker, podman, and buildah where no daemon and no cgroups are.
 
-Owns which one is used and the differences of their command lines. Leaves what is built to `deploy.packing.image`.
+Owns which one is used and the differences of their command lines. Leaves what is built to `deploy.packing.image.build`.
 """
 
 import shutil
@@ -57,6 +57,10 @@ class Engine:
         elif self.name == "podman":
             own = ["build", "--format=docker", "--network=none", "--layers", f"--timestamp={time_s}"]
         else:
+            if not _succeeds([self.name, "buildx", "version"]):
+                raise PackingError(
+                    "docker has no buildx, which builds the image; install it: docs.docker.com/go/buildx"
+                )
             own = ["buildx", "build", "--load", "--network=none", "--provenance=false"]
             own += [f"--build-arg=SOURCE_DATE_EPOCH={time_s}"]
         self.run([*own, *given, f"--tag={name}", f"--file={context / 'Dockerfile'}", str(context)])

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import psutil
 
-from deploy.packing.engines import Engine
+from deploy.packing.image.engines import Engine
 
 USER = 1034
 MOUNT = "/scorer/var"
 VOLUME = "credit-scorer"  # of docker or podman
+STOP_S = 60  # seconds from SIGTERM to SIGKILL: requests and profiles are finished first
 ENVIRONMENT = "/run/scorer-environment"  # in the container under buildah
 # What holds for a service of this machine alone: its places and ports, and the keys of the rollout.
 OURS = {"SCORER_DIRECTORY", "SCORER_GRPC_HOST", "SCORER_GRPC_PORT", "SCORER_ROLLOUT_KEY", "SCORER_LOAD_KEY"}
@@ -51,11 +52,12 @@ def run_image(image: str, engine: Engine, address: Address, volume: str, environ
     if engine.is_buildah:
         return _in_chroot(image, engine, address, Path(volume) if volume else FOLDER, settings)
     settings.setdefault("SCORER_OPEN_TO_NETWORK", "true")  # the engine's bridge is another machine to the service
-    command = [engine.name, "run", "--rm", "--read-only", f"--volume={volume or VOLUME}:{MOUNT}"]
+    command = [engine.name, "run", "--rm", "--read-only", f"--stop-timeout={STOP_S}"]
+    command += [f"--volume={volume or VOLUME}:{MOUNT}"]
     command += [f"--publish={address.host}:{address.http}:3000", f"--publish={address.host}:{address.grpc}:3001"]
     # By name alone, as everybody on this machine can read the arguments: the engine looks the value up.
     command += [f"--env={name}" for name in settings]
-    return subprocess.run([*command, image], env={**environment, **settings}, check=False).returncode  # noqa: S603 - Ctrl-C reaches both
+    return _forward([*command, image], {**environment, **settings})
 
 
 def _in_chroot(image: str, engine: Engine, address: Address, folder: Path, settings: Mapping[str, str]) -> int:
@@ -85,21 +87,22 @@ def _in_chroot(image: str, engine: Engine, address: Address, folder: Path, setti
             command = [engine.name, "run", "--isolation=chroot", f"--volume={folder.absolute()}:{MOUNT}"]
             command += [f"--volume={file}:{ENVIRONMENT}:ro"]
             start = f". {ENVIRONMENT} && exec /scorer/entrypoint.sh"
-            return _forward([*command, container, "--", "/bin/sh", "-c", start])
+            return _forward([*command, container, "--", "/bin/sh", "-c", start], None)
         finally:
             engine.run(["rm", container])
 
 
-def _forward(command: list[str]) -> int:
-    """Run `buildah run` and pass signals on to what runs inside; the exit code of that.
+def _forward(command: list[str], environment: Mapping[str, str] | None) -> int:
+    """Run a container and pass signals on to what runs inside; the exit code of that.
 
-    buildah kills its container when it gets a signal itself, so it stands in a group of its own, which Ctrl-C does not
-    reach.
+    docker and podman do the last step themselves. buildah kills its container when it gets a signal, so it stands in a
+    group of its own, which Ctrl-C does not reach.
     """
-    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own arguments
+    process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603 - our own arguments
+    is_buildah = Path(command[0]).name == "buildah"
 
     def pass_on(number: int, _: types.FrameType | None) -> None:
-        inner = _inside(process.pid)
+        inner = _inside(process.pid) if is_buildah else None
         if inner is not None:
             inner.send_signal(number)
         else:

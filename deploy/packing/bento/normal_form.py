@@ -2,7 +2,7 @@
 
 BentoML writes when the bento was built, when its model was put into the store, and the requirements as its parser
 prints them: with every line `# via` between blank ones, and `bentoml` a second time without a hash, so that pip refuses
-them. Owns these changes; leaves owners and times of files to `deploy.packing.archive`.
+them. Owns these changes; leaves owners and times of files to `deploy.packing.bento.archive`.
 """
 
 import re

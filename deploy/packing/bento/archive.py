@@ -20,6 +20,7 @@ from deploy.packing.errors import PackingError
 from deploy.packing.store import SERVICE, TAG
 
 LEVEL = 6
+REBUILD = "build it again: make bento"
 
 
 def write_archive(folder: Path, archive: Path) -> None:
@@ -68,7 +69,8 @@ def extract_archive(archive: Path, folder: Path, remedy: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = yaml.safe_load(described.read_text(encoding="utf-8"))
         tags = [f"{found['name']}:{found['version']}"]
-        tags += [model["tag"] for service in found["services"] for model in service["models"]]
+        tags += model_tags(found)
+        served = found["args"]["model"]
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise PackingError(f"{archive}: its bento.yaml is damaged ({error!r}); {remedy}") from None
     # They become folders in the store, so nothing but a tag may stand there.
@@ -76,10 +78,17 @@ def extract_archive(archive: Path, folder: Path, remedy: str) -> dict[str, Any]:
         raise PackingError(f"{archive}: is no bento of {SERVICE} ({', '.join(map(repr, tags))}); {remedy}")
     if len(tags) == 1:
         raise PackingError(f"{archive}: carries no model; {remedy}")
+    if served not in tags[1:]:
+        raise PackingError(f"{archive}: serves the model {served!r}, and carries {', '.join(tags[1:])}; {remedy}")
     for tag in tags[1:]:
         if not (folder / "models" / tag.replace(":", "/") / "model.yaml").is_file():
             raise PackingError(f"{archive}: lacks the model {tag}; {remedy}")
     return found
+
+
+def model_tags(described: dict[str, Any]) -> list[str]:
+    """The models of a bento, by its `bento.yaml`."""
+    return [model["tag"] for service in described["services"] for model in service["models"]]
 
 
 def sha256(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""Builds the bento of a model: its contents, its normal form, its archive."""
