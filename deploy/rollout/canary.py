@@ -88,7 +88,7 @@ class Watch:
         return Totals(requests, new.failures - began_new.failures)
 
     def _take(self) -> tuple[Counts, Counts]:
-        servers = self._deployment.haproxy.runtime.servers()
+        servers = self._deployment.haproxy.runtime.totals()
         new, stable = (take(servers[one.slot], one.port) for one in (self._new, self._stable))
         return new, stable
 
@@ -151,7 +151,7 @@ def describe(step: Step) -> str:
 
 def totals(deployment: Deployment, new: Instance) -> tuple[Totals, Totals]:
     """What HAProxy has counted for both before the canary gets its first request."""
-    servers = deployment.haproxy.runtime.servers()
+    servers = deployment.haproxy.runtime.totals()
     both = (servers[new.slot], servers[deployment.stable.slot])
     first, second = (Totals(server.requests, server.failures) for server in both)
     return first, second

@@ -18,7 +18,9 @@ METRICS_S = 1.0  # of a canary that is judged twice a second
 APPROVE = "approve"
 DECISIONS = "scorer_predictions_total"
 GROUPS = "scorer_group_decisions_total"
-REQUESTS = "bentoml_service_request_total"
+REQUESTS = "bentoml_service_request_total"  # of POST /predict alone
+REJECTED = "scorer_rejected_total"  # of every route, and of gRPC
+FAULTS = {"internal", "unavailable", "timeout"}  # the reasons that are not the caller's
 
 Group = tuple[str, str]  # column of the audit, and name of the group
 
@@ -27,7 +29,8 @@ class Counts(Struct, frozen=True, kw_only=True):
     """Requests by HAProxy, decisions by the instance; `since` gives those of a period.
 
     Attributes:
-        requests, answered, refused, failures: as of `runtime.Server`; failures also as the instance counts them.
+        requests, answered, refused, failures: as of `runtime.Server`.
+        own_failures: as the instance counts them; in gRPC HAProxy sees no status.
         in_flight, response_ms, is_up: of this moment.
         decisions: applicants by decision.
         groups: of the audited groups, applicants by decision.
@@ -80,6 +83,19 @@ class Counts(Struct, frozen=True, kw_only=True):
         """The approved applicants."""
         return approved(self.decisions)
 
+    def independent(self, proportion: Proportion) -> Proportion:
+        """A proportion of the applicants as it is judged: so many observations as there were requests for them.
+
+        The applicants of one request may be alike, a portfolio for one; taken for independent, one request of 256 would
+        condemn a canary.
+
+        >>> Counts(requests=8, decisions={"approve": 60, "decline": 20}).independent(Proportion(15, 20))
+        Proportion(hits=2, of=2)
+        """
+        rows = sum(self.decisions.values())
+        share = min(1.0, self.requests / rows) if rows else 1.0
+        return Proportion(round(proportion.hits * share), round(proportion.of * share))
+
 
 def approved(decisions: dict[str, int]) -> Proportion:
     """The approved applicants among the decided.
@@ -114,14 +130,14 @@ def take(server: Server, port: int) -> Counts:
 
 
 def read_metrics(text: str) -> tuple[dict[str, int], dict[Group, dict[str, int]], int]:
-    r"""Decisions, decisions by group, and requests answered with 5xx, in the text format of Prometheus.
+    r"""Decisions, decisions by group, and failed requests, in the text format of Prometheus.
 
     >>> read_metrics('# TYPE scorer_predictions counter\nscorer_predictions_total{decision="approve"} 3.0\n')
     ({'approve': 3}, {}, 0)
     """
     decisions: Counter[str] = Counter()
     groups: dict[Group, Counter[str]] = {}
-    failures = 0
+    predict = everywhere = 0
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             labels, number = sample.labels, int(sample.value)
@@ -130,8 +146,10 @@ def read_metrics(text: str) -> tuple[dict[str, int], dict[Group, dict[str, int]]
             elif sample.name == GROUPS:
                 groups.setdefault((labels["column"], labels["group"]), Counter())[labels["decision"]] += number
             elif sample.name == REQUESTS and labels["http_response_code"].startswith("5"):
-                failures += number
-    return dict(decisions), {name: dict(found) for name, found in groups.items()}, failures
+                predict += number
+            elif sample.name == REJECTED and labels["reason"] in FAULTS:
+                everywhere += number
+    return dict(decisions), {name: dict(found) for name, found in groups.items()}, max(predict, everywhere)
 
 
 def _grown(now: int, before: int) -> int:

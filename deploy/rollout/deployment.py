@@ -52,7 +52,8 @@ class Deployment:
 
     def save(self, **changes: Any) -> State:
         """Make changes of the state durable, and HAProxy's file with them."""
-        self.state = self._file.save(msgspec.structs.replace(self.state, **changes))
+        self.state = msgspec.structs.replace(self.state, **changes)
+        self._file.save(self.state)
         if self.state.port:
             self.haproxy.write(self.state)
         return self.state
@@ -104,7 +105,7 @@ class Deployment:
         self.say(f"starting {instance.name} on port {instance.port} ...")
         try:
             return self.bring_up(instance)
-        except (InstanceError, KeyboardInterrupt) as error:
+        except (InstanceError, OSError, KeyboardInterrupt) as error:
             self.abandon(str(error) or "interrupted")
             raise
 
@@ -185,7 +186,10 @@ class Deployment:
                 "serving; start the stable one and roll back with: python -m deploy up"
             )
         operation = msgspec.structs.replace(self.operation, phase="returning", why=why)
-        self.save(weights={self.stable.slot: 100, new.slot: 0}, operation=operation)
+        try:
+            self.save(weights={self.stable.slot: 100, new.slot: 0}, operation=operation)
+        except OSError as error:  # a full disk keeps no applicant with a bad model
+            self.say(f"the state cannot be written ({error}); going back all the same")
         self.apply_weights()
         self.say(f"all requests go to {self.stable.name} again, after {time.monotonic() - began:.2f} s")
         self.retire(new.name, self.config.rollback_s / 2, self.config.rollback_s / 2)

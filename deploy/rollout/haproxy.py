@@ -59,8 +59,8 @@ defaults
   timeout http-keep-alive 60s
   timeout client 60s
   timeout server 60s
-  # Of two instances the second try meets the other one.
-  retries 2
+  # The one repetition meets the other instance. More would multiply what an overloaded service is asked.
+  retries 1
   option redispatch 1
   # After a reload the old process answers one more request of a connection, and says that it closes it.
   option idle-close-on-response
@@ -73,7 +73,7 @@ frontend {BACKEND}_in
 
 backend {BACKEND}
   balance roundrobin
-  retry-on conn-failure empty-response junk-response 500 502 503 504
+  retry-on conn-failure empty-response junk-response 500 502 503
   option httpchk GET /readyz
   default-server check inter 500ms fastinter 100ms fall 2 rise 1
 {_servers(state, "port", "")}"""

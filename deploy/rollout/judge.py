@@ -9,7 +9,7 @@ Shares are compared by intervals whose whole must lie beyond the bound, at a con
 from collections.abc import Iterator
 
 from configs.rollout import Objectives
-from deploy.rollout.counts import Counts, Group, approved
+from deploy.rollout.counts import Counts, approved
 from deploy.rollout.errors import Breach
 from deploy.rollout.proportions import LogRatio, Proportion, difference, log_ratio
 from deploy.rollout.state import Totals
@@ -38,7 +38,7 @@ def error_budget(objectives: Objectives, requests: int) -> float:
 def _breaches(objectives: Objectives, new: Counts, stable: Counts, spent: Totals, stalled_s: float) -> Iterator[Breach]:
     if not new.is_up:
         yield Breach("health", "its health check fails")
-    if stalled_s >= objectives.stalled_s:
+    if stalled_s >= objectives.stalled_s and new.in_flight >= LEAST_FAILURES:  # one may be a slow upload
         yield Breach("stalled", f"{new.in_flight} requests wait, and none was answered for {stalled_s:.1f} s")
     failed = difference(new.failed, stable.failed, objectives.confidence)
     if new.failed.hits >= LEAST_FAILURES and failed.low > objectives.failing_gap:
@@ -64,22 +64,23 @@ def _latency(objectives: Objectives, new: Counts, stable: Counts) -> Iterator[Br
 
 
 def _decisions(objectives: Objectives, new: Counts, stable: Counts) -> Iterator[Breach]:
-    if min(new.approved.of, stable.approved.of) < objectives.least_rows:
+    one, other = new.independent(new.approved), stable.independent(stable.approved)
+    if min(one.of, other.of) < objectives.least_rows:
         return
-    gap = difference(new.approved, stable.approved, objectives.confidence)
+    gap = difference(one, other, objectives.confidence)
     if gap.low > objectives.decision_gap or gap.high < -objectives.decision_gap:
         yield Breach("decisions", f"{_of(new.approved)} applicants approved, by the stable one {_of(stable.approved)}")
 
 
 def _fairness(objectives: Objectives, new: Counts, stable: Counts) -> Iterator[Breach]:
     for column in sorted({column for column, _ in new.groups}):
-        found = _approval_ratio(_of_column(new.groups, column), objectives.least_rows)
+        found = _approval_ratio(_of_column(new, column), objectives.least_rows)
         if found is None:
             continue
         worst, ratio = found
         if ratio.below(objectives.approval_ratio, objectives.confidence):
             yield Breach("fairness", f"{column}: {worst} is approved {ratio.ratio:.2f} times as often as others")
-        known = _approval_ratio(_of_column(stable.groups, column), objectives.least_rows)
+        known = _approval_ratio(_of_column(stable, column), objectives.least_rows)
         if known and ratio.over(known[1]).below(objectives.approval_ratio_drop, objectives.confidence):
             before = f"by the stable one {known[1].ratio:.2f} times"
             yield Breach(
@@ -87,8 +88,12 @@ def _fairness(objectives: Objectives, new: Counts, stable: Counts) -> Iterator[B
             )
 
 
-def _of_column(groups: dict[Group, dict[str, int]], column: str) -> dict[str, Proportion]:
-    return {name: approved(decisions) for (other, name), decisions in groups.items() if other == column}
+def _of_column(counts: Counts, column: str) -> dict[str, Proportion]:
+    return {
+        name: counts.independent(approved(decisions))
+        for (other, name), decisions in counts.groups.items()
+        if other == column
+    }
 
 
 def _approval_ratio(groups: dict[str, Proportion], least_rows: int) -> tuple[str, LogRatio] | None:

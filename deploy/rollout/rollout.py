@@ -46,7 +46,8 @@ def up(deployment: Deployment, version: str | None, port: int, grpc_port: int) -
     A HAProxy that runs is reloaded: it reads its file anew, and no request is lost.
     """
     deployment.haproxy.check()
-    if deployment.state.is_up:
+    operation = deployment.state.operation
+    if deployment.state.is_up and not (operation and operation.command == "down"):
         _revive(deployment)
     settle(deployment)
     if deployment.state.is_up:
@@ -60,7 +61,7 @@ def up(deployment: Deployment, version: str | None, port: int, grpc_port: int) -
     try:
         deployment.begin("up", version)
         deployment.promote()
-    except (RolloutError, KeyboardInterrupt):
+    except (RolloutError, OSError, KeyboardInterrupt):
         take_down(deployment)
         raise
     return Result(command="up", result="done", version=version)
@@ -73,8 +74,13 @@ def _up_again(deployment: Deployment, version: str | None, port: int, grpc_port:
             f"{stable.version} is deployed already; to replace it: python -m deploy switch {wanted}, or canary {wanted}"
         )
     if (port, grpc_port) != (state.port, state.grpc_port):
-        ports = f"{state.port} and {state.grpc_port}"
-        raise RolloutError(f"the ports are {ports}; to change them, run: python -m deploy down, then up VERSION")
+        # Where HAProxy does not run, its port may have been taken, and nobody is served at the old one.
+        if deployment.haproxy.runtime.is_running or bool(grpc_port) != bool(state.grpc_port):
+            ports = f"{state.port} and {state.grpc_port}"
+            raise RolloutError(f"the ports are {ports}; to change them, run: python -m deploy down, then up VERSION")
+        for one in filter(None, (port, grpc_port)):
+            check_port(deployment.config.host, one)
+        deployment.save(port=port, grpc_port=grpc_port)
     deployment.haproxy.start(deployment.state)
     return Result(command="up", result="done", version=stable.version)
 
@@ -124,19 +130,20 @@ def canary(deployment: Deployment, version: str | None, resume: bool = False) ->
             raise RolloutError(f"{version} is the version that serves already; name another, or, {again}")
         instance = deployment.begin("canary", version)
         _attach(deployment, instance.name)
-        deployment.shift(deployment.config.canary.steps[0], began=totals(deployment, instance))
     deployment.say(budget_line(deployment))
     steps: list[Step] = []
     began_s = time.monotonic()
     new = deployment.state.instances[deployment.operation.new]
     try:
+        if not resume:
+            deployment.shift(deployment.config.canary.steps[0], began=totals(deployment, new))
         for step in run_steps(deployment):
             steps.append(step)  # noqa: PERF402 - kept as far as it gets
-    except (Breach, KeyboardInterrupt, RolloutError) as fault:
+    except (Breach, KeyboardInterrupt, RolloutError, OSError) as fault:
         why, decided_s = str(fault) or "interrupted", time.monotonic() - began_s
         deployment.say(f"{new.name} at {deployment.operation.percent}%: {why}: rolling back")
         deployment.give_back(why)
-        if isinstance(fault, RolloutError):
+        if isinstance(fault, RolloutError | OSError):
             raise
         return Result(
             command="canary",
@@ -181,7 +188,7 @@ def _attach(deployment: Deployment, name: str) -> None:
     """Let HAProxy know the new instance; where that fails, nothing of it is left."""
     try:
         deployment.attach(deployment.state.instances[name])
-    except (RolloutError, KeyboardInterrupt) as error:
+    except (RolloutError, OSError, KeyboardInterrupt) as error:
         if deployment.haproxy.runtime.is_running:
             deployment.haproxy.runtime.detach(deployment.state.instances[name].slot)
         deployment.abandon(str(error) or "interrupted")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from deploy.rollout.errors import HAProxyNotRunningError, RolloutError
@@ -110,6 +111,21 @@ class Runtime:
         """The counters of each slot."""
         lines = self.ask(f"show stat {backend} 4 -1").lstrip("# ").splitlines()
         return {row["svname"]: _server(row) for row in csv.DictReader(line for line in lines if line)}
+
+    def totals(self) -> dict[str, Server]:
+        """The counters of each slot, HTTP and gRPC together; how many wait, and for how long, is of HTTP alone."""
+        found = self.servers()
+        if GRPC_BACKEND in self._backends():
+            for slot, grpc in self.servers(GRPC_BACKEND).items():
+                http = found[slot]
+                found[slot] = msgspec.structs.replace(
+                    http,
+                    requests=http.requests + grpc.requests,
+                    answered=http.answered + grpc.answered,
+                    refused=http.refused + grpc.refused,
+                    failures=http.failures + grpc.failures,
+                )
+        return found
 
     def wait_until_up(self, slot: str, timeout_s: float) -> None:
         """Wait until a server passes its health check."""

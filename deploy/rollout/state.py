@@ -144,11 +144,10 @@ class StateFile:
             remedy = "stop HAProxy and the instances by hand, move the file away, and run: python -m deploy up VERSION"
             raise RolloutError(f"{self._path} cannot be read ({error}); {remedy}") from None
 
-    def save(self, state: State) -> State:
+    def save(self, state: State) -> None:
         """Replace it; when this returns, the new state survives a kill and a power failure."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_durably(self._path, msgspec.json.format(msgspec.json.encode(state), indent=1))
-        return state
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -19,6 +19,7 @@ from deploy.rollout.gate import ask
 from models.artifact import sha256
 from tests.conftest import ROOT, apart
 from tests.deploy.rollout.conftest import QUICK, Deployed, failed, until
+from tests.service.test_grpc_server import Caller
 from tests.torture.conftest import body_of
 
 pytestmark = pytest.mark.shipping
@@ -144,6 +145,21 @@ def test_a_bad_model_is_rolled_back_and_no_request_fails(deployed, bodies, size,
         say(f"{kind}: {result['why']}; decided after {result['decided_s']} s, over after {result['over_s']} s")
         assert failed(seen) == {}, err
         assert deployed.weights() == {"one": 100}
+
+
+def test_a_canary_that_is_asked_by_grpc_alone_is_judged(deployed, german_applicants):
+    deployed.done("up", "one")
+    callers = [Caller(f"127.0.0.1:{deployed.grpc_port}", german_applicants[0], str(number)) for number in range(4)]
+    for caller in callers:
+        caller.start()
+    try:
+        result = deployed.done("canary", "two")
+    finally:
+        for caller in callers:
+            caller.stop.set()
+            caller.join()
+    assert [step["requests"] >= 200 for step in result["steps"]] == [True, True]
+    assert {code for caller in callers for code in caller.codes} == set()
 
 
 def stop_workers(deployed, canary):

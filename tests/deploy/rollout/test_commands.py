@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from tests.conftest import free_port
 from tests.deploy.rollout.conftest import failed, until
 
 pytestmark = pytest.mark.slow
@@ -117,6 +118,23 @@ def test_haproxy_that_was_killed_comes_back_with_its_weights(standins, people):
     with standins.traffic(people, 50) as seen:
         until(lambda: standins.status()["instances"][0]["requests"] > 10)
     assert failed(seen) == {}
+
+
+def test_where_the_port_of_a_killed_haproxy_was_taken_up_takes_another(standins):
+    standins.done("up", "good")
+    assert "the ports are" in refused(standins, "up", "--port", str(free_port()))
+    (haproxy,) = [process for process in standins.processes() if process.name() == "haproxy"]
+    os.kill(haproxy.pid, signal.SIGKILL)
+    until(lambda: not standins.status()["haproxy_running"])
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", standins.port))
+        taken.listen()
+        assert f"cannot listen on 127.0.0.1:{standins.port}" in refused(standins, "up")
+        port = free_port()
+        standins.done("up", "--port", str(port))
+    status = standins.status()
+    assert (status["port"], status["problem"]) == (port, "")
 
 
 def test_an_instance_that_was_killed_is_started_again(standins):

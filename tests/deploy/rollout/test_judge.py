@@ -59,8 +59,19 @@ def test_each_objective_is_broken_by_what_it_is_about(new, objective):
     assert verdict(new) == objective
 
 
-def test_a_canary_that_hangs_is_given_up():
+def test_a_canary_that_hangs_is_given_up_and_one_slow_upload_is_no_hanging():
     assert verdict(counts(in_flight=9), stalled_s=OBJECTIVES.stalled_s) == "stalled"
+    assert verdict(counts(in_flight=1), stalled_s=OBJECTIVES.stalled_s) is None
+
+
+@pytest.mark.parametrize("requests", [2, 400])
+def test_the_applicants_of_one_request_are_no_independent_observations(requests):
+    """Two portfolios that are declined prove nothing, hundreds of them do; groups likewise."""
+    portfolios = {"decline": 256 * requests}
+    assert verdict(counts(requests=requests, decisions=portfolios)) == (None if requests == 2 else "decisions")
+    mixed = {"approve": 110 * requests, "decline": 146 * requests}
+    unfair = groups(13 * requests, 97 * requests, of=128 * requests)
+    assert verdict(counts(requests=requests, decisions=mixed, groups=unfair)) == (None if requests == 2 else "fairness")
 
 
 def test_failures_few_enough_to_be_chance_spend_the_budget_of_the_whole_rollout():

@@ -1,5 +1,9 @@
 """A command that is killed at any moment: the next one finishes or undoes what it had begun, and requests go on."""
 
+import os
+import signal
+import socket
+
 import pytest
 
 from tests.deploy.rollout.conftest import failed, until
@@ -63,6 +67,41 @@ def test_a_new_rollout_begins_by_rolling_the_killed_one_back(standins):
     result = standins.run("switch", "good-3")
     assert "`canary` of 0002-good-2 was interrupted at 25%: rolling back" in result.stderr
     assert result.stdout == "good-3 serves\n"
+    assert len(standins.processes()) == 2
+
+
+def test_a_canary_gets_nothing_any_more_even_where_the_state_cannot_be_written(standins):
+    standins.configure(canary=standins.settings["canary"] | {"step_s": 60})
+    standins.done("up", "good-1")
+    canary = standins.start("canary", "good-2")
+    until(lambda: phase(standins) == ("canary", "shifting", 25))
+    (standins.directory / "state.json.next").mkdir()  # so nothing can be written there, as on a full disk
+    assert standins.done("rollback")["version"] == "good-1"
+    _, words = canary.communicate(timeout=60)
+    assert (canary.returncode, "Traceback" in words) == (1, False)
+    assert "going back all the same" in words
+    assert standins.weights()["good-1"] == 100
+    assert len(standins.processes()) == 2
+    (standins.directory / "state.json.next").rmdir()
+    standins.done("up")
+    assert standins.weights() == {"good-1": 100}
+
+
+def test_an_interrupted_down_is_finished_and_nothing_is_started_for_it(standins):
+    standins.configure(drain_s=2)
+    standins.done("up", "hanging-1")
+    with socket.create_connection(("127.0.0.1", standins.port)) as connection:
+        body = b'{"applicants": [{"group": "old"}]}'
+        connection.sendall(b"POST /predict HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        until(lambda: standins.status()["instances"][0]["in_flight"] == 1)
+        down = standins.start("down")
+        until(lambda: phase(standins) == ("down", "stopping", 0))
+        kill(down)
+    (pid,) = {one["pid"] for one in standins.status()["instances"]}
+    os.kill(pid, signal.SIGKILL)
+    result = standins.run("up", "good-2")
+    assert "starting it again" not in result.stderr
+    assert result.stdout == "good-2 serves\n"
     assert len(standins.processes()) == 2
 
 
