@@ -75,9 +75,12 @@ def _loaded(options: Options, slo: Slo, target: Target, model: Model, stamp: str
     before = read()
     say(f"calibration  {before_us:.0f} us per round trip")
     outcome = run(options, list(slo.classes), folder, options.out.parent / "log" / LOG, say)
-    after = settled(read, before)
-    after_us = calibrate()
-    others = moved(before.since(idle)) + moved(read().since(after))
+    after_us, after, others, unread = calibrate(), before, moved(before.since(idle)), ""
+    try:
+        after = settled(read, before)
+        others += moved(read().since(after))
+    except LoadTestError as error:  # it has died under the load: what it answered before is judged, and kept
+        unread = str(error)
     end = max(1, int(outcome.ended_s // outcome.ledger.slice_s))
     record = Record(
         time=stamp,
@@ -92,7 +95,7 @@ def _loaded(options: Options, slo: Slo, target: Target, model: Model, stamp: str
         measured={name: measure(outcome.ledger, name, 0, end, to_the_last=True) for name in slo.classes},
         calibration=Calibration(before_us=before_us, after_us=after_us, machine=machine()),
         busy=max(outcome.ledger.cpu_s.values(), default=0) / max(outcome.ended_s, 1),
-        totals=totals(outcome.ledger, after.since(before), others),
+        totals=totals(outcome.ledger, after.since(before), others, unread),
         steps=outcome.steps,
         checks=[],
         passed=False,

@@ -105,6 +105,7 @@ class Totals(Struct, frozen=True, kw_only=True):
         margin: rows of lost requests, by protocol.
         counted: what the service counted meanwhile.
         others: rows and refusals that somebody else caused in the quiet moments before and after the load.
+        unread: why the counters could not be read after the load; then `counted` is nothing.
     """
 
     sent: Count
@@ -112,6 +113,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     margin: dict[str, int]
     counted: Reading
     others: int
+    unread: str = ""
 
 
 def moved(difference: Reading) -> int:
@@ -119,7 +121,7 @@ def moved(difference: Reading) -> int:
     return difference.rows + difference.rejected
 
 
-def totals(ledger: Ledger, counted: Reading, others: int) -> Totals:
+def totals(ledger: Ledger, counted: Reading, others: int, unread: str = "") -> Totals:
     """Both sides of the comparison."""
     sent = ledger.total(CLASSES)
     sent.latencies = {}
@@ -130,12 +132,14 @@ def totals(ledger: Ledger, counted: Reading, others: int) -> Totals:
         if protocol:
             expected[protocol] = expected.get(protocol, 0) + count.rows
             margin[protocol] = margin.get(protocol, 0) + count.rows_lost
-    return Totals(sent=sent, expected=expected, margin=margin, counted=counted, others=others)
+    return Totals(sent=sent, expected=expected, margin=margin, counted=counted, others=others, unread=unread)
 
 
 def judge_totals(found: Totals) -> list[Check]:
     """Whether the two sides agree, in up to one check per disagreement."""
     counted, sent = found.counted, found.sent
+    if found.unread:
+        return [_check("MISSED", f"what the service counted cannot be read after the load: {found.unread}")]
     if min(counted.rejected, counted.logged, counted.profiled, *counted.predicted.values(), 0) < 0:
         return [_check("MISSED", "the service was restarted meanwhile: its counters began anew")]
     if found.others:

@@ -74,7 +74,9 @@ class Record(Struct, frozen=True, kw_only=True):
 def unfinished(out: Path) -> Iterator[tuple[str, Path]]:
     """A time and a hidden folder for a run; what is still hidden in the end is removed, and what a killed run left."""
     for left in out.glob(".*-[0-9]*"):
-        if not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
+        if left.is_symlink():
+            left.unlink()
+        elif not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
             shutil.rmtree(left)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     folder = out / f".{stamp}-{os.getpid()}"

@@ -101,7 +101,10 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
     dead, alive = tmp_path / ".20261126T120000Z-999999999", tmp_path / f".20261126T120000Z-{os.getppid()}"
     for folder in (dead, alive):
         folder.mkdir()
+    link = tmp_path / ".latest-999999999"
+    link.symlink_to(alive.name)
     kept(tmp_path, record())
+    assert not link.is_symlink()
     assert alive.exists()
     assert not dead.exists()
 

@@ -123,6 +123,22 @@ def test_a_run_that_is_ended_early_keeps_nothing_and_goes_on_nowhere(load_python
     assert not [path for path in killed.out.iterdir() if not path.name.startswith(".")]
 
 
+def test_a_service_that_dies_under_the_load_is_judged_by_what_it_did(load_python, trained, tmp_path):
+    server = Server(apart(trained, tmp_path), tmp_path / "serve.log")
+    run = Run(load_python, server, tmp_path, "--users", "10", "--run-time", "6s", "--slo", str(slo(tmp_path)))
+    run.wait_for_load()
+    server.stop()
+    code, printed, said = run.end()
+    assert (code, "Traceback" in said) == (1, False), said
+    assert (
+        "totals       MISSED     what the service counted cannot be read after the load: no service answers" in printed
+    )
+    assert "error_rate" in printed.splitlines()[-1]
+    results = run.results()
+    assert sum(one["count"]["answered"] for one in results["measured"].values()) > 0
+    assert sum(one["count"]["lost"] for one in results["measured"].values()) > 0
+
+
 def test_nothing_to_test_is_one_message_with_the_remedy(load_python, services, tmp_path):
     port = free_port()
     code, printed, said = Run(load_python, services[1], tmp_path, "--target", f"http://127.0.0.1:{port}").end()
