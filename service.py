@@ -152,8 +152,8 @@ class CreditScorer:
         EXPLAIN.open(example)
         BATCHER.open(self.pipeline.score_batch)
         AUTHENTICATOR.watch()
+        write_audits(DIRECTORY, MODEL.tag, MODEL.schema.dataset.audit)  # before this worker logs a row
         if self.profiler:
-            write_audits(DIRECTORY, MODEL.tag, MODEL.schema.dataset.audit)
             self.profiler.start()
         await OPEN_INFERENCE.start(self.__is_ready__)
         tune_gc()

@@ -137,15 +137,9 @@ def totals(ledger: Ledger, counted: Reading, others: int, unread: str = "") -> T
 
 def judge_totals(found: Totals) -> list[Check]:
     """Whether the two sides agree, in up to one check per disagreement."""
-    counted, sent = found.counted, found.sent
-    if found.unread:
-        return [_check("MISSED", f"what the service counted cannot be read after the load: {found.unread}")]
-    if min(counted.rejected, counted.logged, counted.profiled, *counted.predicted.values(), 0) < 0:
-        return [_check("MISSED", "the service was restarted meanwhile: its counters began anew")]
-    if found.others:
-        note = f"others use this service: its counters moved by {found.others} while this program sent nothing"
-        return [_check("not judged", note)]
-    problems = []
+    if unusable := _unusable(found):
+        return [unusable]
+    counted, sent, problems = found.counted, found.sent, []
     ended = sent.answered + sent.refused + sent.lost
     if ended != sent.sent:
         problems.append(f"{sent.sent:,} requests sent, and {ended:,} accounted for: a process of locust was lost")
@@ -166,6 +160,19 @@ def judge_totals(found: Totals) -> list[Check]:
     if counted.profiled != counted.logged:
         problems.append(f"{counted.logged:,} rows logged, and {counted.profiled:,} profiled after {SETTLE_S} s")
     return [_check("MISSED", problem) for problem in problems] or [_check("pass", _agreed(found))]
+
+
+def _unusable(found: Totals) -> Check | None:
+    """Why the counters of the service say nothing about this run; None if they do."""
+    counted = found.counted
+    if found.unread:
+        return _check("MISSED", f"what the service counted cannot be read after the load: {found.unread}")
+    if min(counted.rejected, counted.logged, counted.profiled, *counted.predicted.values(), 0) < 0:
+        return _check("MISSED", "the service was restarted meanwhile: its counters began anew")
+    if found.others:
+        note = f"others use this service: its counters moved by {found.others} while this program sent nothing"
+        return _check("not judged", note)
+    return None
 
 
 def _check(word: str, note: str) -> Check:
