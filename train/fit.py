@@ -20,6 +20,7 @@ from configs.model import ModelConfig, Training
 from models.encoding import Encoder, category_to_code
 from models.schema import Schema
 from train.errors import PipelineError
+from train.network.adamw import AdamW
 from train.network.credit_network import CreditNetwork, learn_encoding
 from train.network.epoch import Epoch
 from train.network.inputs import Inputs
@@ -96,13 +97,8 @@ def _train_loop(
     """The training loop; leaves the network at its last epoch, or at its best one with early stopping."""
     count = int((~held_out).sum(axis=1).min())  # members step together, so all see equally many rows
     rows = torch.from_numpy(np.stack([rng.permutation(np.flatnonzero(~out))[:count] for out in held_out]))  # M count
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": [*network.weights, network.out_weight], "weight_decay": training.weight_decay},
-            {"params": [*network.biases, network.out_bias], "weight_decay": 0.0},
-        ],
-        lr=training.learning_rate,
-    )
+    decayed, others = [*network.weights, network.out_weight], [*network.biases, network.out_bias]
+    optimizer = AdamW([(decayed, training.weight_decay), (others, 0.0)])
     steps_an_epoch = math.ceil(count / training.batch_size)
     step, best, waited = 0, (math.inf, deepcopy(network.state_dict())), 0
     epochs: list[Epoch] = []
@@ -111,16 +107,14 @@ def _train_loop(
         order = torch.stack([own[torch.rand(count).argsort()] for own in rows])  # M count
         for start in range(0, count, training.batch_size):
             batch = order[:, start : start + training.batch_size]  # M b
-            for group in optimizer.param_groups:
-                group["lr"] = training.learning_rate * rate(step, steps_an_epoch * training.epochs, training)
+            learning_rate = training.learning_rate * rate(step, steps_an_epoch * training.epochs, training)
             step += 1
             logits = network.member_logits(inputs.batch(batch))
             loss = functional.binary_cross_entropy_with_logits(logits, target[batch], reduction="none").mean(1).sum()
             if not torch.isfinite(loss):
                 raise PipelineError(f"the loss became {loss.item()} in epoch {number}; lower training.learning_rate")
-            optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
-            optimizer.step()
+            optimizer.step(learning_rate)
         epochs.append(_epoch(number, inputs, target.numpy(), held_out))
         report(epochs[-1])
         if not training.patience:

@@ -26,7 +26,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "version workspace",
     "train/checks": "data_report expectations exploration html quality",
     "train/evaluation": "candidates cross_validation evidence fairness figures",
-    "train/network": "credit_network epoch fused inputs onnx_graph weights",
+    "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
     "train/publishing": "background model_card store",
     "train/tables": "column reader table",
 }
