@@ -3,6 +3,9 @@
 #
 # Renders the overlay with the image, looks whether the secrets are there, applies, and waits until every pod is new and
 # ready. With DRY_RUN=1 it prints the manifests and touches nothing. To go back: apply the image before.
+#
+# The first `canary` puts a Rollout beside a Deployment that serves: as many pods, of the same image, and the Deployment
+# serves until all of them are ready.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 overlay=${1:-} image=${2:-}
@@ -22,16 +25,44 @@ if [ "${DRY_RUN:-}" = 1 ]; then
 fi
 
 namespace=$(sed -n 's/^namespace: //p' "overlays/$overlay/kustomization.yaml")
+of() { kubectl --namespace "$namespace" "$@"; }
 kubectl get --raw /readyz > /dev/null 2>&1 ||
   fail 'no cluster answers; choose one: kubectl config use-context <name>'
 for secret in scorer-keys scorer-log-key scorer-metrics-key; do
-  kubectl --namespace "$namespace" get secret "$secret" > /dev/null 2>&1 ||
+  of get secret "$secret" > /dev/null 2>&1 ||
     fail "the namespace $namespace has no secret $secret; make it: deploy/kubernetes/secrets.sh $namespace"
 done
-kubectl apply --server-side --field-manager=make-apply --filename "$manifests"
-if [ "$overlay" = canary ]; then
-  echo 'the canary goes on by itself; to watch it: kubectl argo rollouts get rollout scorer --watch' >&2
+
+# Whether a Rollout serves, and with how many pods. A cluster without Argo Rollouts knows no such kind.
+knows=yes
+found=$(of get rollouts.argoproj.io scorer --ignore-not-found --output='jsonpath={.metadata.name} {.spec.replicas}' 2>&1) || {
+  [[ $found == *'have a resource type'* ]] || fail "$found"
+  knows= found=
+}
+first=
+if [ "$overlay" != canary ]; then
+  [ -z "$found" ] || fail "a Rollout serves in the namespace $namespace: say OVERLAY=canary, or take it away as docs/deployment.md#canary says"
 else
-  kubectl --namespace "$namespace" rollout status deployment/scorer --timeout=10m ||
+  [ -n "$knows" ] || fail 'this cluster has no Argo Rollouts; install it, or say OVERLAY=production'
+  if [ -z "$found" ]; then
+    first=yes
+    found=$(of get deployment scorer --ignore-not-found --output='jsonpath={.spec.template.spec.containers[0].image} {.spec.replicas}')
+    # The Rollout takes its pods from the Deployment, which would go over to another image at once, judged by nothing.
+    [ -z "$found" ] || [ "${found% *}" = "$image" ] ||
+      fail "the first canary begins with the image that serves: IMAGE=${found% *}; then apply $image"
+  fi
+  # The autoscaler owns the number afterwards. What is applied is what is there, so that no apply scales anything.
+  pods=${found#* }
+  [ "${pods:-0}" = 0 ] || sed -i "s/^  replicas: [0-9]*$/  replicas: $pods/" "$manifests"
+fi
+
+kubectl apply --server-side --field-manager=make-apply --filename "$manifests"
+if [ "$overlay" != canary ]; then
+  of rollout status deployment/scorer --timeout=10m ||
     fail "not every pod is ready; the former ones still serve. To go back: kubectl --namespace $namespace rollout undo deployment/scorer"
+elif [ -n "$first" ]; then
+  of wait rollout/scorer --for='jsonpath={.status.phase}=Healthy' --timeout=10m ||
+    fail "not every pod of the Rollout is ready; the Deployment still serves. To see why: kubectl --namespace $namespace describe rollout scorer"
+else
+  echo "the canary goes on by itself; to watch it: kubectl argo rollouts --namespace $namespace get rollout scorer --watch" >&2
 fi
