@@ -2,9 +2,10 @@
 
 A runner of GitHub is not at hand while a workflow is written. This covers what our workflows use of the language:
 `env`, `if`, `working-directory`, outputs of steps and jobs, `$GITHUB_ENV`, `defaults.run`, the first combination of a
-matrix. An action (`uses:`) is passed over, except that the clone stands for a checkout; jobs run in the order of
-`needs` and share the clone, as artifacts would let them. One line per step goes to standard output; what a step prints
-goes to its log. The first failure ends the run with exit code 1.
+matrix, a job that calls another workflow of the repository. An action (`uses:`) is passed over, except that the clone
+stands for a checkout; jobs run in the order of `needs` and share the clone, as artifacts would let them. One line per
+step goes to standard output; what a step prints goes to its log. The first failure ends the run with exit code 1.
+SIGTERM and Ctrl-C end the step that runs, with every process that it has started.
 
 Clones of what went well are removed; that of a failure is kept. Nothing here can sign in anywhere: `secrets` are
 empty. What a step needs instead (a registry on loopback, say) is given as a repository variable,
@@ -15,6 +16,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from sessions import run_in_session
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
@@ -144,6 +147,8 @@ class Run:
         if skipped_needs or not self.holds(job.get("if")):
             self.say(name, "", "skipped", f"needs {skipped_needs[0]}" if skipped_needs else f"if: {job['if']}")
             return {"result": "skipped", "outputs": {}}
+        if "uses" in job:
+            return self.called(job)
         matrix = dict(job.get("strategy", {}).get("matrix", {}))
         first = dict((matrix.pop("include", None) or [{}])[0]) | {key: values[0] for key, values in matrix.items()}
         self.contexts.values |= {"matrix": first, "steps": {}}
@@ -151,6 +156,24 @@ class Run:
         for number, step in enumerate(job["steps"], 1):
             self.step(name, number, step, job)
         outputs = {key: self.contexts.fill(value) for key, value in job.get("outputs", {}).items()}
+        return {"result": "success", "outputs": outputs}
+
+    def called(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """The jobs of another workflow of this repository, which a job calls; gives the outputs that it names."""
+        path = self.clone / job["uses"]
+        if not job["uses"].startswith("./") or not path.is_file():
+            raise WorkflowError(
+                f"{self.name}: no workflow {job['uses']} here; call one as ./.github/workflows/NAME.yml"
+            )
+        workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+        call = trigger(workflow, "workflow_call")
+        given = {name: one.get("default", "") for name, one in call.get("inputs", {}).items()}
+        given |= {name: self.contexts.fill(value) for name, value in job.get("with", {}).items()}
+        kept = {name: self.contexts.values[name] for name in ("github", "vars", "secrets", "runner")}
+        inner = Run(f"{self.name}.{path.stem}", workflow, self.clone, self.logs, Contexts(kept | {"inputs": given}))
+        inner.jobs()
+        inner.contexts.values["jobs"] = inner.contexts.values["needs"]
+        outputs = {name: inner.contexts.fill(one["value"]) for name, one in call.get("outputs", {}).items()}
         return {"result": "success", "outputs": outputs}
 
     def holds(self, guard: Any) -> bool:
@@ -175,23 +198,14 @@ class Run:
         begun = time.monotonic()
         for file in ("output", "env", "path", "step_summary"):
             (self.logs / file).write_text("")
-        with log.open("wb") as output:
-            done = subprocess.run(
-                ["bash", "-eo", "pipefail", "-c", self.contexts.fill(step["run"])],
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
+        code = run_in_session(self.contexts.fill(step["run"]), folder, environment, log)
         self.exported |= assignments(self.logs / "env")
         if "id" in step:
             self.contexts.values["steps"][step["id"]] = {"outputs": assignments(self.logs / "output")}
-        self.say(job_name, title, f"{time.monotonic() - begun:.0f} s", "" if done.returncode == 0 else "failed")
-        if done.returncode and not step.get("continue-on-error"):
+        self.say(job_name, title, f"{time.monotonic() - begun:.0f} s", "" if code == 0 else "failed")
+        if code and not step.get("continue-on-error"):
             end = log.read_text(errors="replace").splitlines()[-30:]
-            raise WorkflowError("\n".join([*(f"  {line}" for line in end), f"exit code {done.returncode}; log: {log}"]))
+            raise WorkflowError("\n".join([*(f"  {line}" for line in end), f"exit code {code}; log: {log}"]))
         return None
 
     def environment(self, job: Mapping[str, Any], step: Mapping[str, Any]) -> dict[str, str]:
@@ -218,6 +232,12 @@ def listed(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value or [])
 
 
+def trigger(workflow: Mapping[Any, Any], name: str) -> Mapping[str, Any]:
+    """What a workflow says of one of the events that start it; empty where it says nothing."""
+    events = workflow.get("on", workflow.get(True))  # PyYAML reads the key `on` as a truth value
+    return (events.get(name) or {}) if isinstance(events, Mapping) else {}
+
+
 def github(event: str, ref: str, sha: str) -> dict[str, Any]:
     """The context `github` of an event on a ref, in a repository that nobody can sign in to."""
     kind, _, name = ref.removeprefix("refs/").partition("/")
@@ -236,9 +256,7 @@ def run(path: Path, options: argparse.Namespace, place: Path) -> None:
     git = ["git", "-c", "advice.detachedHead=false"]
     subprocess.run([*git, "clone", "--quiet", "--no-local", str(options.repository), str(clone)], check=True)
     sha = subprocess.run([*git, "rev-parse", "HEAD"], cwd=clone, check=True, capture_output=True, text=True)
-    # PyYAML reads the key `on` as a truth value.
-    events = workflow.get("on", workflow.get(True))
-    inputs = (events.get("workflow_dispatch") or {}).get("inputs", {}) if isinstance(events, Mapping) else {}
+    inputs = trigger(workflow, "workflow_dispatch").get("inputs", {})
     contexts = Contexts(
         {
             "github": github(options.event, options.ref, sha.stdout.strip()),
@@ -251,8 +269,14 @@ def run(path: Path, options: argparse.Namespace, place: Path) -> None:
     Run(path.stem, workflow, clone, logs, contexts).jobs()
 
 
+def stop(number: int, _: object) -> None:
+    """End as after Ctrl-C, with the exit code of a shell."""
+    sys.exit(128 + number)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the workflows that are named, all of them by default."""
+    signal.signal(signal.SIGTERM, stop)
     parser = argparse.ArgumentParser(prog=".ci/workflow.py", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("workflows", nargs="*", help="names in .github/workflows, as ci; default: every one")
     parser.add_argument("--repository", type=Path, default=ROOT, help="the repository that is cloned")
@@ -280,6 +304,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (WorkflowError, subprocess.CalledProcessError, yaml.YAMLError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the step that ran has been ended", file=sys.stderr)
+        return 130
     return 0
 
 

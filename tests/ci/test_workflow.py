@@ -1,7 +1,9 @@
 """`.ci/workflow.py`: the steps of a small workflow run in order in a clean clone, as a runner would run them."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,65 @@ def test_a_job_waits_for_a_job_that_was_skipped_in_vain(repository):
     done = run(committed(repository, WORKFLOW.replace("  brew:\n", "  brew:\n    if: github.ref_type == 'tag'\n")))
     assert done.returncode == 0
     assert [line[:2] for line in lines(done)] == [["brew", "skipped"], ["serve", "skipped"]]
+
+
+CALLER = """\
+name: Party
+on: push
+jobs:
+  tea:
+    uses: ./.github/workflows/tea.yml
+    with: {pot: "${{ github.ref_name }}"}
+  drink:
+    needs: tea
+    runs-on: ubuntu-24.04
+    steps:
+      - run: test '${{ needs.tea.outputs.kind }}' = green && test -e served-main
+"""
+
+
+def test_a_job_that_calls_another_workflow_runs_its_jobs_and_gets_its_outputs(repository):
+    call = """on:
+  push:
+  workflow_call:
+    inputs: {pot: {type: string}}
+    outputs: {kind: {value: "${{ jobs.brew.outputs.kind }}"}}
+"""
+    (repository / ".github/workflows/party.yml").write_text(CALLER)
+    called = WORKFLOW.replace("on:\n  push:\n", call).replace("LAST", "touch 'served-${{ inputs.pot }}'")
+    done = run(committed(repository, called), "party")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line[0] for line in lines(done)] == ["brew"] * 4 + ["serve"] * 3 + ["drink"]
+    assert lines(done)[0][1:] == ["skipped", "actions/checkout  (the clone)"]
+    missing = CALLER.replace("workflows/tea.yml", "workflows/coffee.yml")
+    (repository / ".github/workflows/party.yml").write_text(missing)
+    done = run(committed(repository, called + "# changed"), "party")
+    assert (done.returncode, "no workflow ./.github/workflows/coffee.yml here" in done.stderr) == (1, True)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody asks for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_step_that_runs_with_all_that_it_has_started(repository, number, code):
+    committed(repository, WORKFLOW.replace("LAST", "set -m; sleep 1000 & echo $! $$ > pids; mv pids started; wait"))
+    command = [sys.executable, str(ROOT / ".ci/workflow.py"), "--repository", str(repository)]
+    own = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "TMPDIR": str(repository.parent)}
+    process = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (found := list(repository.parent.glob("workflow-*/tea/clone/started"))):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    started = [int(pid) for pid in found[0].read_text().split()]
+    process.send_signal(number)
+    assert process.wait(60) == code
+    assert [pid for pid in started if runs(pid)] == []
 
 
 @pytest.mark.parametrize(
