@@ -116,3 +116,41 @@ def test_every_package_that_a_bento_carries_has_a_licence_that_is_allowed_and_st
     done = run(ROOT, sys.executable, ".ci/licences.py", "--write", str(tmp_path / "page.md"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "page.md").read_text() == (ROOT / "docs/licences.md").read_text()
+
+
+def program(folder: Path, name: str, script: str) -> dict[str, str]:
+    """A program of that name, first on the path; it notes how it was called in `<folder>/<name>.log`."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f'#!/bin/sh\necho "$*" >> "{folder / name}.log"\n{script}\n')
+    (folder / name).chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_an_image_that_nothing_can_look_at_is_not_passed_as_scanned(checkout):
+    path = program(checkout / "bin", "docker", "exit 1")
+    done = run(checkout, ".ci/scan", IMAGE="scorer:1", **path)
+    assert (done.returncode, "cannot scan scorer:1" in done.stderr) == (1, True)
+    left_out = run(checkout, ".ci/scan", IMAGE="scorer:1", OFFLINE="1", GITHUB_STEP_SUMMARY="summary.md", **path)
+    assert left_out.returncode == 0
+    assert left_out.stderr.startswith("NOT SCANNED: OFFLINE=1")
+    assert "NOT SCANNED" in (checkout / "summary.md").read_text()
+
+
+def test_an_image_is_scanned_in_a_container_and_no_archive_of_it_is_left_even_if_something_is_found(checkout):
+    script = """case "$1" in
+  save) echo image > "$4"; echo "$4" > saved ;;
+  run) exit 1 ;;
+esac"""
+    done = run(checkout, ".ci/scan", IMAGE="scorer:1", **program(checkout / "bin", "docker", script))
+    assert done.returncode == 1
+    assert "--exit-code 1" in (checkout / "bin/docker.log").read_text()
+    assert not Path((checkout / "saved").read_text().strip()).parent.exists()
+
+
+def test_a_release_whose_bento_is_not_the_one_in_the_image_is_refused(checkout):
+    path = program(checkout / "bin", "make", "echo credit_scorer:00ff")
+    done = run(
+        checkout, ".ci/release", "gather", GITHUB_REF_NAME="v1.2.3", MODEL_TAG="scorer:1", VERSION="00fe", **path
+    )
+    assert done.returncode == 1
+    assert "the bento of scorer:1 is credit_scorer:00ff, and the image has credit_scorer:00fe" in done.stderr

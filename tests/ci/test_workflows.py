@@ -25,7 +25,14 @@ def read(path: Path) -> dict[Any, Any]:
 
 def steps(workflow: dict[Any, Any]) -> Iterator[dict[str, Any]]:
     for job in workflow["jobs"].values():
-        yield from job["steps"]
+        yield from job.get("steps", ())
+
+
+def step(workflow: str, job: str, script: str) -> tuple[int, dict[str, Any]]:
+    """The step of a job that runs this script, and its number."""
+    jobs = read(ROOT / f".github/workflows/{workflow}.yml")["jobs"]
+    (found,) = [(at, one) for at, one in enumerate(jobs[job]["steps"]) if one.get("run", "").startswith(script)]
+    return found
 
 
 def test_there_are_the_four_that_lead_from_a_commit_to_an_image_and_back_to_a_model():
@@ -40,7 +47,7 @@ def test_permissions_are_given_per_job_and_every_job_has_an_end(path):
     assert workflow["concurrency"]["group"]
     for job in workflow["jobs"].values():
         assert job["permissions"]
-        assert job["timeout-minutes"] <= 60
+        assert "uses" in job or job["timeout-minutes"] <= 60
         assert "write-all" not in job["permissions"]
 
 
@@ -52,7 +59,7 @@ def test_actions_are_pinned_by_commit_and_a_checkout_keeps_no_token(path):
             if "/checkout@" in step["uses"]:
                 assert step["with"]["persist-credentials"] is False
     for line in path.read_text().splitlines():
-        assert "uses:" not in line or re.search(r"@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line), line
+        assert "uses:" not in line or "uses: ./" in line or re.search(r"@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line), line
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=IDS)
@@ -71,6 +78,43 @@ def test_every_step_is_a_make_target_or_a_script_that_is_there(path):
             assert script.stat().st_mode & 0o111, step["run"]
         given = {name for name in step.get("env", {}) if "TOKEN" in name}
         assert not given or found["script"] in USE_A_TOKEN, step["run"]
+
+
+def test_a_tag_that_is_not_the_version_is_refused_before_anything_is_made_or_pushed():
+    at, check = step("image", "model", ".ci/release notes")
+    assert check["if"] == "github.ref_type == 'tag'"
+    assert at < step("image", "model", ".ci/model export")[0]
+    jobs = read(ROOT / ".github/workflows/image.yml")["jobs"]
+    assert (jobs["image"]["needs"], jobs["join"]["needs"]) == ("model", "image")
+
+
+def test_a_release_has_the_model_the_bento_and_the_image_of_one_run():
+    """A release that trains anew has another manifest, and so another bento than the image."""
+    release, image = (read(ROOT / f".github/workflows/{name}.yml") for name in ("release", "image"))
+    assert release["jobs"]["image"]["uses"] == "./.github/workflows/image.yml"
+    assert release["jobs"]["image"]["secrets"] == {"SIGNING_KEY": "${{ secrets.SIGNING_KEY }}"}
+    assert release["jobs"]["release"]["needs"] == "image"
+    assert "tags" not in image[True]["push"], "a tag would make the image twice"
+    assert step("release", "release", ".ci/model")[1]["run"] == ".ci/model import var/ci/model.bentomodel"
+    given = step("release", "release", ".ci/release gather")[1]["env"]
+    assert given["VERSION"] == "${{ needs.image.outputs.version }}"
+    assert given["MODEL_TAG"] == "${{ steps.model.outputs.tag }}"
+
+
+def test_every_image_that_is_pushed_is_signed_by_the_identity_of_its_job_as_well():
+    jobs = read(ROOT / ".github/workflows/image.yml")["jobs"]
+    for name in ("image", "join"):
+        (attest,) = [one for one in jobs[name]["steps"] if "attest-build-provenance" in one.get("uses", "")]
+        assert attest["with"]["subject-digest"].startswith("${{ steps.")
+        assert jobs[name]["permissions"]["attestations"] == "write"
+        assert step("image", name, ".ci/signing-key")
+
+
+def test_an_artifact_is_not_what_an_image_is_built_from():
+    for path in WORKFLOWS:
+        for one in steps(read(path)):
+            if "/upload-artifact@" in one.get("uses", ""):
+                assert not {"var", "var/image", "var/bentos"} & set(one["with"]["path"].split()), path
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / ".ci").glob("[a-z]*")), ids=lambda path: path.name)
