@@ -15,7 +15,7 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 COMMAND = re.compile(r"(?:make (?P<target>[a-z-]+)(?: [A-Z_]+=\S+)*|(?P<script>\.ci/[a-z_-]+)(?: [\w./-]+)*)")
 IDS = [path.stem for path in WORKFLOWS]
 # A hook may post or push with these alone; a token of another step would be in its environment for nothing.
-USE_A_TOKEN = {".ci/comment", ".ci/join", ".ci/propose", ".ci/push", ".ci/release"}
+USE_A_TOKEN = {".ci/champion", ".ci/comment", ".ci/join", ".ci/propose", ".ci/push", ".ci/release"}
 
 
 def read(path: Path) -> dict[Any, Any]:
@@ -99,6 +99,14 @@ def test_a_release_has_the_model_the_bento_and_the_image_of_one_run():
     given = step("release", "release", ".ci/release gather")[1]["env"]
     assert given["VERSION"] == "${{ needs.image.outputs.version }}"
     assert given["MODEL_TAG"] == "${{ steps.model.outputs.tag }}"
+
+
+def test_a_training_on_a_runner_has_a_champion_before_it_and_a_token_that_starts_ci_after_it():
+    at, _ = step("retrain", "retrain", ".ci/champion")
+    assert at < step("retrain", "retrain", ".ci/metric-diff")[0]
+    given = step("retrain", "retrain", ".ci/propose")[1]["env"]
+    assert given["GH_TOKEN"] == "${{ secrets.PROPOSAL_TOKEN || github.token }}"
+    assert given["STARTS_CI"] == "${{ secrets.PROPOSAL_TOKEN != '' }}"
 
 
 def test_every_image_that_is_pushed_is_signed_by_the_identity_of_its_job_as_well():

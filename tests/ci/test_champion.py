@@ -1,0 +1,95 @@
+"""`.ci/champion` and `.ci/propose`: a training on a runner is judged by a champion, and says where there is none."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.ci.test_scripts import program
+from tests.conftest import ROOT
+
+LINKED = (
+    ".venv",
+    "requirements",
+    "serving",
+    "deploy",
+    "signatures",
+    "configs",
+    "models",
+    "monitoring",
+    "train",
+    "data",
+)
+GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t.invalid"]
+
+
+@pytest.fixture(scope="module")
+def archive(trained, tmp_path_factory):
+    """The archive of the trained model, as a release has it."""
+    file = tmp_path_factory.mktemp("archive") / "model.bentomodel"
+    command = [str(ROOT / ".venv/bin/bentoml"), "models", "export", trained.tag, str(file)]
+    subprocess.run(command, env=trained.environment, check=True, capture_output=True)
+    return file
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository with what the scripts need, whose dvc.lock has changed since its commit."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    shutil.copytree(ROOT / ".ci", folder / ".ci", ignore=shutil.ignore_patterns("node"))
+    for name in (*LINKED, "Makefile"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / ".gitignore").write_text("var\nbin\n")
+    (folder / "dvc.lock").write_text("before\n")
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "state"]):
+        subprocess.run([*GIT, "-C", str(folder), *command], check=True)
+    (folder / "dvc.lock").write_text("after\n")
+    return folder
+
+
+def run(checkout: Path, script: str, gh: str = "exit 1", **environment: str) -> subprocess.CompletedProcess[str]:
+    """A script, on a machine whose store is empty unless another is given."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("GH_", "GITHUB_"))}
+    own |= {"BENTOML_HOME": str(checkout.parent / "store"), "GITHUB_REPOSITORY": "o/r"}
+    own |= program(checkout / "bin", "gh", gh) | environment
+    return subprocess.run(
+        [checkout / script], cwd=checkout, env=own, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_the_champion_of_the_last_release_is_what_a_training_is_judged_by(checkout, archive, trained):
+    done = run(checkout, ".ci/champion", f'for last; do :; done; cp "{archive}" "$last"', GH_TOKEN="t")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "var/ci/champion").read_text() == f"{trained.tag}\n"
+    assert (
+        f"Judged by the champion `{trained.tag}`, of the last release." in (checkout / "var/ci/champion.md").read_text()
+    )
+    asked = (checkout / "bin/gh.log").read_text()
+    assert asked.startswith("release download --repo o/r --pattern model.bentomodel --output ")
+    again = run(checkout, ".ci/champion")  # it is in the store
+    assert (again.returncode, "of the store" in again.stdout) == (0, True), again.stderr
+
+
+def test_a_training_without_a_champion_says_so_in_its_proposal_and_that_ci_will_not_start(checkout, trained):
+    done = run(checkout, ".ci/champion", "echo 'release not found' >&2; exit 1", GH_TOKEN="t", GITHUB_ACTIONS="true")
+    assert done.returncode == 0, done.stderr
+    assert "::warning title=No champion::" in done.stdout
+    own = trained.environment | {"GH_TOKEN": ""}
+    proposed = run(checkout, ".ci/propose", **own)
+    assert proposed.returncode == 0, proposed.stderr
+    assert "**There was no champion to judge this model by**: no MODEL_ARCHIVE names one, and no release has" in (
+        proposed.stdout
+    )
+    assert "**CI does not start by itself here**" in proposed.stdout
+    subprocess.run([*GIT, "-C", str(checkout), "switch", "--quiet", "--detach", "HEAD^"], check=True)
+    (checkout / "dvc.lock").write_text("after\n")
+    assert "CI does not start" not in run(checkout, ".ci/propose", **own, STARTS_CI="true").stdout
+
+
+def test_a_release_that_cannot_be_asked_is_no_release_without_a_model(checkout):
+    done = run(checkout, ".ci/champion", "echo 'HTTP 502' >&2; exit 1", GH_TOKEN="t")
+    assert (done.returncode, "HTTP 502" in done.stderr) == (1, True)
+    assert not (checkout / "var/ci/champion.md").exists()
