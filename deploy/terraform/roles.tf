@@ -118,10 +118,12 @@ data "aws_iam_policy_document" "push" {
     actions   = ["ecr:GetAuthorizationToken"]
     resources = ["*"]
   }
+  # It reads too: what is signed is the digest that the registry has (skopeo asks for manifest and configuration), a list
+  # of images is made from what was pushed for each processor, and their signatures are looked at before.
   statement {
     actions = [
-      "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload",
-      "ecr:PutImage", "ecr:UploadLayerPart",
+      "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:GetDownloadUrlForLayer",
+      "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
     ]
     resources = [for repository in aws_ecr_repository.this : repository.arn]
   }

@@ -150,7 +150,7 @@ resource "aws_ecs_service" "this" {
 
 resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_name          = "${var.name}-errors"
-  alarm_description   = "More than one request in a hundred ends in a 5xx"
+  alarm_description   = "More than one request in a hundred ends in a 5xx, of a task or of the balancer for want of one"
   comparison_operator = "GreaterThanThreshold"
   threshold           = 1
   evaluation_periods  = 2
@@ -158,14 +158,19 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_actions       = var.alarm_topic_arns
   ok_actions          = var.alarm_topic_arns
 
+  # RequestCount is of requests for which a task was chosen; the balancer's own 502, 503 and 504 may have had none.
   metric_query {
     id          = "share"
-    expression  = "100 * FILL(errors, 0) / requests"
+    expression  = "100 * (FILL(target, 0) + FILL(balancer, 0)) / (FILL(requests, 0) + FILL(balancer, 0))"
     label       = "share of 5xx in percent"
     return_data = true
   }
   dynamic "metric_query" {
-    for_each = { errors = "HTTPCode_Target_5XX_Count", requests = "RequestCount" }
+    for_each = {
+      target   = "HTTPCode_Target_5XX_Count"
+      balancer = "HTTPCode_ELB_5XX_Count"
+      requests = "RequestCount"
+    }
     content {
       id = metric_query.key
       metric {

@@ -200,3 +200,31 @@ def test_prometheus_knows_the_options_that_compose_gives_it(tmp_path):
     )
     assert done.returncode != 0
     assert "Error loading config" in done.stderr
+
+
+def test_the_role_that_pushes_may_read_what_it_signs_and_repeat_a_push_that_was_interrupted():
+    policy = re.search(r'(?s)policy_document" "push" {.*?\n}', TEXTS[DEPLOY / "terraform/roles.tf"])[0]
+    to_push = {
+        "BatchCheckLayerAvailability",
+        "InitiateLayerUpload",
+        "UploadLayerPart",
+        "CompleteLayerUpload",
+        "PutImage",
+    }
+    to_read = {"BatchGetImage", "GetDownloadUrlForLayer"}
+    assert set(re.findall(r"ecr:(\w+)", policy)) == {"GetAuthorizationToken"} | to_push | to_read
+    # ECR refuses the same digest under the same immutable tag.
+    assert 'image_tag_mutability = "MUTABLE"' in TEXTS[DEPLOY / "terraform/registry.tf"]
+    assert "@sha256:" in TEXTS[DEPLOY / "terraform/variables.tf"], "images are taken by digest"
+
+
+def test_an_alarm_of_aws_counts_what_no_task_has_answered():
+    alarm = TEXTS[DEPLOY / "terraform/service.tf"].partition('alarm" "errors"')[2]
+    counted = dict(re.findall(r'(\w+) += "(\w+Count)"', alarm, re.IGNORECASE))
+    assert counted == {
+        "target": "HTTPCode_Target_5XX_Count",
+        "balancer": "HTTPCode_ELB_5XX_Count",
+        "requests": "RequestCount",
+    }
+    (expression,) = re.findall(r'expression += "(.*)"', alarm)
+    assert set(re.findall(r"FILL\((\w+), 0\)", expression)) == set(counted)
