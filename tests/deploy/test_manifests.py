@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,26 +83,6 @@ def test_containers_of_compose_are_read_only_without_rights_and_of_a_fixed_versi
         assert "environment" not in service or not [
             key for key in service["environment"] if key.endswith(("PASSWORD", "SECRET"))
         ]
-
-
-def test_the_secrets_of_compose_are_made_by_its_script_and_kept_by_nobody_else(tmp_path):
-    folder = tmp_path / "deploy/compose"
-    folder.mkdir(parents=True)
-    shutil.copy(DEPLOY / "compose/secrets.sh", folder)
-    without = subprocess.run([folder / "secrets.sh"], capture_output=True, text=True, check=False)
-    assert (without.returncode, "make environment" in without.stderr) == (1, True)
-    for name in (".venv", "serving", "configs", "models", "monitoring"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    made = subprocess.run([folder / "secrets.sh"], capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
-    compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
-    wanted = {Path(secret["file"]).name for secret in compose["secrets"].values()} | {"scorer.env"}
-    assert {path.name for path in (folder / "secrets").iterdir()} == wanted
-    before = {path.name: path.read_text() for path in (folder / "secrets").iterdir()}
-    assert subprocess.run([folder / "secrets.sh"], capture_output=True, text=True, check=False).stdout == ""
-    assert {path.name: path.read_text() for path in (folder / "secrets").iterdir()} == before
-    ignored = subprocess.run(["git", "check-ignore", "-q", "deploy/compose/secrets/x"], cwd=ROOT, check=False)
-    assert ignored.returncode == 0
 
 
 @needs_kubectl
