@@ -52,15 +52,18 @@ export WHYLOGS_NO_ANALYTICS = 1
 # Installation compiles nothing (a fifth of the files is ever imported), so the first import must leave its bytecode behind.
 unexport PYTHONDONTWRITEBYTECODE
 
+# A value of the command line as one word of the shell, whatever is in it: spaces, quotes, semicolons.
+q = '$(subst ','\'',$(1))'
+
 PYTHON ?= $(or $(shell command -v python3.11 || command -v python3),python3)
 BIN := .venv/bin
 LOAD_BIN := .venv-load/bin
 TRAIN = $(BIN)/python -m train
-INPUTS = --dataset $(DATASET) --model $(MODEL) --gates $(GATES)
+INPUTS = --dataset $(call q,$(DATASET)) --model $(call q,$(MODEL)) --gates $(call q,$(GATES))
 # One line for what takes long; all that it said is in the log.
 LOGS = var/log
 STEP = .ci/step
-TRAIN_IF_MISSING = $(STEP) training "$(basename $(notdir $(DATASET))) with $(basename $(notdir $(MODEL)))" \
+TRAIN_IF_MISSING = $(STEP) training $(call q,$(basename $(notdir $(DATASET))) with $(basename $(notdir $(MODEL)))) \
 	$(LOGS)/training.log $(TRAIN) $(INPUTS) --if-missing
 
 ##@ Use
@@ -68,9 +71,9 @@ TRAIN_IF_MISSING = $(STEP) training "$(basename $(notdir $(DATASET))) with $(bas
 .PHONY: serve
 serve: environment  ## train if the store has no model for these inputs, then serve it
 	tag="$$($(TRAIN_IF_MISSING))"; \
-	export SCORER_MODEL="$$tag" SCORER_WORKERS=$(WORKERS) SCORER_GRPC_HOST=$(HOST) SCORER_GRPC_PORT=$(GRPC_PORT); \
-	printf '%-12s %s\n' serving "$$tag with WORKERS=$(WORKERS) ..." >&2; \
-	exec $(BIN)/bentoml serve service:CreditScorer --host $(HOST) --port $(PORT)
+	export SCORER_MODEL="$$tag" SCORER_WORKERS=$(call q,$(WORKERS)) SCORER_GRPC_HOST=$(call q,$(HOST)) SCORER_GRPC_PORT=$(call q,$(GRPC_PORT)); \
+	printf '%-12s %s\n' serving "$$tag with WORKERS=$$SCORER_WORKERS ..." >&2; \
+	exec $(BIN)/bentoml serve service:CreditScorer --host $(call q,$(HOST)) --port $(call q,$(PORT))
 
 .PHONY: train
 train: environment  ## run the pipeline: data, checks, fit, export, evaluate, gate, publish
@@ -78,11 +81,11 @@ train: environment  ## run the pipeline: data, checks, fit, export, evaluate, ga
 
 .PHONY: evaluate
 evaluate: environment  ## compare every model file and the classics on 100 folds, some minutes
-	$(TRAIN) leaderboard $(INPUTS) --repeats $(REPEATS)
+	$(TRAIN) leaderboard $(INPUTS) --repeats $(call q,$(REPEATS))
 
 .PHONY: tune
 tune: environment  ## search for a better model file from MODEL, some minutes; goes on where it was stopped
-	$(TRAIN) tune $(INPUTS) --trials $(TRIALS)
+	$(TRAIN) tune $(INPUTS) --trials $(call q,$(TRIALS))
 
 .PHONY: repro
 repro: environment  ## the same pipeline by DVC: only what has to be done again
@@ -94,30 +97,32 @@ model: environment
 
 # The model of these inputs, trained if it is missing; another of the store with MODEL_TAG=, the champion with CHAMPION=1.
 PACKING = $(BIN)/python -m deploy.packing
-PACKED_MODEL = $(if $(MODEL_TAG),echo $(MODEL_TAG),$(if $(CHAMPION),$(TRAIN) tag --champion $(INPUTS),$(TRAIN_IF_MISSING)))
+PACKED_MODEL = $(if $(MODEL_TAG),printf '%s\n' $(call q,$(MODEL_TAG)),$(if $(CHAMPION),$(TRAIN) tag --champion $(INPUTS),$(TRAIN_IF_MISSING)))
 
 .PHONY: bento
 bento: environment  ## build the bento of a model: the inputs', MODEL_TAG=name:version, or CHAMPION=1
 	model="$$($(PACKED_MODEL))"; $(PACKING) bento "$$model"
 
 # Docker or podman where one answers, else buildah; ENGINE= chooses, BASE= names another image to build from.
-ENGINES = --engine "$(ENGINE)"
+ENGINES = --engine $(call q,$(ENGINE))
 
 .PHONY: image
 image: environment  ## build the container image of that bento
 	bento="$$($(MAKE) bento)"; \
-	$(STEP) image "of $$bento" $(LOGS)/image.log $(PACKING) image "$$bento" $(ENGINES) --base "$(BASE)"
+	$(STEP) image "of $$bento" $(LOGS)/image.log $(PACKING) image "$$bento" $(ENGINES) --base $(call q,$(BASE))
 
 .PHONY: image-run
 image-run: environment  ## build that image if need be, and run it on HOST, PORT and GRPC_PORT
 	image="$$($(MAKE) image)"; \
-	exec $(PACKING) run "$$image" $(ENGINES) --host $(HOST) --port $(PORT) --grpc-port $(GRPC_PORT) --volume "$(VOLUME)"
+	exec $(PACKING) run "$$image" $(ENGINES) --host $(call q,$(HOST)) --port $(call q,$(PORT)) --grpc-port $(call q,$(GRPC_PORT)) \
+	  --volume $(call q,$(VOLUME))
 
 .PHONY: image-push
 image-push: environment shipping-environment  ## push that image to REGISTRY=host/path, described; KEY= signs it
-	[ -n "$(REGISTRY)" ] || { echo "make image-push: give host and path, such as REGISTRY=registry.example.com/credit" >&2; exit 1; }
+	[ -n $(call q,$(REGISTRY)) ] || { echo "make image-push: give host and path, such as REGISTRY=registry.example.com/credit" >&2; exit 1; }
 	image="$$($(MAKE) image)"; \
-	$(STEP) push "$$image to $(REGISTRY)" $(LOGS)/push.log $(PACKING) push "$$image" $(ENGINES) --registry "$(REGISTRY)" --key "$(KEY)"
+	$(STEP) push "$$image to "$(call q,$(REGISTRY)) $(LOGS)/push.log \
+	  $(PACKING) push "$$image" $(ENGINES) --registry $(call q,$(REGISTRY)) --key $(call q,$(KEY))
 
 .PHONY: sbom
 sbom: environment shipping-environment  ## list what is inside the bento and the image, as CycloneDX
@@ -126,15 +131,15 @@ sbom: environment shipping-environment  ## list what is inside the bento and the
 
 .PHONY: sign
 sign: environment  ## sign the model with the private key KEY=
-	model="$$($(PACKED_MODEL))"; $(PACKING) sign "$$model" --key "$(KEY)"
+	model="$$($(PACKED_MODEL))"; $(PACKING) sign "$$model" --key $(call q,$(KEY))
 
 .PHONY: verify
 verify: environment  ## verify the model by the public key KEY=, or WHAT=, an archive or an image in a registry
-	what="$(or $(WHAT),$$($(PACKED_MODEL)))"; $(PACKING) verify "$$what" --key "$(KEY)"
+	what=$(if $(WHAT),$(call q,$(WHAT)),"$$($(PACKED_MODEL))"); $(PACKING) verify "$$what" --key $(call q,$(KEY))
 
 .PHONY: apply
 apply:  ## bring an image to a Kubernetes cluster: OVERLAY=staging IMAGE=registry/credit-scorer:version; DRY_RUN=1 prints
-	DRY_RUN=$(DRY_RUN) deploy/kubernetes/apply.sh '$(OVERLAY)' '$(IMAGE)'
+	DRY_RUN=$(call q,$(DRY_RUN)) deploy/kubernetes/apply.sh $(call q,$(OVERLAY)) $(call q,$(IMAGE))
 
 .PHONY: ui
 ui: environment  ## browse the training runs in MLflow
@@ -150,15 +155,15 @@ bench-serving: model references  ## measure the service beside other servers, so
 
 .PHONY: load
 load: environment load-environment  ## put load on the running service and judge it by its objectives; SHAPE=, USERS=, RUN_TIME=
-	PYTHONPATH=. $(LOAD_BIN)/python -m loadtests --target "$(TARGET)" --grpc-target "$(GRPC_TARGET)" \
-	  --grpc-port "$(GRPC_PORT)" --users "$(USERS)" --run-time "$(RUN_TIME)" --shape "$(SHAPE)" --slo "$(SLO)" \
-	  --dataset "$(DATASET)" --key-file "$(KEY_FILE)" --processes "$(PROCESSES)" --remote "$(REMOTE_WORKERS)" \
-	  --master-port "$(MASTER_PORT)"
+	PYTHONPATH=. $(LOAD_BIN)/python -m loadtests --target $(call q,$(TARGET)) --grpc-target $(call q,$(GRPC_TARGET)) \
+	  --grpc-port $(call q,$(GRPC_PORT)) --users $(call q,$(USERS)) --run-time $(call q,$(RUN_TIME)) --shape $(call q,$(SHAPE)) --slo $(call q,$(SLO)) \
+	  --dataset $(call q,$(DATASET)) --key-file $(call q,$(KEY_FILE)) --processes $(call q,$(PROCESSES)) --remote $(call q,$(REMOTE_WORKERS)) \
+	  --master-port $(call q,$(MASTER_PORT))
 
 .PHONY: load-worker
 load-worker: environment load-environment  ## join the load test of another machine: MASTER=its address
 	PYTHONPATH=. $(LOAD_BIN)/python -m locust -f loadtests/locustfile.py --worker \
-	  --master-host $(MASTER) --master-port $(MASTER_PORT)
+	  --master-host $(call q,$(MASTER)) --master-port $(call q,$(MASTER_PORT))
 
 ##@ Change
 
@@ -317,4 +322,4 @@ clean:  ## remove every .venv and var: the environments, and every record of wha
 help:  ## list the targets
 	awk -F ':.*##' '/^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	echo
-	echo "Variables: DATASET=$(DATASET) MODEL=$(MODEL) HOST=$(HOST) PORT=$(PORT) GRPC_PORT=$(GRPC_PORT) WORKERS=$(WORKERS) TRIALS=$(TRIALS)"
+	echo $(call q,Variables: DATASET=$(DATASET) MODEL=$(MODEL) HOST=$(HOST) PORT=$(PORT) GRPC_PORT=$(GRPC_PORT) WORKERS=$(WORKERS) TRIALS=$(TRIALS))

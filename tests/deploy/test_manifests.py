@@ -207,3 +207,25 @@ def test_an_alarm_of_aws_counts_what_no_task_has_answered():
     }
     (expression,) = re.findall(r'expression += "(.*)"', alarm)
     assert set(re.findall(r"FILL\((\w+), 0\)", expression)) == set(counted)
+
+
+@needs_kubectl
+@pytest.mark.parametrize(("folders", "looked_at"), [((), []), (("pod a", "pod-b"), ["pod a", "pod-b"])])
+def test_the_caretaker_looks_at_every_folder_that_is_there(folders, looked_at, tmp_path):
+    container = rendered("staging")["CronJob", "scorer-caretaker"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (script,) = container["containers"][0]["args"]
+    records = tmp_path / "records"
+    records.mkdir()
+    for name in folders:
+        (records / name).mkdir()
+    stub = tmp_path / "python"
+    stub.write_text(f'#!/bin/sh\necho "$SCORER_DIRECTORY $3" >> "{tmp_path}/log"\n')
+    stub.chmod(0o755)
+    assert "/records/*/" in script
+    command = ["bash", "-c", script.replace("/records/", f"{records}/")]
+    own = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    log = (tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""
+    verbs = ("catch-up", "compact", "retain")
+    assert log.splitlines() == [f"{records}/{name}/ {verb}" for name in looked_at for verb in verbs]
