@@ -26,8 +26,8 @@ resource "aws_ecr_lifecycle_policy" "this" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "the last 200: images, signatures and what describes them; enough to roll back to any of this year"
-      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 200 }
+      description  = "the last 1000, of which a release is some 15: images, signatures and what describes them"
+      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 1000 }
       action       = { type = "expire" }
     }]
   })

@@ -154,3 +154,13 @@ def test_a_release_whose_bento_is_not_the_one_in_the_image_is_refused(checkout):
     )
     assert done.returncode == 1
     assert "the bento of scorer:1 is credit_scorer:00ff, and the image has credit_scorer:00fe" in done.stderr
+
+
+@pytest.mark.parametrize(("there", "verb"), [("exit 1", "create"), ("exit 0", "upload")])
+def test_a_release_that_was_made_by_a_run_before_gets_the_files_of_this_one(checkout, there, verb):
+    (checkout / "var/release").mkdir(parents=True)
+    (checkout / "var/release/notes.md").write_text("- now\n")
+    path = program(checkout / "bin", "gh", f'[ "$2" != view ] || {there}')
+    done = run(checkout, ".ci/release", "publish", GITHUB_REF_NAME="v1.2.3", GH_TOKEN="t", **path)
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "bin/gh.log").read_text().splitlines()[-1].startswith(f"release {verb} v1.2.3 ")
