@@ -16,9 +16,13 @@ fail() { echo "$1" >&2; exit 1; }
 [[ $image =~ ^[a-z0-9][a-zA-Z0-9._/:@-]*[:@][a-zA-Z0-9._:-]+$ ]] || fail "IMAGE=$image has no tag and no digest, or signs that none has"
 command -v kubectl > /dev/null || fail 'no kubectl here; install it, 1.27 or newer'
 
-manifests=$(mktemp)
-trap 'rm -f "$manifests"' EXIT
-kubectl kustomize "overlays/$overlay" | sed "s|image: credit-scorer:set-by-make-apply|image: $image|" > "$manifests"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+manifests=$scratch/manifests.yaml
+render() {  # <folder of a kustomization>
+  kubectl kustomize "$1" | sed "s|image: credit-scorer:set-by-make-apply|image: $image|" > "$manifests"
+}
+render "overlays/$overlay"
 if [ "${DRY_RUN:-}" = 1 ]; then
   cat "$manifests"
   exit
@@ -51,12 +55,28 @@ else
     [ -z "$found" ] || [ "${found% *}" = "$image" ] ||
       fail "the first canary begins with the image that serves: IMAGE=${found% *}; then apply $image"
   fi
-  # The autoscaler owns the number afterwards. What is applied is what is there, so that no apply scales anything.
+  # What others set is applied as it is, so that no apply scales anything or sends traffic elsewhere: the autoscaler the
+  # number of pods, Argo Rollouts which of them are whose. A selector is one value: without its hash it would be another.
+  echo "resources: [$(python3 -c 'import os, sys; print(os.path.relpath(*sys.argv[1:]))' "overlays/$overlay" "$(cd "$scratch" && pwd -P)")]" > "$scratch/kustomization.yaml"
+  as_it_is() {  # <kind> <name> <path> <value>
+    printf -- '- target: {kind: %s, name: %s}\n  patch: |\n    - {op: add, path: %s, value: %s}\n' "$@" >> "$scratch/patches"
+  }
+  : > "$scratch/patches"
   pods=${found#* }
-  [ "${pods:-0}" = 0 ] || sed -i "s/^  replicas: [0-9]*$/  replicas: $pods/" "$manifests"
+  [ "${pods:-0}" = 0 ] || as_it_is Rollout scorer /spec/replicas "$pods"
+  for service in scorer scorer-canary; do
+    hash=$(of get service "$service" --ignore-not-found --output="jsonpath={.spec.selector['rollouts-pod-template-hash']}")
+    [ -z "$hash" ] || as_it_is Service "$service" /spec/selector/rollouts-pod-template-hash "'$hash'"
+  done
+  if [ -s "$scratch/patches" ]; then
+    { echo 'patches:'; cat "$scratch/patches"; } >> "$scratch/kustomization.yaml"
+    render "$scratch"
+  fi
 fi
 
-kubectl apply --server-side --field-manager=make-apply --filename "$manifests"
+# Forced: what the manifests say holds, whoever has undone or edited it by hand since. Without it such an object
+# would be refused.
+kubectl apply --server-side --force-conflicts --field-manager=make-apply --filename "$manifests"
 if [ "$overlay" != canary ]; then
   of rollout status deployment/scorer --timeout=10m ||
     fail "not every pod is ready; the former ones still serve. To go back: kubectl --namespace $namespace rollout undo deployment/scorer"

@@ -11,6 +11,7 @@ import yaml
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow  # each rendering takes kubectl a second
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
 
 
@@ -61,6 +62,8 @@ case "$*" in
   *"get rollouts.argoproj.io"*)
     [ -n "$KNOWS" ] || { echo 'error: the server doesn'"'"'t have a resource type "rollouts"' >&2; exit 1; }
     printf %s "$ROLLOUT" ;;
+  *"get service scorer "*) printf %s "$STABLE" ;;
+  *"get service scorer-canary "*) printf %s "$CANARY" ;;
   *"get deployment scorer"*) printf %s "$DEPLOYMENT" ;;
   apply*) for last; do :; done; cp "$last" "$LOG.applied" ;;
 esac
@@ -74,7 +77,7 @@ def apply(folder: Path, overlay: str, **cluster: str) -> subprocess.CompletedPro
     stub.write_text(STUB)
     stub.chmod(0o755)
     own = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(folder / "log"), "KUBECTL": shutil.which("kubectl")}
-    empty = {"KNOWS": "", "ROLLOUT": "", "DEPLOYMENT": ""}
+    empty = {"KNOWS": "", "ROLLOUT": "", "DEPLOYMENT": "", "STABLE": "", "CANARY": ""}
     return subprocess.run(
         ["make", "apply", f"OVERLAY={overlay}", f"IMAGE={IMAGE}"],
         cwd=ROOT,
@@ -112,6 +115,22 @@ def test_a_canary_begins_with_as_many_pods_as_serve(tmp_path, cluster, replicas,
     sizes = {found["kind"]: found["spec"]["replicas"] for found in objects if "replicas" in found.get("spec", {})}
     assert sizes == {"Rollout": replicas}
     assert asked in (tmp_path / "log").read_text()
+
+
+@needs_kubectl
+def test_a_later_canary_leaves_traffic_where_argo_rollouts_has_sent_it(tmp_path):
+    """A selector is one value to server-side apply: without the hash it would be fought over, or select every pod."""
+    done = apply(tmp_path, "canary", KNOWS="yes", ROLLOUT="scorer 5", STABLE="6f9d7c5b4", CANARY="77e10")
+    assert done.returncode == 0, done.stderr
+    objects = yaml.safe_load_all((tmp_path / "log.applied").read_text())
+    selectors = {
+        found["metadata"]["name"]: found["spec"]["selector"] for found in objects if found["kind"] == "Service"
+    }
+    assert {name: one.get("rollouts-pod-template-hash") for name, one in selectors.items()} == {
+        "scorer": "6f9d7c5b4",
+        "scorer-canary": "77e10",
+    }
+    assert "--force-conflicts" in (tmp_path / "log").read_text()
 
 
 @needs_kubectl
