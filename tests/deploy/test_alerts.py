@@ -118,7 +118,7 @@ SERVED = {
     f'scorer_predictions_total{{{STABLE}, decision="approve", protocol="http", pod="old"}}': "0+140x20",
     f'scorer_rejected_total{{{CANARY}, reason="internal_error", pod="new"}}': "_x10 0+3x10",
 }
-JUDGED = {"requests": 240.0, "errors": None, "faults": 6.0, "queue-p99": None, "decisions": 0.7}
+JUDGED = {"requests": 600.0, "errors": None, "faults": 6.0, "queue-p99": None, "decisions": 0.7}
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
@@ -128,7 +128,8 @@ def test_prometheus_answers_the_questions_of_a_canary_from_its_first_minute_on(t
         query = metric["provider"]["prometheus"]["query"].replace("{{args.namespace}}", "scorer")
         value = JUDGED[metric["name"]]
         samples = [] if value is None else [{"labels": "{}", "value": value}]
-        tests.append({"expr": f"round({query}, 0.001)", "eval_time": "13m", "exp_samples": samples})
+        first = f"{10 + seconds(metric['initialDelay']) // 60}m"
+        tests.append({"expr": f"round({query}, 0.001)", "eval_time": first, "exp_samples": samples})
     series = [{"series": name, "values": values} for name, values in SERVED.items()]
     file = tmp_path / "test.yaml"
     file.write_text(yaml.safe_dump({"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": tests}]}))
