@@ -120,15 +120,15 @@ def test_a_canary_begins_with_as_many_pods_as_serve(tmp_path, cluster, replicas,
 @needs_kubectl
 def test_a_later_canary_leaves_traffic_where_argo_rollouts_has_sent_it(tmp_path):
     """A selector is one value to server-side apply: without the hash it would be fought over, or select every pod."""
-    done = apply(tmp_path, "canary", KNOWS="yes", ROLLOUT="scorer 5", STABLE="6f9d7c5b4", CANARY="77e10")
+    done = apply(tmp_path, "canary", KNOWS="yes", ROLLOUT="scorer 5", STABLE="1234", CANARY="2e10")
     assert done.returncode == 0, done.stderr
     objects = yaml.safe_load_all((tmp_path / "log.applied").read_text())
     selectors = {
         found["metadata"]["name"]: found["spec"]["selector"] for found in objects if found["kind"] == "Service"
     }
     assert {name: one.get("rollouts-pod-template-hash") for name, one in selectors.items()} == {
-        "scorer": "6f9d7c5b4",
-        "scorer-canary": "77e10",
+        "scorer": "1234",
+        "scorer-canary": "2e10",
     }
     assert "--force-conflicts" in (tmp_path / "log").read_text()
 
