@@ -1,11 +1,10 @@
 """The signature of a model: a file in its folder that names the SHA-256 of every other one.
 
 Owns the format, which is that of OpenSSF's model signing 1.0 (a sigstore bundle around an in-toto statement), so that
-`model_signing verify key` reads what is written here, and its signatures are read here. Leaves keys to
-`signatures.keys`.
+`model_signing verify key` reads what is written here, and its signatures are read here. Leaves the envelope to
+`signatures.dsse`, and keys to `signatures.keys`.
 """
 
-import base64
 import hashlib
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Meta, Struct
 
-from signatures.keys import SignatureError, fingerprint, is_signed, public_key, sign
+from signatures.dsse import STATEMENT, Envelope, envelope
+from signatures.keys import SignatureError, fingerprint, public_key
 
 SIGNATURE = "model.sig"
 # BentoML's own description of the model, written anew by each store; nothing that is served is read from it.
@@ -24,21 +24,10 @@ SIGN = "sign it: python -m deploy.packing sign --key KEY {tag}"
 _BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://model_signing/signature/v1.0"
-_PAYLOAD = "application/vnd.in-toto+json"
-
-
-class _Signature(Struct):
-    sig: bytes  # base64 in JSON
-
-
-class _Envelope(Struct, rename="camel"):
-    payload: bytes
-    payload_type: str
-    signatures: Annotated[list[_Signature], Meta(min_length=1)]
 
 
 class _Bundle(Struct, rename="camel"):
-    dsse_envelope: _Envelope
+    dsse_envelope: Envelope
 
 
 class _Resource(Struct):
@@ -87,15 +76,6 @@ def sign_model(folder: Path, key: ec.EllipticCurvePrivateKey) -> bytes:
     return msgspec.json.encode(bundle)
 
 
-def envelope(statement: bytes, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """An in-toto statement, signed, as a DSSE envelope."""
-    return {
-        "payload": base64.b64encode(statement).decode(),
-        "payloadType": _PAYLOAD,
-        "signatures": [{"sig": base64.b64encode(sign(key, _to_sign(_PAYLOAD, statement))).decode()}],
-    }
-
-
 def check_model(folder: Path, key_path: Path) -> None:
     """Raise `SignatureError` unless the model in `folder` is, file by file, the one signed by that public key."""
     key = public_key(key_path)
@@ -108,7 +88,7 @@ def check_model(folder: Path, key_path: Path) -> None:
         raise SignatureError(f"the model {tag} is not signed (no {file}); {remedy}") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SignatureError(f"{file}: is not a signature ({error}); {remedy}") from None
-    if not is_signed(key, signed.signatures[0].sig, _to_sign(signed.payload_type, signed.payload)):
+    if not signed.is_signed_by(key):
         raise SignatureError(f"{file}: is not signed by the key {key_path}; give the key of who signed it, or {remedy}")
     named = _named(file, signed, remedy)
     found = digests(folder)
@@ -133,26 +113,17 @@ def digests(folder: Path) -> dict[str, str]:
     return found
 
 
-def _named(file: Path, signed: _Envelope, remedy: str) -> dict[str, str]:
+def _named(file: Path, signed: Envelope, remedy: str) -> dict[str, str]:
     """The digests that a signature names, whose key was checked."""
     try:
         statement = msgspec.json.decode(signed.payload, type=_Statement)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SignatureError(f"{file}: does not sign a model ({error}); {remedy}") from None
     resources = statement.predicate.resources
-    if (signed.payload_type, statement.predicate_type) != (_PAYLOAD, _PREDICATE) or any(
+    if (signed.payload_type, statement.predicate_type) != (STATEMENT, _PREDICATE) or any(
         one.algorithm != "sha256" for one in resources
     ):
         raise SignatureError(f"{file}: is of another kind of signature; {remedy}")
     if (name := statement.subject[0].name) != file.parent.name:
         raise SignatureError(f"{file}: signs the version {name}, and lies in another's place; restore it, or {remedy}")
     return {one.name: one.digest for one in resources}
-
-
-def _to_sign(kind: str, payload: bytes) -> bytes:
-    """What is signed: the pre-authentication encoding of DSSE 1.0.
-
-    >>> _to_sign("http://example.com/HelloWorld", b"hello world")
-    b'DSSEv1 29 http://example.com/HelloWorld 11 hello world'
-    """
-    return b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)

@@ -80,6 +80,16 @@ def push(options: argparse.Namespace) -> int:
     return 0
 
 
+def describe_joined(options: argparse.Namespace) -> int:
+    """Describe and sign the image for several processors that was made of those of each."""
+    from deploy.packing.image.build import FOLDER
+    from deploy.packing.registry.joined import publish_joined
+
+    key = private_key(options.key)
+    print(publish_joined(options.target, options.images, key, options.signed_by, FOLDER))
+    return 0
+
+
 def sign(options: argparse.Namespace) -> int:
     """Sign a model in the BentoML store."""
     from deploy.packing.store import home, model_folder
@@ -157,6 +167,11 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("image", help="its name, as `image` prints it")
     made.add_argument("--registry", required=True, help="host and path; plain HTTP for one on this machine")
     made.add_argument("--key", type=_path, help="the private key to sign with, PEM")
+    made = command("describe-joined", describe_joined, "describe and sign an image for several processors")
+    made.add_argument("target", help="its name in its registry")
+    made.add_argument("images", nargs="+", help="the image of each processor, <registry>/<processor>/<name>:<version>")
+    made.add_argument("--key", type=_key, required=True, help="the private key to sign with, PEM")
+    made.add_argument("--signed-by", type=_path, help="the public key that the images have to be signed by, PEM")
     made = command("sign", sign, "sign a model in the BentoML store")
     made.add_argument("model", help="its tag, <name>:<version>")
     made.add_argument("--key", type=_key, required=True, help="the private key, PEM")

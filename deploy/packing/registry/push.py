@@ -21,9 +21,9 @@ from deploy.packing.image.engines import Engine
 from deploy.packing.provenance import PREDICATE
 from deploy.packing.registry import attachments
 from deploy.packing.registry.attachments import attach, attached, skopeo
+from signatures.dsse import envelope
 from signatures.image import payload, signed_digest
 from signatures.keys import SignatureError, is_signed, public_key, sign
-from signatures.model import envelope
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _pushed_digest(image: str, target: str, engine: Engine) -> str:
         return found[1]
     with tempfile.TemporaryDirectory(prefix="push-") as folder:
         file = Path(folder) / "digest"
-        options = [f"--{option}" for option in _options(target)]
+        options = [f"--{option}" for option in plain_http(target)]
         engine.run(["push", "--quiet", *options, f"--digestfile={file}", image, f"docker://{target}"])
         return file.read_text(encoding="utf-8").strip()
 
@@ -74,7 +74,7 @@ def digest_of(reference: str) -> str:
     name, _, digest = reference.partition("@")
     if digest:
         reference = f"{repository_of(name)}@{digest}"  # skopeo takes no name with both
-    options = [f"--{option}" for option in _options(reference)]
+    options = [f"--{option}" for option in plain_http(reference)]
     return skopeo(["inspect", *options, "--format={{.Digest}}", f"docker://{reference}"]).strip()
 
 
@@ -90,13 +90,13 @@ def repository_of(reference: str) -> str:
 
 def attach_sbom(pushed: Pushed, content: bytes) -> None:
     """Put a bill of materials beside the image."""
-    attach(pushed.repository, pushed.digest, attachments.sbom(content), _options(pushed.repository))
+    attach(pushed.repository, pushed.digest, attachments.sbom(content), plain_http(pushed.repository))
 
 
 def attach_provenance(pushed: Pushed, statement: bytes, key: ec.EllipticCurvePrivateKey) -> None:
     """Put a signed statement about its origin beside the image."""
     signed = msgspec.json.encode(envelope(statement, key))
-    attach(pushed.repository, pushed.digest, attachments.attestation(signed, PREDICATE), _options(pushed.repository))
+    attach(pushed.repository, pushed.digest, attachments.attestation(signed, PREDICATE), plain_http(pushed.repository))
 
 
 def sign_image(pushed: Pushed, key: ec.EllipticCurvePrivateKey, folder: Path) -> None:
@@ -107,7 +107,7 @@ def sign_image(pushed: Pushed, key: ec.EllipticCurvePrivateKey, folder: Path) ->
     stem = pushed.digest.replace(":", "-")
     (folder / f"{stem}.payload.json").write_bytes(content)
     (folder / f"{stem}.sig").write_bytes(base64.b64encode(signed) + b"\n")
-    attach(pushed.repository, pushed.digest, attachments.signature(content, signed), _options(pushed.repository))
+    attach(pushed.repository, pushed.digest, attachments.signature(content, signed), plain_http(pushed.repository))
 
 
 def verify_image(reference: str, key_path: Path) -> str:
@@ -115,7 +115,7 @@ def verify_image(reference: str, key_path: Path) -> str:
     key, digest = public_key(key_path), digest_of(reference)
     repository = repository_of(reference)
     remedy = f"sign it: make image-push REGISTRY={repository.rpartition('/')[0]} KEY=KEY"
-    found = attached(repository, digest, "sig", _options(repository))
+    found = attached(repository, digest, "sig", plain_http(repository))
     if not found:
         raise SignatureError(f"{reference} is not signed (no {attachments.tag_of(digest, 'sig')}); {remedy}")
     by_key = [content for content, annotations in found if is_signed(key, _signature(annotations), content)]
@@ -137,8 +137,8 @@ def _signature(annotations: Mapping[str, str]) -> bytes:
         return b""
 
 
-def _options(reference: str) -> list[str]:
-    """Plain HTTP for a registry on this machine; nothing for any other."""
+def plain_http(reference: str) -> list[str]:
+    """The option for a registry on this machine, which may speak plain HTTP; nothing for any other."""
     host = reference.partition("/")[0].rpartition(":")[0] or reference.partition("/")[0]
     try:
         local = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.packing.attachments import attached, skopeo
 from deploy.packing.errors import PackingError
 from deploy.packing.provenance import PREDICATE
-from deploy.packing.push import Pushed, attach_provenance, attach_sbom, digest_of, sign_image, verify_image
+from deploy.packing.registry.attachments import attached, skopeo
+from deploy.packing.registry.push import Pushed, attach_provenance, attach_sbom, digest_of, sign_image, verify_image
 from signatures.keys import private_key
 from tests.conftest import ROOT
 from tests.deploy.packing import test_push
@@ -102,10 +102,10 @@ def test_the_list_that_is_deployed_is_signed_and_described_like_its_images(check
     for image in images.values():
         assert verify_image(f"{name}@{image.digest}", key.public) == image.digest
 
-    bom = json.loads(attached(name, digest, "sbom", PLAIN)[0])
+    bom = json.loads(attached(name, digest, "sbom", PLAIN)[0][0])
     assert [image["bom-ref"] for image in bom["components"]] == ["amd64/image", "arm64/image"]
     assert bom["components"][1]["components"] == [{"name": "bash", "bom-ref": "arm64/b"}]
-    envelope = json.loads(attached(name, digest, "att", PLAIN)[0])
+    envelope = json.loads(attached(name, digest, "att", PLAIN)[0][0])
     statement = json.loads(base64.b64decode(envelope["payload"]))
     assert statement["subject"] == [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}]
     inputs = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
