@@ -42,13 +42,15 @@ def main(arguments: list[str] | None = None) -> int:
             return code
         with exclusive(directory, options.command):
             deployment.reload()
-            (directory / ASKED).unlink(missing_ok=True)
             result = COMMANDS[options.command](deployment, options)
     except KeyboardInterrupt:
         say("interrupted; the next command finishes or undoes what was begun")
         return COULD_NOT
-    except (RolloutError, ConfigError, OSError) as error:
+    except (RolloutError, ConfigError) as error:
         say(str(error))
+        return COULD_NOT
+    except OSError as error:
+        say(f"{error}; free disk space or fix the permissions, and run again: it goes on, or undoes what was begun")
         return COULD_NOT
     return report(result, options.json)
 
@@ -86,16 +88,16 @@ def ask_canary_back(deployment: Deployment, as_json: bool) -> int | None:
     directory = deployment.directory
     if not (is_locked(directory) and holder(directory).startswith("canary")):
         return None
-    asked = directory / ASKED
-    asked.touch()
-    say(f"asking {holder(directory)}, to roll back ...")
+    canary, before = holder(directory), deployment.state.history
+    (directory / ASKED).write_text(canary, encoding="utf-8")
+    say(f"asking {canary}, to roll back ...")
     with exclusive(directory, "rollback", wait_s=ASKED_S):
         deployment.reload()
-        if asked.exists():  # it had no step to take any more: it did not come to one, went back already, or had ended
-            asked.unlink()
-            last = deployment.state.history[-1].result if deployment.state.history else ""
-            if deployment.state.operation is not None or last not in ("rolled back", "undone"):
-                return None
+        (directory / ASKED).unlink(missing_ok=True)
+        history = deployment.state.history
+        ended = history[-1].result if history and history != before else ""
+        if deployment.state.operation is not None or ended not in ("rolled back", "undone"):
+            return None
         version = deployment.stable.version
     return report(Result(command="rollback", result="done", version=version, why="asked"), as_json)
 

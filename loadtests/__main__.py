@@ -75,12 +75,14 @@ def _loaded(options: Options, slo: Slo, target: Target, model: Model, stamp: str
     before = read()
     say(f"calibration  {before_us:.0f} us per round trip")
     outcome = run(options, list(slo.classes), folder, options.out.parent / "log" / LOG, say)
-    after_us, after, others, unread = calibrate(), before, moved(before.since(idle)), ""
+    after_us, after, others, unread = 0.0, before, moved(before.since(idle)), ""
     try:
         after = settled(read, before)
+        after_us = calibrate()  # meanwhile others who use the service are seen
         others += moved(read().since(after))
     except LoadTestError as error:  # it has died under the load: what it answered before is judged, and kept
         unread = str(error)
+        after_us = after_us or calibrate()
     end = max(1, int(outcome.ended_s // outcome.ledger.slice_s))
     record = Record(
         time=stamp,

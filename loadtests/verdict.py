@@ -48,12 +48,14 @@ class Measured(Struct, frozen=True, kw_only=True):
     Attributes:
         count: its requests, without the latencies.
         seconds: of the time.
+        answered: requests answered within it; `count` may have some that ended later.
         user_s: seconds of all its users together.
         p50_ms, p95_ms, p99_ms: of its answers; None if there were none.
     """
 
     count: Count
     seconds: float
+    answered: int
     user_s: float
     p50_ms: float | None
     p95_ms: float | None
@@ -62,7 +64,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     @property
     def per_s(self) -> float:
         """Requests answered per second."""
-        return self.count.answered / self.seconds
+        return self.answered / self.seconds
 
     @property
     def error_rate(self) -> float | None:
@@ -72,7 +74,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     @property
     def per_user_s(self) -> float | None:
         """Requests answered per second and user."""
-        return self.count.answered / self.user_s if self.user_s else None
+        return self.answered / self.user_s if self.user_s else None
 
 
 def measure(ledger: Ledger, name: str, first: int, end: int, to_the_last: bool = False) -> Measured:
@@ -85,7 +87,11 @@ def measure(ledger: Ledger, name: str, first: int, end: int, to_the_last: bool =
     found = {key: percentile_ms(count.latencies, share) for key, share in PERCENTILES.items()}
     count.latencies = {}
     return Measured(
-        count=count, seconds=(end - first) * ledger.slice_s, user_s=ledger.user_s(name, first, end), **found
+        count=count,
+        seconds=(end - first) * ledger.slice_s,
+        answered=ledger.total([name], first, end).answered,
+        user_s=ledger.user_s(name, first, end),
+        **found,
     )
 
 

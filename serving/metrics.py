@@ -22,7 +22,7 @@ from serving.rows import PendingRow
 
 BATCH_BUCKETS_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 QUEUE_BUCKETS_S = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-LOGGED, UNLOGGED = "logged", "unlogged"
+LOGGED, UNLOGGED, SQUARES = "logged", "unlogged", "squares"
 
 
 class Metrics:
@@ -44,6 +44,8 @@ class Metrics:
         self._buffer.add_counter(
             UNLOGGED, Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged")
         )
+        about = "Sum over the scored requests of their rows, squared"  # rows of a request may be alike: deploy.rollout
+        self._buffer.add_counter(SQUARES, Counter("scorer_request_rows_squared_total", about))
         self._known: set[tuple[str, str, str]] = set()
         self._requests: Counter | None = None
         self.flush = self._buffer.flush
@@ -86,13 +88,18 @@ class Metrics:
         for histogram in self._batch_rows:
             histogram.observe(rows)
         self._buffer.count(LOGGED if logged else UNLOGGED, rows)
-        oldest_s = started_s
+        oldest_s, request_s, request_rows, squares = started_s, 0.0, 0, 0
         predictions: dict[tuple[str, str, str], int] = {}  # a collections.Counter takes twice as long for one row
         for row, (_, decision) in zip(pending, scored, strict=True):
             labels = (model, decision, row.protocol)
             predictions[labels] = predictions.get(labels, 0) + 1
-            if row.at_s < oldest_s:
-                oldest_s = row.at_s
+            if row.at_s != request_s:  # the rows of a request were submitted at one moment
+                squares += request_rows * request_rows
+                request_s, request_rows = row.at_s, 0
+                if request_s < oldest_s:
+                    oldest_s = request_s
+            request_rows += 1
+        self._buffer.count(SQUARES, squares + request_rows * request_rows)
         self._queue_seconds.observe(started_s - oldest_s)
         for labels, number in predictions.items():
             if labels not in self._known:

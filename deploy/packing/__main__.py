@@ -4,6 +4,7 @@ Standard output holds only the result, a tag or a name, as its last line; everyt
 """
 
 import argparse
+import ipaddress
 import os
 import sys
 from pathlib import Path
@@ -137,6 +138,14 @@ def _key(text: str) -> Path:
     return Path(text)
 
 
+def _address(text: str) -> str:
+    """An address of this machine."""
+    try:
+        return str(ipaddress.ip_address("127.0.0.1" if text == "localhost" else text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no address; give one such as 127.0.0.1 or 0.0.0.0") from None
+
+
 def _path(text: str) -> Path | None:
     """A path, or none where a variable of make is empty."""
     return Path(text) if text else None
@@ -182,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("what", help="the tag of a bento, or the name of an image")
     made = command("run", run, "run an image on this machine until it is stopped", engines)
     made.add_argument("image", help="its name, as `image` prints it")
-    made.add_argument("--host", default="127.0.0.1")
+    made.add_argument("--host", type=_address, default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     made.add_argument("--port", type=int, default=3000)
     made.add_argument("--grpc-port", type=int, default=3001)
     made.add_argument("--volume", default="", help="a volume, or a folder (default: credit-scorer, var/container)")

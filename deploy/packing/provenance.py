@@ -86,6 +86,15 @@ def write_bento_provenance(archive: Path, model_tag: str) -> None:
     temporary.replace(provenance_beside(archive))
 
 
+def is_described(archive: Path) -> bool:
+    """Whether the archive of a bento is the one that the statement beside it, which is written last, is about."""
+    try:
+        (subject,) = msgspec.json.decode(provenance_beside(archive).read_bytes())["subject"]
+        return bool(subject["digest"]["sha256"] == sha256(archive))
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError):
+        return False
+
+
 def provenance_beside(archive: Path) -> Path:
     """The file of the statement about the archive of a bento."""
     return archive.with_name(archive.name.removesuffix(".tar.gz") + ".provenance.json")

@@ -7,6 +7,7 @@ Owns: how long a step lasts and what ends it. Leaves to others: the verdict (jud
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -15,10 +16,9 @@ from deploy.rollout.deployment import Deployment
 from deploy.rollout.errors import Breach, RolloutError
 from deploy.rollout.gate import KEY_VARIABLE
 from deploy.rollout.judge import error_budget, judge
-from deploy.rollout.state import Instance, Totals
+from deploy.rollout.state import Instance, Totals, holder
 
-READS = 5  # tries of a second each
-ASKED = "rollback.asked"  # a file by which another command ends a canary
+ASKED = "rollback.asked"  # a file by which another command ends a canary: it names the process of that
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -37,7 +37,8 @@ class Step(Struct, frozen=True, kw_only=True):
 class Watch:
     """Counts the canary and the stable instance, and judges the step and the whole of the canary.
 
-    Both, as a model that turns bad is seen in the step, and one that is a little bad, or bad to few, in the whole.
+    Both, as a model that turns bad is seen in the step, and one that is a little bad, or bad to few, in the whole. Made
+    before the canary gets its first request.
 
     Args:
         deployment: whose operation is a canary.
@@ -51,41 +52,39 @@ class Watch:
         self._progress, self._progress_s = -1, time.monotonic()
         self.began_s = time.monotonic()
         for counts, instance in zip(self._first, (new, stable), strict=True):
-            if not counts.metrics_read:
+            if counts.own is None:
                 remedy = f"with API keys, set {KEY_VARIABLE} to one that may read"
                 raise RolloutError(f"{instance.name} does not give its /metrics, so nothing can be judged; {remedy}")
 
     def begin_step(self) -> None:
-        """Count the step from here, by metrics that were read: else all that the instance ever did would count."""
-        for _ in range(READS):
-            self._before = self._take()
-            if all(counts.metrics_read for counts in self._before):
-                break
+        """Count the step from here."""
+        self._before = self._take()
         self.began_s = time.monotonic()
 
     def look(self) -> tuple[Counts, Counts, Breach | None]:
         """The counts of the step so far, and the verdict on them."""
         now = self._take()
-        new, stable = now[0].since(self._before[0]), now[1].since(self._before[1])
-        done = new.answered + new.failures
-        if done != self._progress or new.in_flight == 0:
-            self._progress, self._progress_s = done, time.monotonic()
+        if any(counts.own is None for counts in self._before):  # it was busy when the step began
+            self._before = now
+            self.began_s = time.monotonic()
+        new, stable = (one.since(before) for one, before in zip(now, self._before, strict=True))
+        if now[0].http_ended != self._progress or new.in_flight == 0:
+            self._progress, self._progress_s = now[0].http_ended, time.monotonic()
         stalled_s = time.monotonic() - self._progress_s
-        objectives, spent = self._deployment.config.objectives, self._spent(*now)
-        breach = judge(objectives, new, stable, spent, stalled_s)
-        if breach is None:
-            whole = now[0].since(self._first[0]), now[1].since(self._first[1])
-            breach = judge(objectives, *whole, spent, stalled_s)
+        objectives = self._deployment.config.objectives
+        whole = now[0].since(self._first[0]), now[1].since(self._first[1])
+        spent = self._spent(*now, whole[0].all_failures)
+        breach = judge(objectives, new, stable, spent, stalled_s) or judge(objectives, *whole, spent, stalled_s)
         return new, stable, breach
 
-    def _spent(self, new: Counts, stable: Counts) -> Totals:
+    def _spent(self, new: Counts, stable: Counts, failures: int) -> Totals:
         """Requests since the canary began, and the canary's failures; after a restart of HAProxy, since then."""
         began_new, began_stable = self._deployment.operation.began
         begun = new.requests >= began_new.requests and stable.requests >= began_stable.requests
         if not begun:
             began_new = began_stable = Totals()
         requests = new.requests + stable.requests - began_new.requests - began_stable.requests
-        return Totals(requests, new.failures - began_new.failures)
+        return Totals(requests, max(new.failures - began_new.failures, failures))
 
     def _take(self) -> tuple[Counts, Counts]:
         servers = self._deployment.haproxy.runtime.totals()
@@ -93,11 +92,10 @@ class Watch:
         return new, stable
 
 
-def run_steps(deployment: Deployment) -> Iterator[Step]:
+def run_steps(deployment: Deployment, watch: Watch) -> Iterator[Step]:
     """Take the steps from the one that the state names; raise `Breach` at the first that fails."""
     operation = deployment.operation
-    new, stable = deployment.state.instances[operation.new], deployment.stable
-    watch = Watch(deployment, new, stable)
+    new = deployment.state.instances[operation.new]
     for percent in deployment.config.canary.steps:
         if percent < operation.percent:
             continue
@@ -109,18 +107,17 @@ def run_steps(deployment: Deployment) -> Iterator[Step]:
 
 def _run_step(deployment: Deployment, percent: int, watch: Watch) -> Step:
     canary = deployment.config.canary
-    asked = deployment.directory / ASKED
     while True:
         time.sleep(canary.interval_s)
         new, stable, breach = watch.look()
-        if asked.exists():
-            asked.unlink()
+        if _is_asked(deployment.directory):
             breach = Breach("asked", "`python -m deploy rollback` was called")
         lasted_s = time.monotonic() - watch.began_s
-        enough = new.requests >= canary.least_requests and new.metrics_read and stable.metrics_read
+        is_read = new.own is not None and stable.own is not None
+        enough = new.requests >= canary.least_requests and is_read
         if breach is None and lasted_s >= canary.most_step_s and not enough:
             why = f"{new.requests} requests in {lasted_s:.0f} s; {canary.least_requests} are needed"
-            if not (new.metrics_read and stable.metrics_read):
+            if not is_read:
                 why = f"no /metrics of both instances after {lasted_s:.0f} s"
             breach = Breach("unjudged", why)
         if breach:
@@ -138,6 +135,17 @@ def _run_step(deployment: Deployment, percent: int, watch: Watch) -> Step:
             )
             deployment.say(f"{percent}%: {describe(step)}: kept")
             return step
+
+
+def _is_asked(directory: Path) -> bool:
+    """Whether somebody asked this canary to end, and not one before it."""
+    asked = directory / ASKED
+    try:
+        mine = asked.read_text(encoding="utf-8") == holder(directory)
+    except FileNotFoundError:
+        return False
+    asked.unlink(missing_ok=True)
+    return mine
 
 
 def describe(step: Step) -> str:

@@ -52,8 +52,9 @@ class Deployment:
 
     def save(self, **changes: Any) -> State:
         """Make changes of the state durable, and HAProxy's file with them."""
-        self.state = msgspec.structs.replace(self.state, **changes)
-        self._file.save(self.state)
+        state = msgspec.structs.replace(self.state, **changes)
+        self._file.save(state)
+        self.state = state
         if self.state.port:
             self.haproxy.write(self.state)
         return self.state
@@ -149,7 +150,12 @@ class Deployment:
         self.apply_weights()
 
     def promote(self) -> None:
-        """Make the new instance the stable one: from the first line on there is no way back but another rollout."""
+        """Make the new instance the stable one."""
+        self.commit()
+        self.finish()
+
+    def commit(self) -> None:
+        """Save that the new instance is the stable one: from then on there is no way back but another rollout."""
         operation = self.operation
         old = self.state.instances.get(operation.old)
         new = self.state.instances[operation.new]
@@ -159,7 +165,6 @@ class Deployment:
             weights={new.slot: 100} | ({old.slot: 0} if old else {}),
             operation=msgspec.structs.replace(operation, phase="promoted", percent=100),
         )
-        self.finish()
 
     def finish(self) -> None:
         """What follows a promotion: all weight to it, then drain and stop the old instance."""
@@ -186,10 +191,12 @@ class Deployment:
                 "serving; start the stable one and roll back with: python -m deploy up"
             )
         operation = msgspec.structs.replace(self.operation, phase="returning", why=why)
+        changes = {"weights": {self.stable.slot: 100, new.slot: 0}, "operation": operation}
         try:
-            self.save(weights={self.stable.slot: 100, new.slot: 0}, operation=operation)
+            self.save(**changes)
         except OSError as error:  # a full disk keeps no applicant with a bad model
             self.say(f"the state cannot be written ({error}); going back all the same")
+            self.state = msgspec.structs.replace(self.state, **changes)
         self.apply_weights()
         self.say(f"all requests go to {self.stable.name} again, after {time.monotonic() - began:.2f} s")
         self.retire(new.name, self.config.rollback_s / 2, self.config.rollback_s / 2)

@@ -26,9 +26,9 @@ LONGEST_SOCKET_PATH = 90  # HAProxy binds a temporary name that is longer; the k
 REPEATABLE = "{ method GET HEAD } || { path /predict /explain } || { path_beg /v2/ } { path_end /infer }"
 # The shape of every error of the service, for the few that HAProxy gives itself.
 FAULTS = {
-    400: ("invalid_request", "not a request"),
+    400: ("bad_request", "not a request"),
     408: ("timeout", "the request did not arrive in time"),
-    500: ("internal", "the load balancer failed"),
+    500: ("internal_error", "the load balancer failed"),
     502: ("unavailable", "no instance answered"),
     503: ("unavailable", "no instance is ready"),
     504: ("timeout", "no instance answered in time"),

@@ -9,7 +9,7 @@ Shares are compared by intervals whose whole must lie beyond the bound, at a con
 from collections.abc import Iterator
 
 from configs.rollout import Objectives
-from deploy.rollout.counts import Counts, approved
+from deploy.rollout.counts import Counts
 from deploy.rollout.errors import Breach
 from deploy.rollout.proportions import LogRatio, Proportion, difference, log_ratio
 from deploy.rollout.state import Totals
@@ -54,7 +54,7 @@ def _breaches(objectives: Objectives, new: Counts, stable: Counts, spent: Totals
 
 
 def _latency(objectives: Objectives, new: Counts, stable: Counts) -> Iterator[Breach]:
-    if new.answered < objectives.least_latency_requests:
+    if new.http_ended < objectives.least_latency_requests:
         return
     if new.response_ms > objectives.latency_ms:
         yield Breach("latency", f"{new.response_ms} ms on average, and {objectives.latency_ms:g} ms are allowed")
@@ -73,27 +73,19 @@ def _decisions(objectives: Objectives, new: Counts, stable: Counts) -> Iterator[
 
 
 def _fairness(objectives: Objectives, new: Counts, stable: Counts) -> Iterator[Breach]:
-    for column in sorted({column for column, _ in new.groups}):
-        found = _approval_ratio(_of_column(new, column), objectives.least_rows)
+    for column in new.columns:
+        found = _approval_ratio(new.groups_of(column), objectives.least_rows)
         if found is None:
             continue
         worst, ratio = found
         if ratio.below(objectives.approval_ratio, objectives.confidence):
             yield Breach("fairness", f"{column}: {worst} is approved {ratio.ratio:.2f} times as often as others")
-        known = _approval_ratio(_of_column(stable, column), objectives.least_rows)
+        known = _approval_ratio(stable.groups_of(column), objectives.least_rows)
         if known and ratio.over(known[1]).below(objectives.approval_ratio_drop, objectives.confidence):
             before = f"by the stable one {known[1].ratio:.2f} times"
             yield Breach(
                 "fairness", f"{column}: {worst} is approved {ratio.ratio:.2f} times as often as others, {before}"
             )
-
-
-def _of_column(counts: Counts, column: str) -> dict[str, Proportion]:
-    return {
-        name: counts.independent(approved(decisions))
-        for (other, name), decisions in counts.groups.items()
-        if other == column
-    }
 
 
 def _approval_ratio(groups: dict[str, Proportion], least_rows: int) -> tuple[str, LogRatio] | None:

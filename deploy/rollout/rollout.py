@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from deploy.rollout import bentos
-from deploy.rollout.canary import Step, budget_line, run_steps, totals
+from deploy.rollout.canary import Step, Watch, budget_line, run_steps, totals
 from deploy.rollout.deployment import UP_S, Deployment
 from deploy.rollout.errors import Breach, InstanceError, RolloutError
 from deploy.rollout.haproxy import check_port
@@ -135,10 +135,12 @@ def canary(deployment: Deployment, version: str | None, resume: bool = False) ->
     began_s = time.monotonic()
     new = deployment.state.instances[deployment.operation.new]
     try:
+        watch = Watch(deployment, new, deployment.stable)
         if not resume:
             deployment.shift(deployment.config.canary.steps[0], began=totals(deployment, new))
-        for step in run_steps(deployment):
+        for step in run_steps(deployment, watch):
             steps.append(step)  # noqa: PERF402 - kept as far as it gets
+        deployment.commit()
     except (Breach, KeyboardInterrupt, RolloutError, OSError) as fault:
         why, decided_s = str(fault) or "interrupted", time.monotonic() - began_s
         deployment.say(f"{new.name} at {deployment.operation.percent}%: {why}: rolling back")
@@ -154,7 +156,7 @@ def canary(deployment: Deployment, version: str | None, resume: bool = False) ->
             decided_s=round(decided_s, 2),
             over_s=round(time.monotonic() - began_s, 2),
         )
-    deployment.promote()
+    deployment.finish()
     return Result(command="canary", result="done", version=new.version, steps=tuple(steps))
 
 

@@ -34,6 +34,7 @@ class Server(Struct, frozen=True):
         refused: answers with 4xx among them.
         failures: answers with 5xx and requests without an answer, whether repeated or passed on.
         response_ms: mean time to the first byte of an answer, over the last 1,024 requests.
+        http_ended: answers and failures over HTTP, which alone `in_flight` and `response_ms` are of.
     """
 
     status: str
@@ -44,6 +45,7 @@ class Server(Struct, frozen=True):
     refused: int
     failures: int
     response_ms: int
+    http_ended: int = 0
 
     @property
     def is_up(self) -> bool:
@@ -114,7 +116,10 @@ class Runtime:
 
     def totals(self) -> dict[str, Server]:
         """The counters of each slot, HTTP and gRPC together; how many wait, and for how long, is of HTTP alone."""
-        found = self.servers()
+        found = {
+            slot: msgspec.structs.replace(server, http_ended=server.answered + server.failures)
+            for slot, server in self.servers().items()
+        }
         if GRPC_BACKEND in self._backends():
             for slot, grpc in self.servers(GRPC_BACKEND).items():
                 http = found[slot]

@@ -48,6 +48,17 @@ def test_requests_that_end_after_the_load_count_too():
     assert missed_of(judge("single", found, OBJECTIVES)) == ("single error_rate",)
 
 
+def test_what_is_answered_after_the_load_is_no_throughput():
+    books = ledger()
+    before = measure(books, "single", 0, SECONDS)
+    for _ in range(50):
+        books.count("single", SECONDS - 1).sent += 1
+        books.answered("single", SECONDS + 0.9, 1, 900)
+    found = measure(books, "single", 0, SECONDS, to_the_last=True)
+    assert (found.per_s, found.per_user_s) == (before.per_s, before.per_user_s)
+    assert found.p99_ms > before.p99_ms
+
+
 def test_refused_and_lost_requests_are_errors():
     books = ledger()
     books.count("single", 1).sent += 10

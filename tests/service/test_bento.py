@@ -125,6 +125,17 @@ def test_a_bento_that_is_there_is_not_built_again(bento, trained):
     assert archive.stat() == before
 
 
+@pytest.mark.parametrize("name", ["{}.tar.gz", "{}.provenance.json"])
+def test_what_was_damaged_is_built_again(bento, trained, name):
+    environment, tag, archive, elsewhere = bento
+    before = archive.read_bytes()
+    damaged = archive.with_name(name.format(archive.name.removesuffix(".tar.gz")))
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    done = packing("bento", trained.tag, environment=environment, cwd=elsewhere.parent)
+    assert (done.returncode, done.stdout) == (0, f"{tag}\n"), done.stderr
+    assert archive.read_bytes() == before
+
+
 def test_what_a_killed_import_left_is_replaced(bento, trained, tmp_path):
     environment, tag, archive, _ = bento
     store = tmp_path / "store"

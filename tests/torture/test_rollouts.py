@@ -108,7 +108,7 @@ def test_switching_canarying_rolling_back_and_restarting_fail_no_request(deploye
     assert failed(seen) == {}
     status = deployed.status()
     assert status["problem"] == ""
-    until(lambda: read_metrics(ask(status["instances"][0]["port"], "/metrics")[1].decode())[1])  # decisions by group
+    until(lambda: read_metrics(ask(status["instances"][0]["port"], "/metrics")[1].decode()).groups)
     records = (deployed.directory / "instances").glob("*/records")
     logged = sum(logged_rows(deployed, folder) for folder in records)
     assert logged >= seen["200"]  # a request that was repeated is in two logs, and the health gate's are there too

@@ -11,6 +11,7 @@ import lzma
 import os
 import tarfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,27 +64,33 @@ def extract_archive(archive: Path, folder: Path, remedy: str) -> dict[str, Any]:
         raise PackingError(f"{archive}: no such file; {remedy}") from None
     except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError, ValueError) as error:
         raise PackingError(f"{archive}: is damaged, or no bento ({error}); {remedy}") from None
-    described = folder / "bento.yaml"
-    if not described.is_file():
+    if not (folder / "bento.yaml").is_file():
         raise PackingError(f"{archive}: holds no bento (no bento.yaml); {remedy}")
     try:
-        found: dict[str, Any] = yaml.safe_load(described.read_text(encoding="utf-8"))
-        tags = [f"{found['name']}:{found['version']}"]
-        tags += model_tags(found)
-        served = found["args"]["model"]
+        found: dict[str, Any] = yaml.safe_load((folder / "bento.yaml").read_text(encoding="utf-8"))
+        tag, models, served = f"{found['name']}:{found['version']}", model_tags(found), found["args"]["model"]
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise PackingError(f"{archive}: its bento.yaml is damaged ({error!r}); {remedy}") from None
-    # They become folders in the store, so nothing but a tag may stand there.
-    if not tags[0].startswith(f"{SERVICE}:") or any(not TAG.fullmatch(str(tag)) for tag in tags):
-        raise PackingError(f"{archive}: is no bento of {SERVICE} ({', '.join(map(repr, tags))}); {remedy}")
-    if len(tags) == 1:
-        raise PackingError(f"{archive}: carries no model; {remedy}")
-    if served not in tags[1:]:
-        raise PackingError(f"{archive}: serves the model {served!r}, and carries {', '.join(tags[1:])}; {remedy}")
-    for tag in tags[1:]:
-        if not (folder / "models" / tag.replace(":", "/") / "model.yaml").is_file():
-            raise PackingError(f"{archive}: lacks the model {tag}; {remedy}")
+    for problem in _problems(folder, tag, models, served):
+        raise PackingError(f"{archive}: {problem}; {remedy}")
     return found
+
+
+def _problems(folder: Path, tag: str, models: list[str], served: str) -> Iterator[str]:
+    """What must not be in the archive of a bento that was extracted to `folder`."""
+    # They become folders in the store, so nothing but a tag may stand there.
+    if not tag.startswith(f"{SERVICE}:") or any(not TAG.fullmatch(str(one)) for one in (tag, *models)):
+        yield f"is no bento of {SERVICE} ({', '.join(map(repr, (tag, *models)))})"
+    if not models:
+        yield "carries no model"
+    if served not in models:
+        yield f"serves the model {served!r}, and carries {', '.join(models)}"
+    carried = {f"{path.parent.parent.name}:{path.parent.name}" for path in (folder / "models").glob("*/*/model.yaml")}
+    if missing := set(models) - carried:
+        yield f"lacks the model {', '.join(sorted(missing))}"
+    # An import would bring them into the store as well.
+    if others := {f"{path.parent.name}:{path.name}" for path in (folder / "models").glob("*/*/")} - set(models):
+        yield f"carries models that it does not name ({', '.join(sorted(others))})"
 
 
 def model_tags(described: dict[str, Any]) -> list[str]:

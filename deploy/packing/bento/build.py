@@ -18,7 +18,7 @@ from deploy.packing.bento.command import bentoml
 from deploy.packing.bento.contents import Contents
 from deploy.packing.bento.importing import import_archive
 from deploy.packing.bento.normal_form import normalise
-from deploy.packing.provenance import provenance_beside, write_bento_provenance
+from deploy.packing.provenance import is_described, write_bento_provenance
 from deploy.packing.store import SERVICE, bento_folder, manifest, model_folder
 
 FOLDER = Path("var/bentos")  # of the archives, in the working directory
@@ -35,11 +35,11 @@ def build(model_tag: str) -> tuple[str, bool]:
     contents = Contents.of(origin.ROOT, model_tag, model)
     version = contents.version
     archive = archive_of(version)
-    last = provenance_beside(archive)  # written last, so that with it nothing is missing
     with _alone():
-        if last.is_file() and archive.is_file() and (bento_folder(version) / "bento.yaml").is_file():
+        is_whole = is_described(archive)
+        if is_whole and (bento_folder(version) / "bento.yaml").is_file():
             return f"{SERVICE}:{version}", False
-        if not archive.is_file():
+        if not is_whole:
             with tempfile.TemporaryDirectory(prefix="bento-") as folder:
                 built = _build(contents, version, Path(folder))
                 write_archive(built, archive)

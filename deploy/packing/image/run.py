@@ -1,9 +1,10 @@
 """Runs the image on this machine, as it runs elsewhere: user 1034, read-only file system, one volume for the records.
 
 Owns the command lines, and under buildah the container, which is removed at the end, and the signals. Callers need no
-key: the ports are published on this machine's address alone.
+key where the ports are published on loopback alone; elsewhere the service refuses whoever has none.
 """
 
+import ipaddress
 import os
 import shlex
 import signal
@@ -51,7 +52,8 @@ def run_image(image: str, engine: Engine, address: Address, volume: str, environ
     settings = {name: value for name, value in environment.items() if name.startswith("SCORER_") and name not in OURS}
     if engine.is_buildah:
         return _in_chroot(image, engine, address, Path(volume) if volume else FOLDER, settings)
-    settings.setdefault("SCORER_OPEN_TO_NETWORK", "true")  # the engine's bridge is another machine to the service
+    if ipaddress.ip_address(address.host).is_loopback:
+        settings.setdefault("SCORER_OPEN_TO_NETWORK", "true")  # the engine's bridge is another machine to the service
     command = [engine.name, "run", "--rm", "--read-only", f"--stop-timeout={STOP_S}"]
     command += [f"--volume={volume or VOLUME}:{MOUNT}"]
     command += [f"--publish={address.host}:{address.http}:3000", f"--publish={address.host}:{address.grpc}:3001"]

@@ -15,6 +15,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from deploy.packing.errors import PackingError
+from deploy.packing.provenance import PREDICATE
 from deploy.packing.registry.attachments import attached, skopeo, tag_of
 from deploy.packing.registry.push import (
     Pushed,
@@ -25,7 +26,7 @@ from deploy.packing.registry.push import (
     sign_image,
     verify_image,
 )
-from signatures.dsse import read_envelope
+from signatures.dsse import STATEMENT, read_envelope
 from signatures.keys import SignatureError, public_key
 
 SUFFIXES = ("sig", "sbom", "att")
@@ -47,8 +48,8 @@ def publish_joined(
     parts = {name.split("/")[-2]: _pushed(name) for name in names}
     _refuse_others(joined, parts.values())
     if signed_by:
-        for name in names:
-            verify_image(name, signed_by)
+        for part in parts.values():
+            verify_image(f"{part.repository}@{part.digest}", signed_by)
     sbom = bill_of_materials(joined, {arch: json.loads(_beside(part, "sbom")) for arch, part in parts.items()})
     statement = _provenance(joined, parts, [_statement_of(part, signed_by) for part in parts.values()])
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,12 +126,20 @@ def _beside(image: Pushed, suffix: str) -> bytes:
 
 
 def _statement_of(image: Pushed, signed_by: Path | None) -> dict[str, Any]:
-    """The in-toto statement about an image."""
-    envelope = read_envelope(_beside(image, "att"))
+    """The in-toto statement about how an image was built."""
+    again = "push it again: .ci/push"
+    try:
+        envelope = read_envelope(_beside(image, "att"))
+        statement: dict[str, Any] = json.loads(envelope.payload)
+        subjects = [subject["digest"]["sha256"] for subject in statement["subject"]]
+        kind = envelope.payload_type, statement["predicateType"]
+    except (msgspec.DecodeError, ValueError, KeyError, TypeError) as error:
+        raise PackingError(f"the provenance of {image} is damaged ({error!r}); {again}") from None
     if signed_by and not envelope.is_signed_by(public_key(signed_by)):
-        raise SignatureError(f"the provenance of {image} is not signed by {signed_by}; push it again: .ci/push")
-    found: dict[str, Any] = json.loads(envelope.payload)
-    return found
+        raise SignatureError(f"the provenance of {image} is not signed by {signed_by}; {again}")
+    if kind != (STATEMENT, PREDICATE) or subjects != [image.digest.partition(":")[2]]:
+        raise SignatureError(f"what lies beside {image} as its provenance is about something else; {again}")
+    return statement
 
 
 def _prefixed(node: Any, prefix: str) -> Any:
@@ -152,9 +161,12 @@ def _prefixed(node: Any, prefix: str) -> Any:
 
 def _provenance(joined: Pushed, parts: Mapping[str, Pushed], statements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The statement about the list: where its images come from, and they themselves by digest."""
-    models = {one["predicate"]["buildDefinition"]["externalParameters"]["model"] for one in statements}
-    if len(models) != 1:
-        raise PackingError(f"{joined} joins images of different models ({', '.join(sorted(models))}); build them anew")
+    for name in ("model", "commit"):
+        found = {one["predicate"]["buildDefinition"]["externalParameters"][name] for one in statements}
+        if len(found) != 1:
+            raise PackingError(
+                f"{joined} joins images of different {name}s ({', '.join(sorted(found))}); build them anew"
+            )
     statement: dict[str, Any] = json.loads(json.dumps(statements[0]))
     statement["subject"] = [{"name": joined.repository, "digest": {"sha256": joined.digest.partition(":")[2]}}]
     images = [{"name": arch, "digest": {"sha256": part.digest.partition(":")[2]}} for arch, part in parts.items()]

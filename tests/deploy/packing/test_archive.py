@@ -59,6 +59,15 @@ def test_an_archive_that_names_what_it_may_not_is_refused_and_touches_nothing(tm
     assert sorted(store.rglob("*")) == before
 
 
+def test_a_model_that_is_not_named_is_not_brought_along(tmp_path):
+    archive = archive_of(tmp_path, yaml.safe_dump(GOOD).encode(), **{"models/loans/2f/model.yaml": b""})
+    environment = {"BENTOML_HOME": str(tmp_path / "store"), "PATH": "/usr/bin"}
+    done = packing("import", archive, environment=environment, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "carries models that it does not name (loans:2f)" in done.stderr
+    assert not (tmp_path / "store").exists()
+
+
 @pytest.mark.parametrize("description", [b"a: [", b"\xff\xfe", b"- a list"])
 def test_a_damaged_description_is_named_with_the_remedy(tmp_path, description):
     archive = archive_of(tmp_path, description)

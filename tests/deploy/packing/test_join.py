@@ -45,7 +45,7 @@ def layout(folder: Path, arch: str) -> Path:
     return folder
 
 
-def push(place: str, folder: Path, arch: str, key: Path, model: str = "scorer:a") -> Pushed:
+def push(place: str, folder: Path, arch: str, key: Path, model: str = "scorer:a", about: str = "") -> Pushed:
     """An image below `<place>/<arch>`, described and signed as `make image-push` does."""
     name = f"{place}/{arch}/credit-scorer"
     skopeo(
@@ -55,8 +55,10 @@ def push(place: str, folder: Path, arch: str, key: Path, model: str = "scorer:a"
     component = {"type": "container", "name": "credit-scorer", "bom-ref": "image"}
     bom = {"specVersion": "1.6", "metadata": {"component": component}, "components": [{"name": "bash", "bom-ref": "b"}]}
     attach_sbom(image, json.dumps(bom).encode())
-    build = {"externalParameters": {"model": model}, "resolvedDependencies": [{"name": "data"}]}
-    statement = {"predicateType": PREDICATE, "predicate": {"buildDefinition": build}}
+    parameters = {"model": model, "commit": "5ca1ab1e"}
+    build = {"externalParameters": parameters, "resolvedDependencies": [{"name": "data"}]}
+    subject = {"name": name, "digest": {"sha256": about or image.digest.removeprefix("sha256:")}}
+    statement = {"predicateType": PREDICATE, "subject": [subject], "predicate": {"buildDefinition": build}}
     attach_provenance(image, json.dumps(statement).encode(), private_key(key))
     sign_image(image, private_key(key), folder / "signatures")
     return image
@@ -134,6 +136,14 @@ def test_images_of_two_models_are_not_one_image(checkout, place, tmp_path, key):
     done = join(checkout, place)
     assert done.returncode == 1
     assert "joins images of different models (scorer:a, scorer:b)" in done.stderr
+
+
+def test_the_signed_provenance_of_another_image_is_not_taken(checkout, place, tmp_path, key):
+    push(place, tmp_path / "amd64", "amd64", key.private)
+    push(place, tmp_path / "arm64", "arm64", key.private, about="0" * 64)
+    done = join(checkout, place)
+    assert done.returncode == 1
+    assert "as its provenance is about something else" in done.stderr
 
 
 def test_nothing_is_joined_without_a_key(checkout, place):

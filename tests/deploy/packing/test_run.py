@@ -36,6 +36,18 @@ def test_the_key_of_the_log_goes_by_the_environment_and_places_of_this_machine_s
         assert left_out not in arguments
 
 
+@pytest.mark.parametrize(("host", "open_to"), [("127.0.0.1", True), ("0.0.0.0", False)])
+def test_only_on_loopback_nobody_needs_a_key(tmp_path, host, open_to):
+    program = tmp_path / "docker"
+    program.write_text(ENGINE)
+    program.chmod(0o755)
+    own = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = packing("run", "scorer:1", "--engine", "docker", "--host", host, environment=own, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"--publish={host}:3000:3000\n" in (tmp_path / "arguments").read_text()
+    assert ("SCORER_OPEN_TO_NETWORK=true\n" in (tmp_path / "environment").read_text()) == open_to
+
+
 WAITING = """#!/bin/sh
 case $1 in
   image) echo sha256:1f ;;

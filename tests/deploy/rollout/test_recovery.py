@@ -76,15 +76,48 @@ def test_a_canary_gets_nothing_any_more_even_where_the_state_cannot_be_written(s
     canary = standins.start("canary", "good-2")
     until(lambda: phase(standins) == ("canary", "shifting", 25))
     (standins.directory / "state.json.next").mkdir()  # so nothing can be written there, as on a full disk
-    assert standins.done("rollback")["version"] == "good-1"
+    rollback = standins.run("rollback")
+    assert (rollback.returncode, rollback.stdout) == (1, "")
     _, words = canary.communicate(timeout=60)
     assert (canary.returncode, "Traceback" in words) == (1, False)
-    assert "going back all the same" in words
+    for said in (words, rollback.stderr):
+        assert "going back all the same" in said
+        assert "free disk space" in said
     assert standins.weights()["good-1"] == 100
     assert len(standins.processes()) == 2
     (standins.directory / "state.json.next").rmdir()
     standins.done("up")
     assert standins.weights() == {"good-1": 100}
+
+
+def test_nor_is_it_promoted_where_that_cannot_be_written(standins, people):
+    standins.configure(canary=standins.settings["canary"] | {"steps": [100], "step_s": 2})
+    standins.done("up", "good-1")
+    with standins.traffic(people, RATE) as seen:
+        canary = standins.start("canary", "good-2")
+        until(lambda: phase(standins) == ("canary", "shifting", 100))
+        (standins.directory / "state.json.next").mkdir()
+        _, words = canary.communicate(timeout=60)
+    assert (canary.returncode, "Traceback" in words) == (1, False)
+    assert "free disk space" in words
+    assert standins.weights()["good-1"] == 100
+    assert failed(seen) == {}
+
+
+def test_a_rollback_that_cannot_be_done_says_so(standins):
+    """The canary goes on, as nobody else is fit to serve."""
+    standins.configure(canary=standins.settings["canary"] | {"step_s": 60})
+    standins.done("up", "good-1")
+    (stable,) = standins.status()["instances"]
+    canary = standins.start("canary", "good-2")
+    until(lambda: phase(standins) == ("canary", "shifting", 25))
+    os.kill(stable["pid"], signal.SIGKILL)
+    until(lambda: "DOWN" in {one["health"].partition(" ")[0] for one in standins.status()["instances"]})
+    result = standins.run("rollback")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "goes on serving" in result.stderr
+    canary.communicate(timeout=60)
+    assert canary.returncode == 1
 
 
 def test_an_interrupted_down_is_finished_and_nothing_is_started_for_it(standins):
