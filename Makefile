@@ -43,10 +43,13 @@ REMOTE_WORKERS = 0
 MASTER = 127.0.0.1
 MASTER_PORT = 5557
 
-# Nothing here reports to anybody. whylogs looks only whether its variable is set; MLflow and BentoML want this very word.
-export ORT_DISABLE_TELEMETRY = 1
+# Nothing here reports to anybody: configs/opt_outs.py, for what is started without our code in front of it.
 export BENTOML_DO_NOT_TRACK = True
+export DO_NOT_TRACK = true
+export DVC_NO_ANALYTICS = true
+export ITERATIVE_DO_NOT_TRACK = true
 export MLFLOW_DISABLE_TELEMETRY = true
+export ORT_DISABLE_TELEMETRY = 1
 export WHYLOGS_NO_ANALYTICS = 1
 
 # Installation compiles nothing (a fifth of the files is ever imported), so the first import must leave its bytecode behind.

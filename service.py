@@ -19,6 +19,10 @@ Both paths call the same functions: AccessPolicy, an Endpoint that decodes and e
 and serving/error_responses.py. Another process profiles the decision log. The artifact says all about the model.
 """
 
+from serving.usage_reports import stop_usage_reports
+
+stop_usage_reports()  # before the imports below: ONNX Runtime reports as soon as it is imported
+
 import os
 from http import HTTPStatus
 from pathlib import Path
@@ -26,15 +30,13 @@ from typing import Any
 
 import bentoml
 import msgspec
-from bentoml.exceptions import BentoMLException, NotFound
+from bentoml.exceptions import BentoMLException
 from bentoml.models import BentoModel
 from starlette.applications import Starlette
 
 from configs.monitoring import read_monitoring
 from configs.service import read_service
 from configs.source import ConfigError
-from models.artifact import Artifact, ArtifactError
-from models.champion import ALIAS, champion
 from models.request import RequestDecoder
 from monitoring.json_logging import log_as_json
 from monitoring.profiles.supervision import ProfilerProcess
@@ -54,29 +56,12 @@ from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware
 from serving.http.protocol import ConnectionSettings, register
 from serving.http.route_types import request_type, response_type
 from serving.metrics import metrics, profiler_metrics
+from serving.model_loading import load
 from serving.request_ids import request_id
 from serving.rows import first_error
 from serving.scoring import ScoringPipeline
 from serving.tracing import tracing
 from serving.v2.open_inference import OpenInference
-from signatures.keys import SignatureError
-from signatures.model import check_model
-
-
-def load(tag: str, signed_by: str) -> Artifact:
-    """The verified artifact of `tag`, signed by that key if one is given; an error names the command that mends it."""
-    name, _, version = tag.partition(":")
-    try:
-        if version == ALIAS:
-            version = champion(Path(bentoml.models.get(name).path).parent) or ALIAS
-        folder = Path(bentoml.models.get(f"{name}:{version}").path)
-        if signed_by:
-            check_model(folder, Path(signed_by))
-        return Artifact(folder, retrain="make train")
-    except (NotFound, ArtifactError, SignatureError) as error:
-        missing = f"no model {tag} in the BentoML store; run: make train"
-        raise BentoMLException(missing if isinstance(error, NotFound) else str(error)) from None
-
 
 # Everything that follows from settings, environment and artifact; `CreditScorer` adds what belongs to one worker.
 try:

@@ -64,7 +64,7 @@ class Server:
             self.process = subprocess.Popen(
                 [str(part) for part in command],
                 cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": str(ROOT), "BENTOML_DO_NOT_TRACK": "True"} | variables,
+                env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

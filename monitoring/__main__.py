@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from configs.monitoring import Monitoring, read_monitoring
+from configs.opt_outs import opt_out
 from configs.source import ConfigError
 from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
@@ -35,6 +36,7 @@ EXPLANATIONS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code."""
     options = _parser().parse_args(arguments)
+    opt_out(os.environ)  # before commands import what they need
     try:
         settings, keys = read_monitoring(), log_keys_from(os.environ)
         return int(options.command(settings, keys, options))

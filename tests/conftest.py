@@ -126,8 +126,6 @@ def environment(home: Path) -> dict[str, str]:
     return os.environ | {
         "PYTHONPATH": str(ROOT),
         "BENTOML_HOME": str(home / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
         "SCORER_DIRECTORY": str(home / "var"),
         "SCORER_GRPC_PORT": "0",  # none, unless a `Server` says which

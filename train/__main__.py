@@ -3,8 +3,13 @@
 Standard output holds only the result (a tag, a draft, a table); everything else goes to standard error.
 """
 
-import argparse
 import os
+
+from configs.opt_outs import opt_out
+
+opt_out(os.environ)  # before the imports below: ONNX Runtime reports as soon as it is imported
+
+import argparse
 import sys
 from pathlib import Path
 
@@ -24,11 +29,14 @@ STAGES = (
 
 SWITCHES = {
     "OMP_NUM_THREADS": "1",  # the networks are small: threads that wait for each other took two thirds of the processor
-    "BENTOML_DO_NOT_TRACK": "True",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_OPTIONAL_LOCKS": "0",  # naming the commit leaves the repository as it is
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default, MLflow retries an unreachable server for minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for the tag alone
+}
+CACHES = {  # of libraries that would keep them in the home directory or in /tmp; relative to the working directory
+    "MPLCONFIGDIR": "var/cache/matplotlib",
+    "TORCHINDUCTOR_CACHE_DIR": "var/cache/torch",
 }
 
 
@@ -38,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     # BentoML, MLflow and PyTorch read these at import, which takes seconds and comes later.
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
+    for name, folder in CACHES.items():
+        os.environ.setdefault(name, str(Path(folder).absolute()))
     try:
         return int(options.run(options))
     except (ConfigError, PipelineError) as error:

@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from configs.opt_outs import opt_out
 from deploy.packing.errors import PackingError
 from deploy.packing.image.engines import engine
 from signatures.keys import SignatureError, fingerprint, private_key
@@ -18,6 +19,7 @@ from signatures.model import SIGNATURE, sign_model
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
+    opt_out(os.environ)  # for the commands of BentoML that this starts
     try:
         return int(options.run(options))
     except (PackingError, SignatureError) as error:

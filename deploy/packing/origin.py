@@ -25,7 +25,7 @@ def time_s() -> int:
 
 def _git(*arguments: str) -> str:
     try:
-        command = ["git", "-C", str(ROOT), *arguments]
+        command = ["git", "--no-optional-locks", "-C", str(ROOT), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
     except FileNotFoundError:
         return ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from configs.opt_outs import OPT_OUTS
 from configs.rollout import RolloutConfig
 from deploy.rollout import bentos, processes
 from deploy.rollout.errors import InstanceError
@@ -46,7 +47,7 @@ class Instances:
         }
         environment = {
             **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},  # a bento brings its code
-            "BENTOML_DO_NOT_TRACK": "True",
+            **OPT_OUTS,
             "BENTOML_HOME": str(home),
             "SCORER_DIRECTORY": str(folder / "records"),
             "SCORER_GRPC_HOST": "127.0.0.1",

@@ -126,7 +126,7 @@ def mlflow_server(home: Path, *options: str) -> Iterator[str]:
     port, log = free_port(), home / "server.log"
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     own = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    own |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    own |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with running([*command, *options], log, signal.SIGTERM, cwd=home, env=own) as process:
         wait_for(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close(), process, log)
         yield f"http://127.0.0.1:{port}"

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from configs.opt_outs import OPT_OUTS
 from deploy.packing import origin
 from deploy.packing.bento.archive import REBUILD, write_archive
 from deploy.packing.bento.command import bentoml
@@ -68,7 +69,7 @@ def _build(contents: Contents, version: str, folder: Path) -> Path:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SCORER_", "PYTHON"))}
     environment |= {
         "BENTOML_HOME": str(store),
-        "BENTOML_DO_NOT_TRACK": "True",
+        **OPT_OUTS,
         "PYTHONDONTWRITEBYTECODE": "1",
         "SCORER_DIRECTORY": str(folder / "var"),
     }
