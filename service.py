@@ -57,6 +57,7 @@ from serving.http.protocol import ConnectionSettings, register
 from serving.http.route_types import request_type, response_type
 from serving.metrics import metrics, profiler_metrics
 from serving.model_loading import load
+from serving.parent import end_with_parent, open_parent_pipe
 from serving.request_ids import request_id
 from serving.rows import first_error
 from serving.scoring import ScoringPipeline
@@ -113,9 +114,10 @@ class CreditScorer:
 
     @bentoml.on_deployment
     @staticmethod
-    def prepare_grpc() -> None:
-        """Run once in the process that starts the workers: reserve the port and read the certificates, or stop."""
+    def prepare_workers() -> None:
+        """Run once in the process that starts them: reserve gRPC's port and read the certificates, or stop."""
         OPEN_INFERENCE.prepare()
+        open_parent_pipe()
 
     def __init__(self) -> None:
         self.configure_logging()
@@ -141,6 +143,7 @@ class CreditScorer:
         if self.profiler:
             self.profiler.start()
         await OPEN_INFERENCE.start(self.__is_ready__)
+        end_with_parent(OPEN_INFERENCE.stop_at_once)
         tune_gc()
         announce(MODEL, SETTINGS, AUTHENTICATOR.requires_keys)
 

@@ -187,8 +187,9 @@ class Server:
         cwd: Path = ROOT,
         options: Sequence[str] = ("--host", "127.0.0.1"),
         tls: ssl.SSLContext | None = None,
+        ports: tuple[int, int] | None = None,
     ) -> None:
-        self.port, grpc_port = free_port(), free_port()
+        self.port, grpc_port = ports or (free_port(), free_port())
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.grpc = f"127.0.0.1:{grpc_port}"
         self._tls = tls

@@ -3,6 +3,7 @@
 Owns putting these together, and when they start and stop.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from bentoml.exceptions import BentoMLException
@@ -40,6 +41,7 @@ class OpenInference:
         self._rest = RestRoutes(self._inference, settings.max_body_bytes)
         self._port = SharedPort(settings.grpc_address, settings.grpc_port)
         self._server: GrpcServer | None = None
+        self._stopping: asyncio.Task[None] | None = None
 
     def prepare(self) -> None:
         """In the process that starts the workers: reserve the port, and check that everything is there.
@@ -68,6 +70,11 @@ class OpenInference:
         if self._settings.grpc_port:
             self._server = GrpcServer(self._inference, self._settings, self._access)
             await self._server.start()
+
+    def stop_at_once(self) -> None:
+        """In a worker that nobody waits for any more: free the port now, whatever is still answered elsewhere."""
+        if self._server:
+            self._stopping = asyncio.create_task(self._server.stop(drain_s=0))
 
     async def stop(self) -> None:
         """In a worker: stop gRPC without a failed call."""
