@@ -5,7 +5,8 @@
       ▼                                                                 ▼
     ScorerProtocol ────────► BentoML's tracing, access log, timeout   GrpcCalls
       │ POST /predict,  else   ▼                                        │
-      │ /v2/.../infer         AccessMiddleware    serving/access      GrpcAccess
+      │ /v2/.../infer         CORS, if configured                       │
+      │                       AccessMiddleware    serving/access      GrpcAccess
       │                        ▼                                        │
       │                       PredictMiddleware, ResponseShaper         │
       │                        ▼                                        │
@@ -48,6 +49,7 @@ from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
 from serving.batching import Batcher
 from serving.gc_tuning import tune_gc
+from serving.http.bentoml_stack import CrossOriginMiddleware
 from serving.http.connection import Limits
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
@@ -180,6 +182,7 @@ class CreditScorer:
 
 
 app: Any = CreditScorer  # which BentoML's decorator has made a Service
+app.add_asgi_middleware(CrossOriginMiddleware)
 app.add_asgi_middleware(AccessMiddleware, policy=ACCESS)
 app.add_asgi_middleware(PredictMiddleware, endpoint=ENDPOINT, connections=CONNECTIONS, ask_route=not SETTINGS.fast_path)
 PAGES = Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys)

@@ -51,14 +51,14 @@ class Metrics:
         self.flush = self._buffer.flush
 
     def use_bentoml_names(self) -> None:
-        """Count under BentoML's names too: call it where BentoML's own metrics are off."""
+        """Count under BentoML's names too, unless its configuration has its own metrics on, whose names they are."""
         context = bentoml.server_context
         here = {"service_name": context.bento_name, "service_version": context.bento_version}
-        requests = Counter(
-            "bentoml_service_request_total",
-            "Total number of HTTP requests",
-            ["endpoint", *here, "http_response_code"],
-        )
+        name, labels = "bentoml_service_request_total", ["endpoint", *here, "http_response_code"]
+        try:
+            requests = Counter(name, "Total number of HTTP requests", labels)
+        except ValueError:  # DuplicateTimeseries: BentoML has made it
+            return
         for status in (200, *CODES):
             self._buffer.add_counter(status, requests.labels(endpoint="/predict", http_response_code=status, **here))
         self._requests = requests

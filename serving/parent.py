@@ -26,7 +26,7 @@ def open_parent_pipe() -> None:
 
 
 def end_with_parent(on_end: Callable[[], None]) -> None:
-    """In a worker: call `on_end`, and end as on SIGTERM, once the parent is gone; nothing where nobody opened a pipe."""
+    """In a worker: once the parent is gone call `on_end`, and end as on SIGTERM; nothing where there is no pipe."""
     number = os.environ.get(PARENT_PIPE, "")
     if not number.isdecimal() or not _is_pipe(int(number)):
         return

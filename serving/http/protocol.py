@@ -30,6 +30,7 @@ from serving import request_ids
 from serving.access.middleware import AccessPolicy
 from serving.error_responses import error_response
 from serving.faults import TOOK_TOO_LONG, error_from
+from serving.http.bentoml_stack import seeing_every_request
 from serving.http.body import headers_of
 from serving.http.connection import LimitedProtocol, Limits
 from serving.http.endpoint import Encoded, Endpoint, Submitted
@@ -61,11 +62,16 @@ class ConnectionSettings(Struct, frozen=True):
     limits: Limits
 
     def apply(self, app: Starlette) -> None:
-        """Apply the settings to this worker; without a fast path if `app` has CORS, which must see every request."""
-        cors = any("CORSMiddleware" in repr(middleware.cls) for middleware in app.user_middleware)
+        """Apply the settings to this worker; without a fast path if BentoML's stack must see every request."""
+        paths = [path.decode() for path in self.endpoints]
+        seeing = seeing_every_request(app.user_middleware, paths[0], self.limits.timeout_s) if paths else []
+        if seeing:
+            logger.warning(
+                "no fast path, as BentoML's configuration has %s: fewer requests per second", ", ".join(seeing)
+            )
         ScorerProtocol.limits = self.limits
         ScorerProtocol.settings = self
-        ScorerProtocol.endpoints = {} if cors else self.endpoints
+        ScorerProtocol.endpoints = {} if seeing else self.endpoints
 
 
 class _NoEvent:
