@@ -63,6 +63,7 @@ from serving.parent import end_with_parent, open_parent_pipe
 from serving.request_ids import request_id
 from serving.rows import first_error
 from serving.scoring import ScoringPipeline
+from serving.start_folders import require_folders
 from serving.tracing import tracing
 from serving.v2.open_inference import OpenInference
 
@@ -117,7 +118,8 @@ class CreditScorer:
     @bentoml.on_deployment
     @staticmethod
     def prepare_workers() -> None:
-        """Run once in the process that starts them: reserve gRPC's port and read the certificates, or stop."""
+        """Run once in the process that starts them: try folders, certificates and gRPC's port, or stop."""
+        require_folders(DIRECTORY)
         OPEN_INFERENCE.prepare()
         open_parent_pipe()
 

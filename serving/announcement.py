@@ -25,8 +25,10 @@ ADDRESSES, SHARED_FOLDER = "BENTOML_RUNNER_MAP", "PROMETHEUS_MULTIPROC_DIR"
 SERVICE = "credit_scorer"
 
 
-def announcement(tag: str, url: str, example: dict[str, Any], needs_key: bool) -> str:
-    """The lines, the request on one of them, so that it can be copied into a shell.
+def announcement(tag: str, url: str, example: dict[str, Any], needs_key: bool, encoding: str | None = "utf-8") -> str:
+    r"""The lines, the request on one of them, so that it can be copied into a shell.
+
+    Where `encoding`, that of standard output, is none of Unicode, the request spells other letters as JSON can.
 
     >>> text = announcement("loans:1f", "http://127.0.0.1:3000", {"job": "skilled"}, needs_key=True)
     >>> for line in text.splitlines():
@@ -37,8 +39,11 @@ def announcement(tag: str, url: str, example: dict[str, Any], needs_key: bool) -
       try      curl -s http://127.0.0.1:3000/predict
     >>> shlex.split(text)[-1]
     '{"applicants": [{"job": "skilled"}]}'
+    >>> announcement("loans:1f", "http://127.0.0.1:3000", {"job": "l\u00e9ger"}, False, "ascii").split("-d ")[1]
+    '\'{"applicants": [{"job": "l\\u00e9ger"}]}\''
     """
-    body = shlex.quote(json.dumps({"applicants": [example]}, ensure_ascii=False))
+    unicode = (encoding or "").lower().startswith("utf")
+    body = shlex.quote(json.dumps({"applicants": [example]}, ensure_ascii=not unicode))
     key = '-H "x-api-key: $SCORER_KEY" ' if needs_key else ""
     lines = [
         f"credit-scorer  {tag} is ready",
@@ -74,9 +79,9 @@ def announce(model: Artifact, settings: ServiceConfig, needs_key: bool) -> None:
         (Path(folder) / "announced").touch(exist_ok=False)
     except FileExistsError:
         return
-    text = f"\n{announcement(model.tag, with_brackets(url), model.manifest.example, needs_key)}\n\n"
+    lines = announcement(model.tag, with_brackets(url), model.manifest.example, needs_key, sys.stdout.encoding)
     # In the next turn of the loop, after the line by which BentoML ends the start.
-    asyncio.get_running_loop().call_soon(_print, text)
+    asyncio.get_running_loop().call_soon(_print, f"\n{lines}\n\n")
 
 
 def _print(text: str) -> None:

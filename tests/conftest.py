@@ -188,6 +188,7 @@ class Server:
         options: Sequence[str] = ("--host", "127.0.0.1"),
         tls: ssl.SSLContext | None = None,
         ports: tuple[int, int] | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.port, grpc_port = ports or (free_port(), free_port())
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
@@ -197,7 +198,7 @@ class Server:
         self._output = log.open("ab")
         self.process = subprocess.Popen(
             [
-                sys.executable,
+                python,
                 "-m",
                 "bentoml",
                 "serve",

@@ -1,4 +1,4 @@
-"""What BentoML's configuration (BENTOML_CONFIG, BENTOML_CONFIG_OPTIONS) adds around the routes: CORS, an access log, …
+"""What BentoML's configuration (BENTOML_CONFIG, BENTOML_CONFIG_OPTIONS) adds around the routes, such as CORS.
 
 Owns which of it has to see every request, so that the fast path steps aside and says so, and that CORS is in front of
 whatever may answer: BentoML puts it behind the middleware of a service, where no refusal and no prediction passes.
@@ -63,7 +63,8 @@ def seeing_every_request(stack: Sequence[Middleware], path: str, timeout_s: floa
         name = getattr(middleware.cls, "__name__", repr(middleware.cls))
         if getattr(middleware.cls, "__module__", "").startswith(OURS) or name in UNSEEN:
             continue
-        if name == TIMEOUT and middleware.kwargs.get("timeout", timeout_s) >= timeout_s:
+        given: Any = middleware.kwargs.get("timeout", timeout_s)
+        if name == TIMEOUT and given >= timeout_s:
             continue
         if name == TRACING and _skips(middleware.kwargs.get("excluded_urls"), path):
             if BentoMLContainer.tracing.exporter_type.get():

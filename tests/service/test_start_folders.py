@@ -1,0 +1,102 @@
+"""The folders and the environment of a start: one line for what is missing, and nothing asked for that is not needed."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Server, apart
+from tests.service.conftest import announced
+
+# What root may do although a mode forbids it.
+WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+
+def refused(environment: dict[str, str]) -> list[str]:
+    """The lines of a start that ends by itself, without the rights of root; exit code 1."""
+    done = subprocess.run(
+        [*WITHOUT_PRIVILEGES, sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", "0"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return (done.stdout + done.stderr).splitlines()
+
+
+@pytest.fixture
+def environment(trained, tmp_path):
+    """With folders of its own, which can be written again afterwards."""
+    yield apart(trained, tmp_path)
+    for folder in tmp_path.rglob("*"):
+        if folder.is_dir() and not folder.is_symlink():
+            folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("folder", ["bentoml/prometheus_multiproc_dir", "var/decisions", "var/profiles", "var/audits"])
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(environment, tmp_path, folder):
+    place = tmp_path / folder
+    place.mkdir(parents=True)
+    place.chmod(0o555)
+    (line,) = refused(environment)
+    assert str(place) in line
+    assert "BENTOML_HOME" in line or "SCORER_DIRECTORY" in line or "not writable" in line
+
+
+def test_no_folder_for_temporary_files_is_named_in_one_line(environment, tmp_path):
+    """Linux has three more that are tried, so all of them are hidden from the process."""
+    code = (
+        "import sys, tempfile\n"
+        f"tempfile._candidate_tempdir_list = lambda: [{str(tmp_path / 'none')!r}]\n"
+        "sys.argv = ['bentoml', 'serve', 'service:CreditScorer', '--port', '0']\n"
+        "from bentoml_cli.cli import cli\n"
+        "cli()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    (line,) = (done.stdout + done.stderr).splitlines()
+    assert "No usable temporary directory" in line
+    assert "TMPDIR" in line
+
+
+def test_a_bentoml_home_that_cannot_be_written_serves_when_nothing_has_to_be_written_there(environment, tmp_path):
+    """A store on a read-only disk, as in an image: the metrics then take a temporary folder."""
+    for name in ("bentos", "envs", "tmp"):
+        (tmp_path / "bentoml" / name).mkdir()
+    (tmp_path / "bentoml").chmod(0o555)
+    with serving(environment, tmp_path, WITHOUT_PRIVILEGES) as server:
+        assert announced(server)
+
+
+@contextlib.contextmanager
+def serving(environment: dict[str, str], home: Path, prefix: list[str]):
+    """A service that is started by way of another program."""
+    wrapper = home / "python"
+    wrapper.write_text(f'#!/bin/sh\nexec {" ".join([*prefix, sys.executable])} "$@"\n')
+    wrapper.chmod(0o755)
+    server = Server(environment, home / "serve.log", python=str(wrapper))
+    yield server
+    server.stop()
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_user_without_a_name_and_without_a_home_serves(environment, tmp_path, encoding):
+    """As in a container that is started with any uid."""
+    unknown = ["unshare", "--user", "--map-user=4242", "--map-group=4242"]
+    if not shutil.which("unshare") or subprocess.run([*unknown, "true"], check=False).returncode:
+        pytest.skip("NOT TESTED: a user without a name. This machine lets nobody make a user namespace")
+    bare = {name: value for name, value in environment.items() if name not in ("HOME", "USER", "LOGNAME")}
+    bare |= {"PYTHONIOENCODING": encoding, "TMPDIR": tempfile.mkdtemp(dir=tmp_path)}
+    with serving(bare, tmp_path, unknown) as server:
+        assert announced(server)
