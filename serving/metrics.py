@@ -7,6 +7,7 @@ Call `metrics` in the worker only, after BentoML has set the folder in which the
 that is made earlier loses its samples. Rows, not requests, are counted unless a name says otherwise.
 """
 
+from collections import Counter as Counts
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -113,6 +114,17 @@ def exposition() -> str:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry).decode()
+
+
+def totals() -> Counts[str]:
+    """The numbers of all workers by their names in the text format, summed over labels; reads a file per worker."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    found: Counts[str] = Counts()
+    for family in registry.collect():
+        for sample in family.samples:
+            found[sample.name] += sample.value  # type: ignore[assignment] # a sum of seconds has a fraction
+    return found
 
 
 def profiler_metrics(directory: Path) -> str:

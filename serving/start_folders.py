@@ -1,7 +1,7 @@
 """The folders that a start writes into: each is tried before there are workers, which would fail and be started again.
 
-Leaves to others: the decision log's own folder (`monitoring.records.decision_log.check_place`), and BENTOML_HOME where it
-cannot be made at all, which BentoML itself says while it looks for the model.
+Leaves to others: the decision log's own folder (`monitoring.records.decision_log.check_place`), and BENTOML_HOME where
+it cannot be made at all, which BentoML itself says while it looks for the model.
 """
 
 import os

@@ -21,7 +21,12 @@ from serving.request_ids import HEADER, begin
 
 # They answer with health alone.
 PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready"})
-POST_PERMISSIONS: Mapping[str, Permission] = {"/predict": "predict", "/explain": "predict", "/feedback": "feedback"}
+POST_PERMISSIONS: Mapping[str, Permission] = {
+    "/predict": "predict",
+    "/explain": "predict",
+    "/feedback": "feedback",
+    "/v2/repository/index": "read",
+}
 MAX_HEADERS = 100  # Apache's limit; browsers behind proxies send some 30
 LOCAL_ONLY = (
     "without keys only this machine may call; make a key with python -m serving.access new and set keys_file, or let "
@@ -87,8 +92,10 @@ def required_permission(method: str, path: str) -> Permission:
 
     >>> required_permission("POST", "/predict"), required_permission("POST", "/v2/models/m/versions/1/infer")
     ('predict', 'predict')
-    >>> required_permission("GET", "/metrics"), required_permission("DELETE", "/somewhere")
-    ('read', 'admin')
+    >>> required_permission("GET", "/metrics"), required_permission("POST", "/v2/repository/index")
+    ('read', 'read')
+    >>> required_permission("DELETE", "/somewhere")
+    'admin'
     """
     if method == "POST":
         if permission := POST_PERMISSIONS.get(path):

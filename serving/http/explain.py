@@ -9,6 +9,7 @@ nor a prediction.
 
 import asyncio
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -87,6 +88,7 @@ class ExplainEndpoint:
         return Response(msgspec.json.encode(explanations), media_type="application/json")
 
     async def _explain(self, body: bytes) -> list[Explanation]:
+        body = body.removeprefix(BOM_UTF8)
         past = past_id(body)
         rows = [] if past is not None else self._applicants(body)
         taken = max(1, len(rows))

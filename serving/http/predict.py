@@ -7,6 +7,7 @@ others: the way that most requests take (`serving.http.protocol`), reading a bod
 """
 
 import asyncio
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 
@@ -51,7 +52,13 @@ class PredictEndpoint:
         """Decode, validate and submit; returns or raises the error that refuses the request."""
         if self._batcher.full:
             return OVERLOADED  # before the body costs the work of decoding it
-        return Submitted(self._batcher.submit(self.decoder.decode(body), "http"), _answer)
+        try:
+            rows = self.decoder.decode(body)
+        except Rejected:
+            if not body.startswith(BOM_UTF8):
+                raise
+            rows = self.decoder.decode(body[len(BOM_UTF8) :])  # only here, so that no other body is looked at twice
+        return Submitted(self._batcher.submit(rows, "http"), _answer)
 
     def count_response(self, status: int) -> None:
         """Count one response."""
@@ -122,6 +129,7 @@ class PredictMiddleware:
         if self._must_ask_route:
             if self._endpoint.full:
                 return OVERLOADED
+            body = body.removeprefix(BOM_UTF8)
             self._endpoint.decoder.decode(body)
             return await self._ask_route(scope, receive, body)
         submitted = self._endpoint.submit(body, headers_of(scope))

@@ -1,4 +1,4 @@
-"""The six calls of the Open Inference Protocol over gRPC, and the status that each error has there.
+"""The Open Inference Protocol over gRPC: its six calls, three extensions, and the status that each error has there.
 
 Leaves to others: the port, health and reflection (grpc_server), messages and rows (grpc_codec), inference (inference),
 who may call (`serving.access.grpc_access`), and which exception means which error (`serving.faults`).
@@ -21,6 +21,7 @@ from serving.metrics import metrics
 from serving.request_ids import begin
 from serving.rows import first_error
 from serving.v2.call_coalescer import CallCoalescer
+from serving.v2.extensions import Extensions
 from serving.v2.grpc_codec import GrpcCodec
 from serving.v2.inference import TIMEOUT, Inference, timeout_s
 from serving.v2.messages import Messages
@@ -55,6 +56,7 @@ class GrpcCalls:
         self._messages = messages
         self._access = access
         self._codec = GrpcCodec(messages, inference.decoder, inference.name, inference.version)
+        self._extensions = Extensions(inference)
         self._metrics = metrics()
         self._coalescer = CallCoalescer()
         self._shutting_down = False
@@ -76,6 +78,9 @@ class GrpcCalls:
             "ServerMetadata": self._server_metadata,
             "ModelMetadata": self._model_metadata,
             "ModelInfer": self._model_infer,
+            "ModelConfig": self._model_config,
+            "ModelStatistics": self._model_statistics,
+            "RepositoryIndex": self._repository_index,
         }
         return {name: grpc.unary_unary_rpc_method_handler(self._guarded(name, call)) for name, call in calls.items()}
 
@@ -121,6 +126,24 @@ class GrpcCalls:
         request = self._parse("ModelMetadataRequest", body)
         self._inference.check(request.name, request.version)
         return self._bytes("ModelMetadataResponse", self._inference.describe_model())
+
+    async def _model_config(self, body: bytes, context: Any) -> bytes:
+        self._access.authorize(context, "read")
+        request = self._parse("ModelConfigRequest", body)
+        self._inference.check(request.name, request.version)
+        return self._bytes("ModelConfigResponse", {"config": self._extensions.config()})
+
+    async def _model_statistics(self, body: bytes, context: Any) -> bytes:
+        self._access.authorize(context, "read")
+        request = self._parse("ModelStatisticsRequest", body)
+        if request.name:
+            self._inference.check(request.name, request.version)
+        return self._bytes("ModelStatisticsResponse", await self._extensions.statistics())
+
+    async def _repository_index(self, body: bytes, context: Any) -> bytes:
+        self._access.authorize(context, "read")
+        request = self._parse("RepositoryIndexRequest", body)
+        return self._bytes("RepositoryIndexResponse", {"models": await self._extensions.index(request.ready)})
 
     async def _model_infer(self, body: bytes, context: Any) -> bytes | ScorerError:
         received_s, limits_s = time.perf_counter(), [context.time_remaining()]

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from configs.dataset import Feature
 from models.artifact import Artifact
 from models.errors import Rejected
 from models.request import shown
@@ -18,8 +19,7 @@ from serving.rows import Results
 from serving.v2.tensors import OUTPUTS, TensorDecoder
 
 NAME, VERSION = "credit-scorer", "0.1.0"  # as in pyproject.toml, which a bento does not carry
-EXTENSIONS = ["binary_tensor_data"]
-PLATFORM = "onnxruntime_onnx"
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "statistics", "model_repository"]  # by Triton's names
 MAX_TIMEOUT_US = 2**63  # gRPC's parameters are no larger
 TIMEOUT = "timeout"  # parameter of a request: microseconds after which its caller does not want the answer any more
 
@@ -27,12 +27,17 @@ TIMEOUT = "timeout"  # parameter of a request: microseconds after which its call
 class Inference:
     """One model, by the Open Inference Protocol.
 
+    Attributes:
+        platform: what it runs on.
+
     Args:
         artifact: the model.
         batcher: scores rows.
         max_rows: the most rows of one request.
         timeout_s: seconds after which a request fails.
     """
+
+    platform = "onnxruntime_onnx"
 
     def __init__(self, artifact: Artifact, batcher: Batcher, max_rows: int, timeout_s: float) -> None:
         self.name, self.version = artifact.manifest.name, artifact.manifest.version
@@ -86,8 +91,10 @@ class Inference:
         return {
             "name": self.name,
             "versions": [self.version],
-            "platform": PLATFORM,
-            "inputs": [_described(f.name, _datatype(f.type, f.nullable)) for f in self.decoder.schema.dataset.features],
+            "platform": self.platform,
+            "inputs": [
+                _described(feature.name, datatype_of(feature)) for feature in self.decoder.schema.dataset.features
+            ],
             "outputs": [_described(name, datatype) for name, datatype in OUTPUTS.items()],
         }
 
@@ -96,11 +103,11 @@ def _described(name: str, datatype: str) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": [-1]}
 
 
-def _datatype(kind: str, nullable: bool) -> str:
+def datatype_of(feature: Feature) -> str:
     """The datatype that can represent every value of a feature: integers have no NaN for a missing one."""
-    if kind == "categorical":
+    if feature.type == "categorical":
         return "BYTES"
-    return "INT64" if kind == "integer" and not nullable else "FP64"
+    return "INT64" if feature.type == "integer" and not feature.nullable else "FP64"
 
 
 def timeout_s(timeout_us: Any) -> float | None:

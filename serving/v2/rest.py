@@ -6,6 +6,7 @@ ends in an error (`serving.error_responses`).
 
 import asyncio
 import time
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
@@ -17,12 +18,15 @@ from starlette.routing import Route
 
 from models.errors import Unready
 from models.prediction import Prediction
+from models.request import parse
 from serving.error_responses import Handler, error_response, guarded
 from serving.http.body import headers_of, read_body
 from serving.http.endpoint import JSON, Encoded, Submitted
 from serving.rows import Results, first_error
+from serving.v2.extensions import Extensions
 from serving.v2.inference import TIMEOUT, Inference, timeout_s
 from serving.v2.rest_codec import LENGTH_HEADER, InferRequest, RestCodec
+from serving.v2.tensors import malformed
 
 BINARY = ((b"content-type", b"application/octet-stream"),)
 MODEL = "/v2/models/{model}"
@@ -73,6 +77,7 @@ class RestRoutes:
         self._inference = inference
         self._max_body_bytes = max_body_bytes
         self.infer = InferEndpoint(inference)
+        self._extensions = Extensions(inference)
 
     def endpoints(self) -> dict[bytes, InferEndpoint]:
         """The endpoint of inference, by the paths of the served model."""
@@ -86,11 +91,15 @@ class RestRoutes:
             _route("/v2", self._server),
             _route("/v2/health/live", self._live),
             _route("/v2/health/ready", self._ready),
+            _route("/v2/models/stats", self._statistics),
+            _route("/v2/repository/index", self._index, "POST"),
         ]
         for model in (MODEL, VERSION):
             routes += [
                 _route(model, self._model),
                 _route(f"{model}/ready", self._model_ready),
+                _route(f"{model}/config", self._config),
+                _route(f"{model}/stats", self._model_statistics),
                 _route(f"{model}/infer", self._infer, "POST"),
             ]
         return routes
@@ -114,6 +123,22 @@ class RestRoutes:
         await self._require_ready()
         return _json({"name": self._inference.name, "ready": True})
 
+    async def _config(self, request: Request) -> Response:
+        self._check(request)
+        return _json(self._extensions.config())
+
+    async def _model_statistics(self, request: Request) -> Response:
+        self._check(request)
+        return await self._statistics(request)
+
+    async def _statistics(self, _: Request) -> Response:
+        return _json(await self._extensions.statistics())
+
+    async def _index(self, request: Request) -> Response:
+        async with asyncio.timeout(self._inference.timeout_s):
+            body = await read_body(request.scope, request.receive, self._max_body_bytes)
+        return _json(await self._extensions.index(asks_for_ready(body)))
+
     async def _infer(self, request: Request) -> Response:
         self._check(request)
         async with asyncio.timeout(self._inference.timeout_s):
@@ -136,9 +161,22 @@ class RestRoutes:
             raise Unready("cannot score now")
 
 
+def asks_for_ready(body: bytes) -> bool:
+    """Whether the body of a request for the index asks for the models alone that are ready; it may be empty.
+
+    >>> asks_for_ready(b""), asks_for_ready(b'{"ready": true}')
+    (False, True)
+    """
+    text = body.removeprefix(BOM_UTF8)
+    envelope = parse(text) if text.strip() else {}
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("ready", False), bool):
+        raise malformed('the body must be empty or {"ready": true or false}')
+    return bool(envelope.get("ready", False))
+
+
 def _route(path: str, answer: Handler, method: str = "GET") -> Route:
     return Route(path, guarded(answer), methods=[method])
 
 
-def _json(content: dict[str, Any]) -> Response:
+def _json(content: dict[str, Any] | list[dict[str, str]]) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json")

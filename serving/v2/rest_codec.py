@@ -4,6 +4,7 @@ A body is JSON, or JSON followed by the raw bytes of some tensors (the binary te
 where the JSON ends.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Any
 
@@ -139,9 +140,9 @@ class RestCodec:
 
 
 def _parsed(text: bytes) -> InferRequest:
-    """Read slowly, NaN included; raises `Rejected` with what is wrong."""
+    """Read slowly, NaN and a byte order mark included; raises `Rejected` with what is wrong."""
     try:
-        return msgspec.convert(parse(text), InferRequest)
+        return msgspec.convert(parse(text.removeprefix(BOM_UTF8)), InferRequest)
     except msgspec.ValidationError as error:
         raise malformed(f"not an inference request: {error}") from None
 

@@ -1,5 +1,6 @@
 """The fast path and BentoML's own route: two ways through the same steps, which nobody can tell apart by the answer."""
 
+import codecs
 import json
 import random
 
@@ -36,6 +37,8 @@ def bodies(german_applicants):
         elif fault == 7:
             at = pick.randrange(len(body))
             body = body[:at] + bytes([pick.randrange(256)]) + body[at + 1 :]
+        elif fault == 8:
+            body = codecs.BOM_UTF8 + body
         made.append(body)
     return made
 

@@ -1,4 +1,4 @@
-"""The folders and the environment of a start: one line for what is missing, and nothing asked for that is not needed."""
+"""The folders and the environment of a start: one line for what is missing; nothing is asked for that is not needed."""
 
 import contextlib
 import os
