@@ -70,8 +70,10 @@ def guarded(answer: Handler) -> Handler:
 
 
 def _reads_text(scope: Scope) -> bool:
-    """Whether the caller reads `error` as text."""
+    """Whether the caller reads `error` as text, or may: a scope without headers is of a head that did not arrive."""
     if not scope["path"].startswith("/v2"):
         return False
+    if "headers" not in scope:
+        return True
     headers = headers_of(scope)
     return LENGTH_HEADER.encode() in headers or TRITON_HTTP_CLIENT in headers.get(b"user-agent", b"")

@@ -152,7 +152,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self.receiving and "path" in self.scope and (self.cycle.response_started or self.cycle.response_complete)
         )
         if not begun:
-            scope: Scope = {"path": "", "headers": []}
+            path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")  # none where nothing was parsed yet
+            scope: Scope = {"path": path}
+            if self.scope is not None and "path" in self.scope:  # else the head is not whole
+                scope["headers"] = self.headers
             response = error_response(scope, error, [(b"connection", b"close")])
             lines = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
             self.transport.write(STATUS_LINE[error.status] + lines + b"\r\n" + bytes(response.body))

@@ -1,6 +1,9 @@
 """One running service for the tests that leave it as it was; `serve` starts another for those that break it."""
 
+import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Server, Trained, apart
+from tests.conftest import ROOT, Server, Trained, apart
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} \[[A-Z]+\] \[\S+\] .*")  # of BentoML's log
 ANNOUNCEMENT = re.compile(r"\ncredit-scorer  (\S+) is ready\n((?:  .*\n)+)\n")
@@ -40,6 +43,27 @@ def example(client: httpx.Client) -> dict[str, Any]:
     """An applicant that is valid, as the service itself describes it."""
     applicant: dict[str, Any] = client.get("/model").json()["example"]
     return applicant
+
+
+ROUTES = """
+import json, service
+routes = [route for app, _, _ in service.app.mount_apps for route in app.routes]
+print(json.dumps([[route.path, sorted(route.methods)] for route in routes]))
+"""
+OF_BENTOML = {"/predict": ["POST"], "/livez": ["GET"], "/readyz": ["GET"], "/healthz": ["GET"], "/schema.json": ["GET"]}
+
+
+@pytest.fixture(scope="session")
+def routes(trained: Trained) -> dict[str, list[str]]:
+    """Every route, its parameters filled in, with its methods."""
+    done = subprocess.run(
+        [sys.executable, "-c", ROUTES], cwd=ROOT, env=trained.environment, capture_output=True, text=True, check=True
+    )
+    name, version = trained.tag.split(":")
+    ours = json.loads(done.stdout.splitlines()[-1])
+    assert len(ours) > 15
+    filled = {path.replace("{model}", name).replace("{version}", version): methods for path, methods in ours}
+    return {**filled, **OF_BENTOML}
 
 
 @pytest.fixture
