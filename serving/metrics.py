@@ -38,6 +38,9 @@ class Metrics:
             buckets=QUEUE_BUCKETS_S,
         )
         self.rejected = Counter("scorer_rejected_total", "Requests refused", ["reason"])
+        self.refused_connections = Counter(
+            "scorer_refused_connections_total", "Connections refused for want of file descriptors"
+        )
         self._buffer = BufferedMetrics()
         self._batch_rows = [self._buffer.add_histogram(batch_rows, BATCH_BUCKETS_ROWS)]
         self._queue_seconds = self._buffer.add_histogram(queue_seconds, QUEUE_BUCKETS_S)

@@ -1,13 +1,14 @@
 """The connection: uvicorn's HTTP protocol with the limits that it lacks.
 
 Owns the limit on a head, the time in which a request must arrive and for which a connection may be idle, and offers of
-an upgrade, which are declined. Uses private parts of uvicorn, as `serving.http.protocol` does: there is no public way
-to limit heads with httptools, nor to give requests a deadline. `tests/serving/http/test_protocol.py` fails when these
-parts change.
+an upgrade, which are declined. Leaves to others: the number of connections (`serving.http.descriptors`). Uses private
+parts of uvicorn, as `serving.http.protocol` does: there is no public way to limit heads with httptools, nor to give
+requests a deadline. `tests/serving/http/test_protocol.py` fails when these parts change.
 """
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, ClassVar
 
 import httptools
@@ -18,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from models.errors import Rejected, ScorerError
 from serving.error_responses import error_response
 from serving.faults import error_from
+from serving.http.descriptors import Descriptors
 
 MAX_HEAD_BYTES = 65_536  # the limit of uvicorn with h11; nginx has 32 KiB, browsers send some 2
 MAX_UNREAD_BYTES = 16 << 20  # of a body whose response is already sent; the client may read that before the end
@@ -44,6 +46,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
     limits: ClassVar[Limits]  # set before the server listens
+    descriptors: ClassVar[Descriptors] = Descriptors()
     _swept: ClassVar[asyncio.AbstractEventLoop | None] = None  # the loop that has the timer
     cycle: Any  # of the newest request: uvicorn's, or what stands for it
     scope: Any  # of the newest request; has a path once its head is whole
@@ -56,6 +59,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._ignored = False  # whether the request being parsed is dropped
         self._broken = False  # whether what follows the requests received so far cannot be parsed
         self.wait_for_request()
+        if not self.descriptors.suffice_for(transport):
+            refusal = self.descriptors.refuse(len(self.connections))
+            # Of this connection alone, so that requests of the others do not ask.
+            self.choose_path = partial(self._refuse_connection, refusal)  # type: ignore[method-assign]
+            self.until_s = self.loop.time() + CLOSE_S
         if LimitedProtocol._swept is not self.loop:
             LimitedProtocol._swept = self.loop
             self.loop.call_later(SWEEP_S, self._sweep)
@@ -181,6 +189,10 @@ class LimitedProtocol(HttpToolsProtocol):
     def choose_path(self) -> None:
         """Start the ASGI application."""
         super().on_headers_complete()
+
+    def _refuse_connection(self, refusal: ScorerError) -> None:
+        self._ignored = True
+        self.refuse(refusal)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
