@@ -1,0 +1,36 @@
+"""The table of what is supported: each row names tests that exist and are collected."""
+
+import re
+import subprocess
+import sys
+
+from benchmarks.readme import ROOT
+
+PAGE = (ROOT / "docs/compatibility.md").read_text(encoding="utf-8")
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split(" | ")]
+    for line in PAGE.splitlines()
+    if line.startswith("| ") and not line.endswith("| held by |")
+]
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+def test_every_row_says_what_comes_what_happens_and_which_tests_hold_it():
+    assert len(ROWS) >= 40
+    for row in ROWS:
+        assert len(row) == 3, row
+        assert all(row), row
+        assert ", ".join(f"`{path}::{name}`" for path, name in TEST.findall(row[2])) == row[2], row
+    comes = [row[0] for row in ROWS]
+    assert len(set(comes)) == len(comes), "a row stands twice"
+
+
+def test_the_tests_that_hold_the_rows_are_collected():
+    """By pytest itself, in a process of its own, so that neither a name nor a mark can be wrong."""
+    named = {f"{path}::{name}" for path, name in TEST.findall(PAGE)}
+    files = sorted({test.partition("::")[0] for test in named})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    collected = {line.partition("[")[0] for line in done.stdout.splitlines()}
+    assert named - collected == set()
