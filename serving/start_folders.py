@@ -11,7 +11,7 @@ from pathlib import Path
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml.exceptions import BentoMLException
 
-RECORDS = ("decisions", "profiles", "audits")  # folders below the directory of the records
+RECORDS = ("decisions", "audits")  # below the directory of the records; without profiles the service goes on
 
 
 def require_folders(directory: Path) -> None:
@@ -33,7 +33,7 @@ def require_folders(directory: Path) -> None:
             _require(directory / name, "records", "give it to this user, or set SCORER_DIRECTORY to another folder")
 
 
-def _require(folder: Path, purpose: str, remedy: str) -> None:
+def _require(folder: Path, held: str, remedy: str) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         user = os.geteuid()
-        raise BentoMLException(f"the folder for {purpose}, {folder}, cannot be written by user {user}; {remedy}")
+        raise BentoMLException(f"the folder for {held}, {folder}, cannot be written by user {user}; {remedy}")

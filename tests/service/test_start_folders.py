@@ -41,7 +41,7 @@ def environment(trained, tmp_path):
             folder.chmod(0o755)
 
 
-@pytest.mark.parametrize("folder", ["bentoml/prometheus_multiproc_dir", "var/decisions", "var/profiles", "var/audits"])
+@pytest.mark.parametrize("folder", ["bentoml/prometheus_multiproc_dir", "var/decisions", "var/audits"])
 def test_a_folder_that_cannot_be_written_is_named_in_one_line(environment, tmp_path, folder):
     place = tmp_path / folder
     place.mkdir(parents=True)

@@ -19,6 +19,7 @@ from tests.models.applicants import body_of, broken_rows, good_rows, text_of
 MAX_ROWS = 5
 TRIES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MESSAGES = Messages()
+EXTENSIONS = ("ModelConfig", "ModelStatistics", "RepositoryIndex")
 
 
 @pytest.fixture
@@ -275,7 +276,28 @@ def test_the_fields_are_those_of_the_published_protocol():
         m.name: (m.input_type.name, m.output_type.name) for m in theirs.services_by_name["GRPCInferenceService"].methods
     }
     assert MESSAGES.calls.items() <= calls.items()
-    assert len(MESSAGES.calls) == 6
+    assert len(MESSAGES.calls) == 6 + len(EXTENSIONS)
+
+
+def test_the_fields_of_the_extensions_are_among_tritons():
+    """Ours are fewer: of each message those that make sense here, by Triton's names, numbers and kinds."""
+    from tritonclient.grpc import model_config_pb2, service_pb2
+
+    theirs = {**service_pb2.DESCRIPTOR.message_types_by_name, **model_config_pb2.DESCRIPTOR.message_types_by_name}
+    todo, seen = [name for call in EXTENSIONS for name in MESSAGES.calls[call]], set()
+    while todo:
+        name = todo.pop()
+        ours = MESSAGES.pool.FindMessageTypeByName(f"inference.{name}")
+        for field in ours.fields:
+            other = theirs[name].fields_by_name[field.name]
+            assert (field.number, field.type, field.is_repeated) == (other.number, other.type, other.is_repeated)
+            if field.enum_type:
+                values = {value.name: value.number for value in other.enum_type.values}
+                assert {value.name: value.number for value in field.enum_type.values}.items() <= values.items()
+            if field.message_type and "." not in field.message_type.full_name.removeprefix("inference."):
+                todo += {field.message_type.name} - seen
+                seen.add(field.message_type.name)
+    assert {"ModelConfig", "ModelInput", "ModelStatistics", "StatisticDuration"} <= seen
 
 
 def test_the_compiled_messages_are_those_of_the_source(tmp_path):
