@@ -119,7 +119,7 @@ class CreditScorer:
     @staticmethod
     def prepare_workers() -> None:
         """Run once in the process that starts them: try folders, certificates and gRPC's port, or stop."""
-        require_folders(DIRECTORY)
+        require_folders()
         OPEN_INFERENCE.prepare()
         open_parent_pipe()
 

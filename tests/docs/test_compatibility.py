@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks.readme import ROOT
 
 PAGE = (ROOT / "docs/compatibility.md").read_text(encoding="utf-8")
@@ -25,6 +27,7 @@ def test_every_row_says_what_comes_what_happens_and_which_tests_hold_it():
     assert len(set(comes)) == len(comes), "a row stands twice"
 
 
+@pytest.mark.slow
 def test_the_tests_that_hold_the_rows_are_collected():
     """By pytest itself, in a process of its own, so that neither a name nor a mark can be wrong."""
     named = {f"{path}::{name}" for path, name in TEST.findall(PAGE)}

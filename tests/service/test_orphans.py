@@ -4,13 +4,14 @@ import contextlib
 import json
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
 import psutil
-import pytest
 
-from tests.conftest import Server, apart, free_port
+from tests.conftest import ROOT, Server, apart, free_port
 from tests.service.conftest import until
 
 
@@ -24,11 +25,9 @@ def ask(server: Server, example: dict) -> str:
     return json.loads(urllib.request.urlopen(f"{server.url}/predict", data=body, timeout=20).read())[0]["decision"]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_and_profiler_end_when_their_parent_is_killed_and_the_next_start_has_its_ports(
-    trained, tmp_path, workers
-):
+def test_workers_and_profiler_end_when_their_parent_is_killed_and_the_next_start_has_its_ports(trained, tmp_path):
     """With a connection that is kept open, one in the middle of a request, and a call over gRPC before."""
+    workers = 2
     environment, ports = apart(trained, tmp_path), (free_port(), free_port())
     server = Server(environment, tmp_path / "first.log", workers, ports=ports)
     example = json.loads(urllib.request.urlopen(f"{server.url}/model", timeout=20).read())["example"]
@@ -51,17 +50,19 @@ def test_workers_and_profiler_end_when_their_parent_is_killed_and_the_next_start
     assert "Traceback" not in said + (tmp_path / "second.log").read_text()
 
 
-def test_a_worker_whose_parent_ends_while_it_starts_ends_too(trained, tmp_path):
-    server = Server(apart(trained, tmp_path), tmp_path / "serve.log")
-    main = psutil.Process(server.process.pid)
-    (worker,) = main.children()
-    worker.kill()
-    until(lambda: bool(main.children()) and main.children()[0].pid != worker.pid, within_s=30)
-    orphans = main.children(recursive=True)
-    server.process.send_signal(signal.SIGKILL)
-    server.process.wait()
+def test_workers_whose_parent_ends_while_they_start_end_too(trained, tmp_path):
+    variables = apart(trained, tmp_path) | {"SCORER_WORKERS": "2"}
+    command = [sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", str(free_port())]
+    with (tmp_path / "serve.log").open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=output)
+    try:
+        main = psutil.Process(process.pid)
+        until(lambda: len(main.children()) == 2, within_s=30)
+    finally:
+        process.kill()
+        orphans = main.children(recursive=True)
+        process.wait()
     until(lambda: ended(orphans), within_s=40)
-    server.stop()
 
 
 def test_the_pipe_is_of_the_parent_alone(service):

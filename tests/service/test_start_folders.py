@@ -41,14 +41,14 @@ def environment(trained, tmp_path):
             folder.chmod(0o755)
 
 
-@pytest.mark.parametrize("folder", ["bentoml/prometheus_multiproc_dir", "var/decisions", "var/audits"])
+@pytest.mark.parametrize("folder", ["bentoml/prometheus_multiproc_dir", "var/decisions", "var"])
 def test_a_folder_that_cannot_be_written_is_named_in_one_line(environment, tmp_path, folder):
     place = tmp_path / folder
     place.mkdir(parents=True)
     place.chmod(0o555)
     (line,) = refused(environment)
     assert str(place) in line
-    assert "BENTOML_HOME" in line or "SCORER_DIRECTORY" in line or "not writable" in line
+    assert "BENTOML_HOME" in line or "is not writable" in line
 
 
 def test_no_folder_for_temporary_files_is_named_in_one_line(environment, tmp_path):
@@ -90,13 +90,12 @@ def serving(environment: dict[str, str], home: Path, prefix: list[str]):
     assert "Traceback" not in server.log.read_text()
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_a_user_without_a_name_and_without_a_home_serves(environment, tmp_path, encoding):
-    """As in a container that is started with any uid."""
+def test_a_user_without_a_name_and_without_a_home_serves(environment, tmp_path):
+    """As in a container that is started with any uid; and where standard output takes ASCII alone."""
     unknown = ["unshare", "--user", "--map-user=4242", "--map-group=4242"]
     if not shutil.which("unshare") or subprocess.run([*unknown, "true"], check=False).returncode:
         pytest.skip("NOT TESTED: a user without a name. This machine lets nobody make a user namespace")
     bare = {name: value for name, value in environment.items() if name not in ("HOME", "USER", "LOGNAME")}
-    bare |= {"PYTHONIOENCODING": encoding, "TMPDIR": tempfile.mkdtemp(dir=tmp_path)}
+    bare |= {"PYTHONIOENCODING": "ascii", "TMPDIR": tempfile.mkdtemp(dir=tmp_path)}
     with serving(bare, tmp_path, unknown) as server:
         assert announced(server)
