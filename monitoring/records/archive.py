@@ -4,7 +4,8 @@ Owns: columns and their types, reading and writing Parquet, plain or encrypted. 
 archived (compaction), what is erased (erasure). pyarrow costs 0.25 s and 100 MB, so callers import this module late.
 
 A row is one scored applicant. A feature is a column of doubles if all its values in the segment are numbers, otherwise
-of texts; a feature without any value has no column. The row of an erased applicant stays, without id and values.
+of texts; a feature without any value has no column. A column has the name of its feature, with `applicant.` before it
+where that name is one of ours: `column_of`. The row of an erased applicant stays, without id and values.
 Archives are encrypted as a whole with the log's own key, so that DuckDB and pandas can open them.
 """
 
@@ -37,6 +38,8 @@ _LEADING = {
     "decision": pa.string(),
 }
 _TRAILING = {"segment": pa.string(), "sequence": pa.int64()}  # the source of the row: its file, and its number there
+_OURS = frozenset((*_LEADING, *_TRAILING))
+_PREFIX = "applicant."
 _NOT_PERSONAL = frozenset(("time", "model", "protocol", "probability", "decision", *_TRAILING))
 
 RowKey = tuple[str, int]  # segment and sequence number
@@ -56,8 +59,7 @@ def write(path: Path, segment: Path, keys: LogKeys, secret: bytes | None) -> int
         OSError: the disk is full.
     """
     features = _features(batch for batch, _ in read(segment, keys=keys))
-    names = {feature: f"applicant.{feature}" if feature in _LEADING | _TRAILING else feature for feature in features}
-    schema = pa.schema(_LEADING | {names[feature]: kind for feature, kind in features.items()} | _TRAILING)
+    schema = pa.schema(_LEADING | {column_of(feature): kind for feature, kind in features.items()} | _TRAILING)
     rows, newest = 0, 0.0
     with _writer(path, schema, secret) as write_table:
         group: list[tuple[Batch, int, Row]] = []
@@ -100,7 +102,7 @@ def newest_decision(archive: Path, application_id: str, keys: LogKeys) -> tuple[
     if newest is None:
         return None
     applicant = {
-        name.removeprefix("applicant."): value
+        feature_of(name): value
         for name, value in newest.items()
         if value is not None and name not in _NOT_PERSONAL
     }
@@ -121,6 +123,31 @@ def write_erased(path: Path, archive: Path, application_id: str, keys: LogKeys) 
             write_table(table)
     modified_s = archive.stat().st_mtime
     os.utime(path, (modified_s, modified_s))
+
+
+def column_of(feature: str) -> str:
+    """The column of a feature. Only names that end up as one of ours get a prefix, so no two features share a column.
+
+    >>> column_of("income"), column_of("applicant.income"), column_of("time"), column_of("applicant.time")
+    ('income', 'applicant.income', 'applicant.time', 'applicant.applicant.time')
+    """
+    return f"{_PREFIX}{feature}" if _ends_as_ours(feature) else feature
+
+
+def feature_of(column: str) -> str:
+    """The feature whose column this is: `column_of` backwards.
+
+    >>> feature_of("applicant.income"), feature_of("applicant.applicant.time")
+    ('applicant.income', 'applicant.time')
+    """
+    return column.removeprefix(_PREFIX) if _ends_as_ours(column) else column
+
+
+def _ends_as_ours(name: str) -> bool:
+    """Whether nothing but the name of one of our columns is left without the prefixes."""
+    while name.startswith(_PREFIX):
+        name = name.removeprefix(_PREFIX)
+    return name in _OURS
 
 
 def _matches(ids: Any, application_id: str) -> Any:
