@@ -39,6 +39,18 @@ CACHES = {  # of libraries that would keep them in the home directory or in /tmp
     "TORCHINDUCTOR_CACHE_DIR": "var/cache/torch",
 }
 
+# A shell that is inside a run of MLflow, or a job that MLflow started, has these. Each would put the runs of a training
+# into another run, experiment or model than that of its dataset, or refuse them after everything is trained.
+IGNORED = {
+    "MLFLOW_RUN_ID": "every training is a run of its own",
+    "MLFLOW_EXPERIMENT_ID": "runs go to the experiment of their dataset",
+    "MLFLOW_EXPERIMENT_NAME": "runs go to the experiment of their dataset",
+    "MLFLOW_ACTIVE_MODEL_ID": "every training logs a model of its own",
+    "_MLFLOW_ACTIVE_MODEL_ID": "every training logs a model of its own",
+    "MLFLOW_RUN_CONTEXT": "the tags of a run come from its training alone",
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "a run is complete when its training ends",
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
@@ -48,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault(name, value)
     for name, folder in CACHES.items():
         os.environ.setdefault(name, str(Path(folder).absolute()))
+    for name in [name for name in IGNORED if os.environ.pop(name, "")]:
+        print(f"{name} is set in the environment and is ignored: {IGNORED[name]}", file=sys.stderr)
     try:
         return int(options.run(options))
     except (ConfigError, PipelineError) as error:

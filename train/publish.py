@@ -18,6 +18,7 @@ from train import gate, registry, tracking
 from train.errors import PipelineError
 from train.evaluate import Results
 from train.evaluation.evidence import Evidence
+from train.exclusive import exclusively
 from train.gate import Verdict
 from train.publishing import store
 from train.publishing.background import background
@@ -40,7 +41,8 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     workspace.write("model_card.html", files[artifact.CARD_PAGE])
     example = typical_applicant(workspace.schema, workspace.parts[0])
     evidence = ", ".join(f"{count} {status}" for status, count in Counter(v.status for v in verdicts).items())
-    with tracking.run(workspace) as run_id:
+    # Two that publish at once must not both be the first, nor register or store one version twice.
+    with tracking.run(workspace) as run_id, exclusively(store.home()):
         mlflow.set_tag("gates", evidence)
         address = tracking.log_model(files[artifact.MODEL], workspace.schema, example)
         number = registry.register(dataset.name, version, run_id, address, artifact.sha256(files[artifact.MODEL]))

@@ -1,10 +1,12 @@
 """The registry: which versions exist, which one is the champion, and who promoted it, when and why.
 
-Owns MLflow's registered model of a dataset, its aliases and its history, and keeps the champion in the BentoML store,
-which the service follows, in sync. MLflow no longer has stages; `challenger` and `champion` are aliases.
+Owns MLflow's registered model of a dataset, its aliases and its history. Who is champion is said in one place, the
+BentoML store, which the service follows (`models.champion`); MLflow has a copy as an alias, and the record of changes.
+MLflow no longer has stages; `challenger` and `champion` are aliases.
 
 History is a stack: a promotion pushes a version, a rollback pops one. Each event is a tag of the registered model,
-`history.<time>`, so that MLflow's UI shows it and no event overwrites another.
+`history.<time>`, so that MLflow's UI shows it and no event overwrites another. Where MLflow was begun anew, or another
+one is used, it does not know the store's champion: the next change records it first, as `adopted`.
 """
 
 import getpass
@@ -20,7 +22,7 @@ from msgspec import Struct
 
 from models import artifact
 from models.champion import ALIAS as CHAMPION
-from models.champion import set_champion
+from models.champion import champion, named_champion, set_champion
 from train.errors import PipelineError
 from train.publishing import store
 from train.tracking import connect, reachable, without_password
@@ -33,7 +35,7 @@ HISTORY = "history."
 class Event(Struct, frozen=True):
     """One change of the champion."""
 
-    action: Literal["first", "promote", "rollback"]
+    action: Literal["first", "adopted", "promote", "rollback"]
     version: str  # the new champion
     instead_of: str  # the previous one; empty for the first
     by: str
@@ -91,12 +93,25 @@ def register(name: str, version: str, run_id: str, model_uri: str, digest: str) 
 
 
 def promote_first(name: str, version: str, evidence: str) -> bool:
-    """Make the first version the champion; returns False if there is a champion already."""
+    """Make the first version the champion, unless there is one already; returns whether it is the champion now.
+
+    Args:
+        name: of the dataset.
+        version: registered and in the store.
+        evidence: its run and the verdicts of its gates.
+    """
     with reachable():
-        if champion_of(history(name)):
-            return False
-        _change(name, Event("first", version, "", "the pipeline", "the first to pass the gates", _now(), evidence))
-    return True
+        folder, known = versions_folder(name), champion_of(history(name))
+        current = champion(folder, apart_from=version)
+        if current is None and known:
+            if (folder / known[-1]).is_dir():  # only the file was lost
+                set_champion(folder, known[-1])
+            return known[-1] == version
+        if current is None:
+            _change(name, Event("first", version, "", "the pipeline", "the first to pass the gates", _now(), evidence))
+            return True
+        _adopt(name, current, known)
+    return current == version
 
 
 def promote(name: str, version: str, by: str, why: str, approvers: Sequence[str]) -> Event:
@@ -105,7 +120,7 @@ def promote(name: str, version: str, by: str, why: str, approvers: Sequence[str]
     with reachable():
         connect()
         version = resolve(name, version)
-        before = champion_of(history(name))
+        before = _stack(name)
         if before and before[-1] == version:
             raise PipelineError(f"{name}:{version} is already the champion")
         event = Event("promote", version, before[-1] if before else "", by, why, _now(), evidence_of(name, version))
@@ -118,7 +133,7 @@ def rollback(name: str, by: str, why: str, approvers: Sequence[str]) -> Event:
     check_approver(by, approvers)
     with reachable():
         connect()
-        before = champion_of(history(name))
+        before = _stack(name)
         if len(before) < 2:
             raise PipelineError(f"{name} has no previous champion to roll back to")
         resolve(name, before[-2])
@@ -204,14 +219,34 @@ def _number(name: str, version: str) -> str | None:
     return str(found[0].version) if found else None
 
 
+def _stack(name: str) -> list[str]:
+    """The champions that led to the store's champion, which is last."""
+    known = champion_of(history(name))
+    current = named_champion(versions_folder(name))
+    return known if current is None else _adopt(name, current, known)
+
+
+def _adopt(name: str, current: str, known: list[str]) -> list[str]:
+    """The stack with the store's champion on top; where it was not, that is recorded."""
+    if known and known[-1] == current:
+        return known
+    why = "the champion of the BentoML store, which this registry did not know as such"
+    _change(
+        name,
+        Event("adopted", current, known[-1] if known else "", "the pipeline", why, _now(), "recorded elsewhere"),
+    )
+    return [*known, current]
+
+
 def _change(name: str, event: Event) -> None:
     """Record a change in the registry first, then in the store: meanwhile services still find the previous champion."""
     client = mlflow.MlflowClient()
     client.set_registered_model_tag(name, HISTORY + event.at, msgspec.json.encode(event).decode())
-    number = str(_number(name, event.version))
-    client.set_registered_model_alias(name, CHAMPION, number)
-    if CHALLENGER in client.get_model_version(name, number).aliases:
-        client.delete_registered_model_alias(name, CHALLENGER)
+    number = _number(name, event.version)
+    if number is not None:  # an adopted version may have been registered elsewhere only
+        client.set_registered_model_alias(name, CHAMPION, number)
+        if CHALLENGER in client.get_model_version(name, number).aliases:
+            client.delete_registered_model_alias(name, CHALLENGER)
     set_champion(versions_folder(name), event.version)
 
 

@@ -25,23 +25,32 @@ from sqlalchemy.exc import SQLAlchemyError
 from models import schema as scorer_schema
 from models.artifact import sha256
 from train.errors import PipelineError
+from train.exclusive import exclusively
 from train.network.epoch import Epoch
 from train.version import ROOT, commit, data_sha256
 from train.workspace import Workspace
 
 STORE = Path("var/mlflow.db")
+SQLITE = "sqlite:///"
 NOISY = ("alembic", "mlflow", "sqlalchemy", "urllib3")
 EVIDENCE = ("data_report.html", "data_report.json", "evidence.json", "gates.json", "model_card.md", "model_card.html")
 
 
 def connect() -> str:
-    """Point MLflow at `MLFLOW_TRACKING_URI`, or at a SQLite file in `var/`; returns the URI."""
+    """Point MLflow at `MLFLOW_TRACKING_URI`, or at a SQLite file in `var/`; returns the URI.
+
+    A database that is empty is filled here, by one process at a time: two that fill it together break it.
+    """
     for logger in NOISY:
         logging.getLogger(logger).setLevel(logging.CRITICAL)  # hides the migrations of an empty store
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         STORE.parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(f"sqlite:///{STORE}")
-    return mlflow.get_tracking_uri()
+    uri = mlflow.get_tracking_uri()
+    if not uri.startswith(("http://", "https://")):  # a server fills its own
+        with exclusively(Path(uri.removeprefix(SQLITE)).parent if uri.startswith(SQLITE) else STORE.parent):
+            mlflow.MlflowClient().search_experiments(max_results=1)
+    return uri
 
 
 def artifacts(uri: str) -> str | None:
@@ -50,7 +59,7 @@ def artifacts(uri: str) -> str | None:
     >>> artifacts("sqlite:////srv/mlflow.db"), artifacts("https://mlflow.example")
     ('file:///srv/mlflow', None)
     """
-    path = uri.removeprefix("sqlite:///")
+    path = uri.removeprefix(SQLITE)
     return Path(path).with_suffix("").resolve().as_uri() if path != uri else None
 
 
@@ -61,9 +70,10 @@ def reachable() -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
         uri = without_password(mlflow.get_tracking_uri())
-        raise PipelineError(
-            f"MLflow at {uri} did not accept the run ({_reason(error)}); start it, or unset MLFLOW_TRACKING_URI"
-        ) from error
+        remedy = "start it, or unset MLFLOW_TRACKING_URI"
+        if not os.environ.get("MLFLOW_TRACKING_URI"):
+            remedy = f"see that {STORE} is a database that you can write to, or move it away to begin a new one"
+        raise PipelineError(f"MLflow at {uri} did not accept the run ({_reason(error)}); {remedy}") from error
 
 
 def without_password(text: str) -> str:
@@ -90,7 +100,13 @@ def experiment(name: str) -> str:
     with reachable():
         uri = connect()
         found = mlflow.get_experiment_by_name(name)
-        return str(found.experiment_id if found else mlflow.create_experiment(name, artifacts(uri)))
+        if found is None:
+            with suppress(MlflowException):  # another training has just made it, or the next call says what is wrong
+                return str(mlflow.create_experiment(name, artifacts(uri)))
+            found = mlflow.get_experiment_by_name(name)
+        if found is None:
+            raise PipelineError(f"MLflow at {without_password(uri)} did not make the experiment {name}; see its log")
+        return str(found.experiment_id)
 
 
 @contextmanager

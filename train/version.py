@@ -21,9 +21,9 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "models": "application_ids artifact background champion encoding errors request schema scorer",
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
-    "monitoring/records": "lines",
-    "train": "check console errors evaluate export fit gate pipeline publish registry rounding split tracking "
-    "version workspace",
+    "monitoring/records": "lines locks",
+    "train": "check console errors evaluate exclusive export fit gate pipeline publish registry rounding split "
+    "tracking version workspace",
     "train/checks": "data_report expectations exploration html quality",
     "train/evaluation": "candidates cross_validation evidence fairness figures",
     "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",

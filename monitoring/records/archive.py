@@ -102,9 +102,7 @@ def newest_decision(archive: Path, application_id: str, keys: LogKeys) -> tuple[
     if newest is None:
         return None
     applicant = {
-        feature_of(name): value
-        for name, value in newest.items()
-        if value is not None and name not in _NOT_PERSONAL
+        feature_of(name): value for name, value in newest.items() if value is not None and name not in _NOT_PERSONAL
     }
     row = Row(newest["protocol"], newest["probability"], newest["decision"], applicant)
     return newest["time"], newest["model"], row

@@ -3,6 +3,7 @@
 A version that is in the store is never replaced by other bytes.
 """
 
+import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,11 @@ TWO_MODELS = (
     "Inputs, code and versions of libraries are the same, so one was trained on another kind of processor, or with "
     "another build of a library"
 )
+
+
+def home() -> Path:
+    """The folder of the store: BENTOML_HOME, or the default."""
+    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml")
 
 
 def stored(name: str, version: str) -> Artifact | None:

@@ -19,7 +19,9 @@ from monitoring.records.log_keys import NO_KEYS
 from monitoring.records.segments import segments
 
 OURS = ("time", "model", "protocol", "segment", "sequence")
-BASE = st.sampled_from(OURS) | st.sampled_from(["income", "a", "a.b", "f0", "Income", "é", "e\u0301", "application_ids"])
+BASE = st.sampled_from(OURS) | st.sampled_from(
+    ["income", "a", "a.b", "f0", "Income", "é", "e\u0301", "application_ids"]
+)
 NAMES = st.builds(lambda times, name: "applicant." * times + name, st.integers(0, 3), BASE) | st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters='"\\'), min_size=1, max_size=12
 )
