@@ -14,7 +14,13 @@ if TYPE_CHECKING:  # these import PyTorch and scikit-learn, and most stages prin
     from train.evaluate import Metrics
     from train.gate import Verdict
 
-STYLES = {"pass": "pass", "warn": "[yellow]warn[/]", "waived": "[yellow]waived[/]", "fail": "[red]fail[/]"}
+STYLES = {
+    "pass": "pass",
+    "warn": "[yellow]warn[/]",
+    "waived": "[yellow]waived[/]",
+    "not judged": "[yellow]not judged[/]",
+    "fail": "[red]fail[/]",
+}
 
 
 class Console:
@@ -43,14 +49,14 @@ class Console:
 
     def verdicts(self, verdicts: "Sequence[Verdict]", latency_ratio: float) -> None:
         """The gates, one row each."""
-        from train.gate import format_estimate, format_number
+        from train.gate import format_figure, format_number
 
         table = Table(title="gates", title_justify="left")
         for head in ("verdict", "gate", "found", "allowed"):
             table.add_column(head)
         for verdict in verdicts:
             latency = format_number(latency_ratio, verdict.unit)
-            found = format_estimate(verdict.figure, verdict.unit) if verdict.figure else latency
+            found = format_figure(verdict, latency)
             table.add_row(STYLES[verdict.status], verdict.gate, found, verdict.bound)
         self._rich.print(table)
         for verdict in verdicts:

@@ -1,8 +1,8 @@
 """One process at a time: what a first run creates is created by one process, and the others wait and find it.
 
-Owns the lock of a folder. MLflow migrates an empty database when it is first opened, and a model's first version becomes
-the champion: neither bears a second process that does the same at that moment. The kernel releases the lock when its
-process ends for any reason.
+Owns the lock of a folder. MLflow migrates an empty database when it is first opened, and a model's first version
+becomes the champion: neither bears a second process that does the same at that moment. The kernel releases the lock
+when its process ends for any reason.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
 """Stage gate: decides whether a model may enter the store.
 
 Owns the verdicts. Leaves the figures to `train.evaluation.evidence`, and the bounds to `configs/gates.yaml`. A gate
-fails when the whole interval of its figure lies beyond the bound, and warns when only the value does.
+fails when the whole interval of its figure lies beyond the bound, and warns when only the value does. A figure that is
+undefined, such as a difference from a group without a single event, is not judged, and its gate says so.
 """
 
 import statistics
@@ -30,7 +31,7 @@ from train.publishing.store import champion_of_store
 from train.tables.table import Table
 from train.workspace import Workspace
 
-Status = Literal["pass", "warn", "waived", "fail"]
+Status = Literal["pass", "warn", "waived", "fail", "not judged"]
 Unit = Literal["", "bytes", "times"]
 BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 DIGITS = 3
@@ -43,7 +44,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     gate: str
     status: Status
-    figure: Estimate | None  # null where it differs from run to run
+    figure: Estimate | None  # null where it is undefined, or differs from run to run
     bound: str
     remedy: str
     waiver: str = ""
@@ -55,8 +56,7 @@ class GateError(PipelineError):
 
     def __init__(self, failed: Sequence[Verdict]) -> None:
         lines = [
-            f"{verdict.gate}: {format_estimate(verdict.figure, verdict.unit) if verdict.figure else 'out of bounds'}, "
-            f"must be {verdict.bound}; {verdict.remedy}"
+            f"{verdict.gate}: {format_figure(verdict, 'out of bounds')}, must be {verdict.bound}; {verdict.remedy}"
             for verdict in failed
         ]
         noun = "gate" if len(lines) == 1 else "gates"
@@ -86,6 +86,17 @@ def format_estimate(estimate: Estimate, unit: Unit = "") -> str:
     return f"{value} ({low} to {high})"
 
 
+def format_figure(verdict: Verdict, varying: str) -> str:
+    """The figure of a verdict: `varying` for one that differs from run to run.
+
+    >>> format_figure(at_most("equalised odds, sex", None, 0.35, ""), "varies")
+    'undefined: too few rows to compare'
+    """
+    if verdict.status == "not judged":
+        return "undefined: too few rows to compare"
+    return format_estimate(verdict.figure, verdict.unit) if verdict.figure else varying
+
+
 def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
     """The verdicts on the figures from folds and resampling."""
     low, high = gates.calibration_slope
@@ -107,8 +118,6 @@ def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
             at_least("gain over the baseline", evidence.gain_over_baseline, gates.least_gain_over_baseline, remedy)
         )
     for audit in evidence.fairness:
-        if audit.approval_ratio is None or audit.odds_difference is None:
-            continue
         bounds, remedy = gates.fairness, f"look for a column that stands in for {audit.column}"
         ratio = at_least(f"approval ratio, {audit.column}", audit.approval_ratio, bounds.least_approval_ratio, remedy)
         odds = at_most(f"equalised odds, {audit.column}", audit.odds_difference, bounds.most_odds_difference, remedy)
@@ -162,19 +171,23 @@ def compare_with_champion(workspace: Workspace, evidence: Evidence) -> list[Verd
     ]
 
 
-def at_least(gate: str, figure: Estimate, bound: float, remedy: str) -> Verdict:
-    """A verdict that fails below the bound.
+def at_least(gate: str, figure: Estimate | None, bound: float, remedy: str) -> Verdict:
+    """A verdict that fails below the bound; on an undefined figure there is none.
 
-    >>> at_least("saving", Estimate(-0.1, -0.2, 0.1), 0.0, "").status
-    'warn'
+    >>> at_least("saving", Estimate(-0.1, -0.2, 0.1), 0.0, "").status, at_least("saving", None, 0.0, "").status
+    ('warn', 'not judged')
     """
-    status: Status = "pass" if figure.value >= bound else "warn" if figure.high >= bound else "fail"
+    status: Status = "not judged"
+    if figure is not None:
+        status = "pass" if figure.value >= bound else "warn" if figure.high >= bound else "fail"
     return Verdict(gate=gate, status=status, figure=figure, bound=f"at least {format_number(bound)}", remedy=remedy)
 
 
-def at_most(gate: str, figure: Estimate, bound: float, remedy: str, unit: Unit = "") -> Verdict:
-    """A verdict that fails above the bound."""
-    status: Status = "pass" if figure.value <= bound else "warn" if figure.low <= bound else "fail"
+def at_most(gate: str, figure: Estimate | None, bound: float, remedy: str, unit: Unit = "") -> Verdict:
+    """A verdict that fails above the bound; on an undefined figure there is none."""
+    status: Status = "not judged"
+    if figure is not None:
+        status = "pass" if figure.value <= bound else "warn" if figure.low <= bound else "fail"
     allowed = f"at most {format_number(bound, unit)}"
     return Verdict(gate=gate, status=status, figure=figure, bound=allowed, remedy=remedy, unit=unit)
 

@@ -52,7 +52,7 @@ def begin(home, *arguments, **more):
 
 
 def several(home, steps):
-    """Exit code, output and errors of each `python -m train`, in one process, as each import of MLflow takes seconds."""
+    """Exit code, output and errors of each `python -m train`, in one process: importing MLflow takes seconds."""
     words = json.dumps([[str(word) for word in step] for step in steps])
     command = [sys.executable, "-c", COMMANDS, words]
     done = subprocess.run(

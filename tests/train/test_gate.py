@@ -13,6 +13,7 @@ from train.evaluation.cross_validation import Estimate
 from train.evaluation.evidence import Evidence, bootstrap_estimates
 from train.evaluation.fairness import Fairness
 from train.gate import GateError, apply_waivers, at_least, at_most, exact, judge
+from train.publishing.model_card import gates_section
 
 DATASET = read_dataset(GERMAN_CREDIT)
 GATES = msgspec.structs.replace(read_gates(), waivers=())
@@ -83,6 +84,16 @@ def test_a_waiver_moves_one_bound_says_why_and_holds_no_further():
         (verdict,) = [verdict for verdict in verdicts if verdict.gate == waiver.gate]
         assert verdict.status == status
         assert verdict.waiver == (reason if status != "pass" else "")
+
+
+def test_an_undefined_figure_is_not_judged_and_its_gate_and_waiver_stay():
+    audit = Fairness("age_years", [], Estimate(0.9, 0.85, 0.95), None)
+    waiver = Waiver(dataset=DATASET.name, gate="equalised odds, age_years", bound=0.5, reason="a reason of some length")
+    gates = msgspec.structs.replace(GATES, waivers=(waiver,))
+    verdicts = apply_waivers(DATASET, gates, judge(DATASET, gates, msgspec.structs.replace(GOOD, fairness=[audit])))
+    (verdict,) = [verdict for verdict in verdicts if verdict.status != "pass"]
+    assert (verdict.gate, verdict.status, verdict.figure) == (waiver.gate, "not judged", None)
+    assert "| not judged | equalised odds, age_years | undefined: too few rows to compare |" in gates_section(verdicts)
 
 
 def test_a_waiver_of_no_gate_is_an_error():

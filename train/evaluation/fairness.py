@@ -2,6 +2,9 @@
 
 Owns the groups and their figures. Leaves the bounds to `train.gate`. The decisions come from held-out probabilities,
 the groups from columns that need not be inputs of the model.
+
+A rate over no rows is undefined, not 0: a group without a single event has no share of events approved. It is None in a
+group, NaN in the arrays, and left out of the figures. So are groups with too few rows.
 """
 
 from itertools import pairwise
@@ -16,22 +19,26 @@ from models.schema import Values
 from train.evaluation.cross_validation import Estimate
 
 
-class Group(Struct, frozen=True):
-    """One group: rows, the share approved, and the shares declined without the event and approved with it."""
+class Group(Struct, frozen=True, omit_defaults=True):
+    """One group: rows, the share approved, and the shares declined without the event and approved with it.
+
+    A share of no rows is null. A group with too few rows is shown, and is not judged.
+    """
 
     name: str
     rows: int
     approved: float
-    declined_without_event: float
-    approved_with_event: float
+    declined_without_event: float | None
+    approved_with_event: float | None
+    judged: bool = True
 
 
 class Fairness(Struct, frozen=True):
-    """One audit: its groups, and two figures over groups with enough rows; null if fewer than two have."""
+    """One audit: its groups, and two figures over those with enough rows; null if fewer than two can be compared."""
 
     column: str
     groups: list[Group]
-    approval_ratio: Estimate | None  # lowest over highest approval rate
+    approval_ratio: Estimate | None  # lowest over highest approval rate; null if every group is declined as a whole
     odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
 
 
@@ -77,6 +84,8 @@ def fairness(
     """
     member = audit_groups(audit, values)
     known = member != ""
+    if not known.any():
+        return Fairness(audit.column, [], None, None)
     target, declined, member = target[known], declined[known].astype(np.int64), member[known]
     # In fairlearn's terms, the event is the positive class and declined applicants are selected.
     rates = MetricFrame(
@@ -90,24 +99,31 @@ def fairness(
             str(name),
             int((member == name).sum()),
             float(1 - row["declined"]),
-            float(row["false alarm"]),
-            float(row["missed"]),
+            float(row["false alarm"]) if 0 in target[member == name] else None,
+            float(row["missed"]) if 1 in target[member == name] else None,
+            judged=int((member == name).sum()) >= least_rows,
         )
         for name, row in rates.iterrows()
     ]
-    cells = [_cells(target[member == group.name], declined[member == group.name]) for group in groups]
-    judged = [cell for cell in cells if cell.sum() >= least_rows]
+    judged = [_cells(target[member == group.name], declined[member == group.name]) for group in groups if group.judged]
     if len(judged) < 2:
         return Fairness(audit.column, groups, None, None)
     rng = np.random.default_rng(0)
     drawn = [rng.multinomial(int(cell.sum()), cell / cell.sum(), size=bootstrap) for cell in judged]
     limits = [(1 - confidence) / 2, (1 + confidence) / 2]
-    figures = []
-    for figure in (_approval_ratio, _odds_difference):
-        value = float(figure([cell[None] for cell in judged])[0])
-        low, high = np.quantile(figure(drawn), limits)
-        figures.append(Estimate(value, min(value, float(low)), max(value, float(high))))
-    return Fairness(audit.column, groups, figures[0], figures[1])
+    approval_ratio, odds_difference = (
+        _estimate(float(figure([cell[None] for cell in judged])[0]), figure(drawn), limits)
+        for figure in (_approval_ratio, _odds_difference)
+    )
+    return Fairness(audit.column, groups, approval_ratio, odds_difference)
+
+
+def _estimate(value: float, resampled: NDArray[np.float64], limits: list[float]) -> Estimate | None:
+    """The value with its percentile interval over the resamples in which it is defined; None where it is not itself."""
+    if np.isnan(value):
+        return None
+    low, high = np.quantile(resampled[~np.isnan(resampled)], limits)
+    return Estimate(value, min(value, float(low)), max(value, float(high)))
 
 
 def _cells(target: NDArray[np.int64], declined: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -116,17 +132,34 @@ def _cells(target: NDArray[np.int64], declined: NDArray[np.int64]) -> NDArray[np
 
 
 def _approval_ratio(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """Lowest over highest approval rate; each group is `[resamples, 4]`."""
+    """Lowest over highest approval rate; each group is `[resamples, 4]`. NaN where no group has anybody approved."""
     rates = np.stack([(cell[:, 0] + cell[:, 2]) / cell.sum(axis=1) for cell in groups])
-    ratio: NDArray[np.float64] = rates.min(axis=0) / np.maximum(rates.max(axis=0), 1e-12)
+    highest = rates.max(axis=0)
+    ratio: NDArray[np.float64] = np.full_like(highest, np.nan)
+    np.divide(rates.min(axis=0), highest, out=ratio, where=highest > 0)
     return ratio
 
 
 def _odds_difference(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """The larger of two gaps between groups: in the rate declined without the event, or approved with it."""
-    gaps = []
-    for wrong, right in ((1, 0), (2, 3)):
-        rates = np.stack([cell[:, wrong] / np.maximum(cell[:, wrong] + cell[:, right], 1) for cell in groups])
-        gaps.append(np.ptp(rates, axis=0))
-    gap: NDArray[np.float64] = np.maximum(*gaps)
-    return gap
+    """The larger of two gaps between groups: in the rate declined without the event, or approved with it.
+
+    A group without such rows is left out of a gap; a gap needs two groups. NaN where neither gap has them.
+    """
+    return _largest([_gap(groups, wrong, right) for wrong, right in ((1, 0), (2, 3))])
+
+
+def _gap(groups: list[NDArray[np.int64]], wrong: int, right: int) -> NDArray[np.float64]:
+    """Highest less lowest share of `wrong` among `wrong` and `right`; NaN with fewer than two groups that have one."""
+    rates = []
+    for cell in groups:
+        rows = cell[:, wrong] + cell[:, right]
+        rates.append(np.full(len(rows), np.nan))
+        np.divide(cell[:, wrong], rows, out=rates[-1], where=rows > 0)
+    gap = _largest(rates) + _largest([-rate for rate in rates])
+    return np.where(np.sum(~np.isnan(rates), axis=0) < 2, np.nan, gap)
+
+
+def _largest(values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The largest of several arrays, place by place; NaN only where all are."""
+    largest: NDArray[np.float64] = np.fmax.reduce(values)
+    return largest

@@ -17,7 +17,7 @@ from models.background import Background
 from train.evaluate import Metrics
 from train.evaluation.cross_validation import Estimate
 from train.evaluation.evidence import Evidence
-from train.gate import Verdict, format_estimate
+from train.gate import Verdict, format_estimate, format_figure
 
 USE = """\
 To support a decision on an application like those in the table, by a person who can explain it. Not for other products,
@@ -129,26 +129,23 @@ def folds_section(evidence: Evidence, metrics: Metrics) -> str:
 
 def gates_section(verdicts: Sequence[Verdict]) -> str:
     """Each gate with its verdict, and the reason for each waiver."""
-    rows = (
-        (v.status, v.gate, format_estimate(v.figure, v.unit) if v.figure else "varies from run to run", v.bound)
-        for v in verdicts
-    )
+    rows = ((v.status, v.gate, format_figure(v, "varies from run to run"), v.bound) for v in verdicts)
     reasons = [f"Waiver for {verdict.gate}: {verdict.waiver}" for verdict in verdicts if verdict.waiver]
     return "\n\n".join([table(("verdict", "gate", "found", "allowed"), rows), *reasons])
 
 
 def fairness_section(evidence: Evidence) -> str:
-    """The approval rate and both error rates of each audited group."""
+    """The approval rate and both error rates of each audited group; a share of no rows is undefined, not 0."""
     if not evidence.fairness:
         return "The dataset file defines no groups to audit."
     rows = (
         (
             f"`{audit.column}`",
             group.name,
-            f"{group.rows:,}",
-            f"{group.approved:.1%}",
-            f"{group.declined_without_event:.1%}",
-            f"{group.approved_with_event:.1%}",
+            f"{group.rows:,}" if group.judged else f"{group.rows:,}, too few to judge",
+            _share(group.approved),
+            _share(group.declined_without_event),
+            _share(group.approved_with_event),
         )
         for audit in evidence.fairness
         for group in audit.groups
@@ -182,6 +179,10 @@ def html_page(card: str, title: str, figures: Mapping[str, bytes]) -> str:
         f"<style>\n{STYLE}\n</style>\n</head>\n<body>\n{body}"
         f"<h2>Figures, on the test rows</h2>\n{pictures}</body>\n</html>\n"
     )
+
+
+def _share(share: float | None) -> str:
+    return "undefined: no such rows" if share is None else f"{share:.1%}"
 
 
 def _figure(estimate: Estimate) -> str:

@@ -1,10 +1,13 @@
 """Groups, and figures over them, against values worked out by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from configs.dataset import Audit
 from train.evaluation.fairness import fairness
+from train.publishing.model_card import fairness_section
 
 SEX = Audit(column="sex", groups={"women": ("f",), "men": ("m", "M")})
 #                 events: 4 women, 4 men; others: 6 women, 6 men
@@ -52,4 +55,59 @@ def test_edges_make_groups_of_numbers():
         ("25 to 60", 10),
         ("60 and over", 5),
         ("under 25", 5),
+    ]
+
+
+def two_groups(*cells):
+    """Groups of given counts: approved and declined without the event, then with it."""
+    values, target, declined = [], [], []
+    for name, counts in zip("abc", cells, strict=False):
+        for kind, count in enumerate(counts):
+            values += [name] * count
+            target += [kind // 2] * count
+            declined += [bool(kind % 2)] * count
+    audit = Audit(column="g", groups={name: (name,) for name in "abc"})
+    return fairness(audit, values, np.array(target), np.array(declined), 30, confidence=0.9, bootstrap=200)
+
+
+@pytest.mark.parametrize(
+    ("cells", "wrong", "odds", "ratio"),
+    [
+        ([(50, 0, 50, 0), (60, 0, 0, 0)], [(0, 1), (0, None)], 0.0, 1.0),
+        ([(50, 0, 50, 0), (0, 0, 60, 0)], [(0, 1), (None, 1)], 0.0, 1.0),
+        ([(40, 10, 50, 0), (0, 0, 60, 0)], [(0.2, 1), (None, 1)], 0.0, 0.9),
+        ([(40, 0, 0, 0), (0, 0, 60, 0)], [(0, None), (None, 1)], None, 1.0),
+        ([(0, 40, 0, 10), (0, 40, 0, 10)], [(1, 0), (1, 0)], 0.0, None),
+        ([(50, 0, 40, 10), (50, 0, 20, 30), (60, 0, 0, 0)], [(0, 0.8), (0, 0.4), (0, None)], 0.4, 0.7),
+        ([(50, 0, 50, 0), (9, 20, 0, 0)], [(0, 1), (20 / 29, None)], None, None),
+    ],
+    ids=["no event", "only events", "one gap left", "no gap left", "nobody approved", "two of three", "too few rows"],
+)
+def test_a_rate_over_no_rows_is_undefined_and_what_needs_it_is_not_judged(cells, wrong, odds, ratio):
+    found = two_groups(*cells)
+    shown = [(group.declined_without_event, group.approved_with_event) for group in found.groups]
+    assert shown == [tuple(rate if rate is None else pytest.approx(rate) for rate in rates) for rates in wrong]
+    for estimate, value in ((found.odds_difference, odds), (found.approval_ratio, ratio)):
+        assert estimate is None if value is None else estimate.value == pytest.approx(value)
+    assert [group.judged for group in found.groups] == [sum(counts) >= 30 for counts in cells]
+
+
+def test_a_resample_without_the_rows_of_a_rate_says_nothing_about_it():
+    # One event, which a resample of the group has or has not: where it has none, its rate is not 0.
+    found = two_groups((50, 0, 50, 0), (59, 0, 1, 0))
+    assert (found.odds_difference.value, found.odds_difference.low, found.odds_difference.high) == (0, 0, 0)
+
+
+def test_groups_that_no_row_belongs_to_are_no_groups():
+    found = fairness(SEX, [None] * 20, TARGET, DECLINED, 1, confidence=0.9, bootstrap=100)
+    assert (found.groups, found.approval_ratio, found.odds_difference) == ([], None, None)
+
+
+def test_the_card_shows_what_is_undefined_and_who_is_too_few():
+    evidence = SimpleNamespace(fairness=[two_groups((50, 0, 50, 0), (60, 0, 0, 0), (9, 1, 0, 0))])
+    lines = fairness_section(evidence).splitlines()[2:]
+    assert [[cell.strip() for cell in line.strip("|").split("|")][2:] for line in lines] == [
+        ["100", "100.0%", "0.0%", "100.0%"],
+        ["60", "100.0%", "0.0%", "undefined: no such rows"],
+        ["10, too few to judge", "90.0%", "10.0%", "undefined: no such rows"],
     ]
