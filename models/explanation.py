@@ -9,6 +9,9 @@ in the reverse order; each change in the log-odds counts for the feature that ch
 so the contributions add up to the whole difference for any order. Both directions together (antithetic sampling:
 Mitchell et al., 2022, JMLR 23:43) give exact Shapley values where at most two features interact; the rest is averaged
 over the reference, in which each applicant has its own order. `benchmarks/explain.py` measures how close they are.
+
+The work grows with the square of the number of inputs, so it is bounded: a wide model is explained against fewer
+applicants of the reference, and says how far that may lead; a wider one is not explained.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,6 +29,9 @@ from models.scorer import DECLINE, Decision, decide
 
 MAX_REASONS = 4  # Regulation B, official commentary on 12 CFR 1002.9(b)(2): more are not likely to help the applicant
 CHUNK_ROWS = 256  # rows per call: more make a row no cheaper, and take more memory
+MAX_VALUES = 4_000_000  # per explanation, given to the graph: some 2 s; up to 176 inputs need fewer
+LEAST_ORDERS = 2  # applicants of the reference, one on each side of the base rate
+MAX_INPUTS = 1000  # of a model that is explained: the most for which that many orders are within MAX_VALUES
 SEED = 1  # of the orders; fixed, so that the same request always gives the same bits
 
 
@@ -46,7 +52,7 @@ class Reason(Struct, frozen=True, gc=False):
     log_odds: float
 
 
-class Explanation(Struct, frozen=True):
+class Explanation(Struct, frozen=True, omit_defaults=True):
     """One element of the response of `POST /explain`, in the order of the request."""
 
     application_id: Annotated[str, Meta(description="as sent, or a UUIDv7")]
@@ -63,6 +69,13 @@ class Explanation(Struct, frozen=True):
         list[Reason],
         Meta(max_length=MAX_REASONS, description="for a decline, the strongest first; empty for an approval"),
     ]
+    standard_error: Annotated[
+        float | None,
+        Meta(
+            description="of the least certain contribution, in log-odds; only where the model has so many inputs that "
+            "the applicant was compared with a part of the reference"
+        ),
+    ] = None
 
 
 class Explainer:
@@ -74,6 +87,8 @@ class Explainer:
         background: the reference.
         model: name and version.
         seed: of the orders.
+
+    The model has at most `MAX_INPUTS` inputs.
     """
 
     def __init__(
@@ -89,18 +104,23 @@ class Explainer:
         self._model = model
         names = [feature.name for feature in schema.inputs]
         table = {name: [applicant[name] for applicant in background.applicants] for name in names}
-        self._reference = schema.feed_columns(table)
-        self._odds = self._log_odds(self._reference)  # [reference]
+        whole = schema.feed_columns(table)
+        odds = self._log_odds(whole)
+        used = nearest(odds, background.base_rate, MAX_VALUES // (2 * len(names) ** 2))
+        self._partial = len(used) < len(odds)
+        self._reference = {name: column[used] for name, column in whole.items()}
+        self._odds = odds[used]  # [reference]
         self._weights = weights(self._odds, background.base_rate)
         self.base_log_odds = float(self._weights @ self._odds)
-        shape = len(background.applicants), len(names)
+        shape = len(used), len(names)
         self._orders = np.argsort(np.random.default_rng(seed).random(shape), axis=1)  # [reference, features]
 
     def explain(self, applicant: Struct) -> Explanation:
         """The explanation of one applicant, a row of the schema; it depends on nothing else."""
         feed = self._schema.feed([applicant])
         probability = self._probabilities(feed)
-        shares = self._contributions(feed, float(log_odds(probability)[0])).tolist()
+        each = self._contributions(feed, float(log_odds(probability)[0]))
+        shares = (self._weights @ each).tolist()
         decision = decide(float(probability[0]), self._schema.dataset.threshold)
         values = dict(zip(self._schema.names, msgspec.structs.astuple(applicant), strict=True))
         shown = [_shown(feature, values[feature.name]) for feature in self._schema.inputs]
@@ -118,10 +138,11 @@ class Explainer:
             log_odds=float(log_odds(probability)[0]),
             contributions=contributions,
             reasons=principal_reasons(contributions, self._schema.inputs) if decision == DECLINE else [],
+            standard_error=standard_error(each, self._weights) if self._partial else None,
         )
 
     def _contributions(self, feed: Mapping[str, Column], odds: float) -> NDArray[np.float64]:
-        """Shapley values `[features]` that add up to `odds` less the log-odds of the base rate."""
+        """Shapley values `[reference, features]`; each row adds up to `odds` less the log-odds of that applicant."""
         # A feature that has the reference's value changes nothing: it needs no row, and contributes nothing.
         differs = np.concatenate([_differs(column, feed[name]) for name, column in self._reference.items()], axis=1)
         position = np.where(differs, _ranks(differs, self._orders), 0)  # 1 changes first, 0 never
@@ -141,7 +162,7 @@ class Explainer:
             backward, axis=1
         )  # by the feature in each position, in both directions
         each = np.take_along_axis(gained, np.maximum(position - 1, 0), axis=1)
-        shapley: NDArray[np.float64] = self._weights @ np.where(differs, each / 2, 0.0)
+        shapley: NDArray[np.float64] = np.where(differs, each / 2, 0.0)
         return shapley
 
     def _log_odds(self, feed: Mapping[str, Column]) -> NDArray[np.float64]:
@@ -150,6 +171,32 @@ class Explainer:
         parts = [slice(start, start + CHUNK_ROWS) for start in range(0, rows, CHUNK_ROWS)]
         found = [self._probabilities({name: column[part] for name, column in feed.items()}) for part in parts]
         return log_odds(np.concatenate(found)) if found else np.zeros(0)
+
+
+def nearest(odds: NDArray[np.float64], base_rate: float, most: int) -> NDArray[np.int64]:
+    """The `most` applicants, at least `LEAST_ORDERS`, around the base rate, or all of them: ascending row numbers.
+
+    Half lie on each side where there are as many, so that weights exist whose mean is the base rate.
+
+    >>> nearest(np.array([2.0, -1.0, 1.0, -3.0]), 0.5, 2).tolist(), nearest(np.array([2.0, 1.0]), 0.5, 9).tolist()
+    ([1, 2], [0, 1])
+    """
+    count = min(len(odds), max(most, LEAST_ORDERS))
+    order = np.argsort(odds, kind="stable")
+    place = int(np.searchsorted(odds[order], np.log(base_rate / (1 - base_rate))))
+    start = min(max(place - count // 2, 0), len(odds) - count)
+    return np.sort(order[start : start + count])
+
+
+def standard_error(each: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    """The largest standard error of the weighted means of `each` `[reference, features]`, as of independent draws.
+
+    >>> standard_error(np.array([[0.0, 1.0], [2.0, 1.0]]), np.array([0.5, 0.5]))
+    1.0
+    """
+    count = len(weight)
+    variance = (weight**2 @ (each - weight @ each) ** 2) * count / (count - 1)
+    return float(np.sqrt(variance.max()))
 
 
 def principal_reasons(contributions: list[Contribution], features: tuple[Feature, ...]) -> list[Reason]:

@@ -26,7 +26,7 @@ from configs.dataset import RESERVED
 from configs.service import ServiceConfig
 from models.artifact import Artifact
 from models.errors import Detail, Rejected, Unready
-from models.explanation import Explainer, Explanation
+from models.explanation import MAX_INPUTS, Explainer, Explanation
 from models.request import RequestDecoder, is_identifier, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
 from monitoring.records.log_keys import LogKeys
@@ -36,6 +36,7 @@ from serving.http.body import read_body
 
 T = TypeVar("T")
 OTHER_MODEL = "other_model"  # error code: another version made the decision
+TOO_WIDE = "too_many_inputs"  # error code: this model cannot be explained in bounded time
 MAX_ID_BODY_BYTES = 4096  # bytes of a body that names a past decision, spaces included; longer ones bring applicants
 ENVELOPE = 'the body must be {"applicants": [{...}, ...]} or {"application_id": "..."} and nothing else'
 
@@ -66,6 +67,8 @@ class ExplainEndpoint:
 
     def open(self, example: Struct) -> None:
         """Begin to explain, after explaining `example`: the first caller does not wait for what is built once."""
+        if len(self._artifact.schema.inputs) > MAX_INPUTS:
+            return
         # A session of its own: the thread that explains and the one that scores must not share buffers.
         scorer, model = self._artifact.scorer(), self._artifact
         explainer = Explainer(model.schema, scorer.probabilities, model.background, model.tag)
@@ -89,6 +92,10 @@ class ExplainEndpoint:
 
     async def _explain(self, body: bytes) -> list[Explanation]:
         body = body.removeprefix(BOM_UTF8)
+        inputs = len(self._artifact.schema.inputs)
+        if inputs > MAX_INPUTS:
+            message = f"a model of {inputs:,} inputs is not explained, as that would hold a core for minutes"
+            raise Rejected(422, f"{message}; the limit is {MAX_INPUTS:,} inputs", TOO_WIDE)
         past = past_id(body)
         rows = [] if past is not None else self._applicants(body)
         taken = max(1, len(rows))

@@ -1,5 +1,6 @@
 """Explanations over sockets: of applicants and of past decisions, recorded nowhere, refused in the contract's shape."""
 
+import asyncio
 import concurrent.futures
 import json
 import math
@@ -8,10 +9,16 @@ import httpx
 import jsonschema
 import msgspec
 import pytest
+from starlette.applications import Starlette
 
 from configs.dataset import read_dataset
+from configs.service import read_service
+from models.artifact import Artifact
+from models.request import RequestDecoder
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.lines import Row
+from monitoring.records.log_keys import LogKeys
+from serving.http.explain import ExplainEndpoint
 from tests.conftest import GERMAN_CREDIT, struct_of
 from tests.service.test_bad_input import ENVELOPES, error_of
 from tests.service.test_pages import as_json_schema
@@ -206,3 +213,22 @@ def test_the_document_describes_the_answer(client, example, german_applicants):
         jsonschema.validate([given[0] | {"reasons": [{}]}], as_json_schema(answer) | {"components": shapes})
     sent = route["requestBody"]["content"]["application/json"]["example"]
     assert explain(client, sent["applicants"])[0]["model"] == msgspec.json.decode(json.dumps(given))[0]["model"]
+
+
+def test_a_model_that_is_too_wide_to_explain_is_refused_with_the_reason_and_starts(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("serving.http.explain.MAX_INPUTS", 5)
+    artifact = Artifact(trained.folder, retrain="make train")
+    endpoint = ExplainEndpoint(artifact, tmp_path, read_service(), LogKeys([]))
+    endpoint.open(RequestDecoder(artifact.schema, 1).convert([artifact.manifest.example])[0])
+    app = Starlette(routes=[endpoint.route()])
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+            return await client.post("/explain", json={"applicants": [artifact.manifest.example]})
+
+    answer = asyncio.run(ask())
+    endpoint.close()
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == "too_many_inputs"
+    assert answer.json()["error"]["message"].startswith("a model of 17 inputs is not explained")
+    assert answer.json()["error"]["message"].endswith("the limit is 5 inputs")
