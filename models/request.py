@@ -1,8 +1,7 @@
 """From the bytes of a request to typed rows, or to a list of everything wrong with them.
 
-Two parsers share the rules of the schema. The fast one (msgspec) parses and validates in one pass, and accepts every
-valid request. Whatever it rejects goes to the thorough one, which parses the JSON again and lists each fault with row,
-field, value and what is allowed. A test compares the two.
+Two parsers share the rules of the schema. The fast one (msgspec) parses and validates in one pass. Whatever it rejects
+goes to the thorough one, which lists each fault with row, field, value and what is allowed. A test compares the two.
 """
 
 import difflib
@@ -20,6 +19,7 @@ from configs.dataset import RESERVED, Feature
 from models.application_ids import ApplicationIds
 from models.errors import Detail, Rejected
 from models.schema import MAX_ID_LENGTH, Schema, optional
+from models.spelling import likeness
 
 MAX_DETAILS = 20  # faults listed per response
 MAX_SHOWN = 64  # characters of an invalid value that a response repeats
@@ -210,7 +210,7 @@ def value_fault(feature: Feature, value: Any) -> str | None:
     if feature.type == "categorical":
         if isinstance(value, str) and value in feature.categories:
             return None
-        return f"must be one of: {_listed(feature.categories)}" if isinstance(value, str) else "must be text"
+        return f"must be one of: {_listed(feature.categories, value)}" if isinstance(value, str) else "must be text"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "must be a number"
     if not math.isfinite(value):
@@ -224,9 +224,9 @@ def value_fault(feature: Feature, value: Any) -> str | None:
     return None
 
 
-def _listed(categories: tuple[str, ...]) -> str:
+def _listed(categories: tuple[str, ...], value: str) -> str:
     more = f", … ({len(categories)} in all)" if len(categories) > MAX_CATEGORIES else ""
-    return ", ".join(categories[:MAX_CATEGORIES]) + more
+    return ", ".join(categories[:MAX_CATEGORIES]) + more + likeness(value, categories)
 
 
 def shown(value: Any) -> Any:

@@ -166,7 +166,7 @@ def test_json_that_is_broken_is_told_line_and_column(german):
         ("credit_amount", "{}", "an object", "must be a number"),
         ("credit_amount", None, None, "is missing"),
         ("housing", '"castle"', "castle", "must be one of: rent, own, free"),
-        ("housing", '"Own"', "Own", "must be one of: rent, own, free"),
+        ("housing", '"Own"', "Own", "must be one of: rent, own, free; it differs from 'own' in case"),
         ("housing", '""', "", "must be one of: rent, own, free"),
         ("housing", '"\\ud800"', "\N{REPLACEMENT CHARACTER}", "must be one of: rent, own, free"),
         ("housing", "7", 7, "must be text"),
