@@ -1,5 +1,6 @@
 """The dataset file: the single source of every fact about a table of past applications and its columns."""
 
+import codecs
 import math
 import re
 from pathlib import Path
@@ -50,19 +51,29 @@ class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return default if self.maximum is None else self.maximum
 
 
-class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the table is, and under what terms."""
+class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where the table is, under what terms, and how its file differs from a CSV by RFC 4180 in UTF-8."""
 
-    path: Name
+    path: Name  # a file, a folder of parts, or a pattern; CSV, also compressed by gzip, or Parquet
     license: str = ""
     citation: str = ""
+    separator: str = ","  # between the cells of a CSV: one character, such as ";", "|" or a tab, "\t"
+    decimal: Literal[".", ","] = "."  # in the numbers of a CSV
+    thousands: Literal["", ",", ".", " ", "\u00a0", "\u202f", "'", "\u2019", "_"] = ""  # likewise, between thousands
+    encoding: str = "utf-8"  # of a CSV, by its name in Python, such as cp1252 or utf-16
+    null_values: tuple[Name, ...] = ()  # what means a missing value, beside the empty cell: \N, <NA>, -999
 
 
-class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The column to predict, and the value whose probability the model gives."""
+class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The column to predict, and the value whose probability the model gives.
+
+    Any other value has to be known: with one other it is plain what that means, and several are named.
+    """
 
     column: Name
     event: Name
+    non_event: tuple[str, ...] = ()  # the values of rows where the event did not happen; by default the only other one
+    exclude: tuple[str, ...] = ()  # the values of rows to leave out, such as [indeterminate]; "" is a missing outcome
 
 
 class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,6 +126,8 @@ def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
     if not re.fullmatch(r"[a-z0-9]([a-z0-9_]{0,61}[a-z0-9])?", dataset.name):  # what the BentoML store takes
         remedy = "use up to 63 lower-case letters, digits and, between them, underscores"
         faults.append(("name", f"{dataset.name!r} is not a name", remedy))
+    faults += [(f"source.{where}", problem, remedy) for where, problem, remedy in _source_faults(dataset.source)]
+    faults += [(f"target.{where}", problem, remedy) for where, problem, remedy in _target_faults(dataset.target)]
     seen: set[str] = set()
     for index, feature in enumerate(dataset.features):
         key = f"features[{index}]"
@@ -133,6 +146,42 @@ def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
     for index, audit in enumerate(dataset.audit):
         found = _audit_faults(audit, dataset.features)
         faults += [(f"audit[{index}].{where}", problem, remedy) for where, problem, remedy in found]
+    return faults
+
+
+def _source_faults(source: Source) -> list[tuple[str, str, str]]:
+    faults = []
+    if len(source.separator) != 1 or source.separator.isalnum() or source.separator in '"\r\n.-+':
+        remedy = 'give one character that no number has, such as ";", or "\\t" for a tab'
+        faults.append(("separator", f"{source.separator!r} cannot separate cells", remedy))
+    if source.decimal == source.thousands:
+        remedy = "give the one that your numbers have, and leave the other out"
+        faults.append(("thousands", f"{source.thousands!r} is the decimal mark too", remedy))
+    try:
+        known = getattr(codecs.lookup(source.encoding), "_is_text_encoding", True)
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        faults.append(("encoding", f"there is no encoding {source.encoding!r}", "try utf-8, cp1252 or utf-16"))
+    if source.path.lower().endswith((".parquet", ".pq")):
+        written = {"separator": ",", "decimal": ".", "thousands": "", "encoding": "utf-8"}
+        set_here = [key for key, default in written.items() if getattr(source, key) != default]
+        faults += [(key, "a Parquet file has none", "remove it; the types say how it is written") for key in set_here]
+    return faults
+
+
+def _target_faults(target: Target) -> list[tuple[str, str, str]]:
+    faults = []
+    for key in ("non_event", "exclude"):
+        values = getattr(target, key)
+        if target.event in values:
+            faults.append((key, f"{target.event!r} is the event", f"remove it from {key}, or set another event"))
+        if len(set(values)) != len(values):
+            faults.append((key, "a value appears twice", "list each value once"))
+    if both := sorted(set(target.non_event) & set(target.exclude)):
+        faults.append(("exclude", f"{both[0]!r} is in non_event too", "leave it in one of the two"))
+    if "" in target.non_event:
+        faults.append(("non_event", "the empty text is a missing outcome", 'remove it, or exclude: [""]'))
     return faults
 
 

@@ -4,23 +4,21 @@ A value must satisfy the same rules as in a request (`models.request.value_fault
 service accepts. Leaves checks of the table as a whole to `train.checks`.
 """
 
-import math
-import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from configs.dataset import Dataset, Feature
 from models.request import value_fault
-from train.errors import Faults, TableError
+from train.errors import Faults
+from train.outcomes import Outcomes
 from train.tables.column import NumberColumn, TableColumn, joined
+from train.tables.missing import CODES, MARKERS
+from train.tables.numbers import NumberFormat, spelled_number
+from train.tables.parquet_file import text_of
 from train.tables.reader import TableChunk, read_table
 from train.tables.table import Table
-
-NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
 def check(dataset: Dataset, min_rows_per_class: int) -> Table:
@@ -30,72 +28,61 @@ def check(dataset: Dataset, min_rows_per_class: int) -> Table:
         dataset: the dataset file; its path is relative to the working directory.
         min_rows_per_class: rows that each of the two outcomes must have, so that every fold holds some of both.
     """
-    path = Path(dataset.source.path)
-    faults, outcomes = Faults(), Counter[str]()
+    path, form = Path(dataset.source.path), NumberFormat.of(dataset.source)
+    faults, outcomes, several = Faults(), Outcomes(dataset.target), False
     parts: dict[str, list[TableColumn]] = {feature.name: [] for feature in dataset.features}
-    happened, lines = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for chunk in read_table(path, [*parts, dataset.target.column], faults):
+    lines = [np.zeros(0, dtype=np.int64)]
+    for chunk in read_table(dataset.source, [*parts, dataset.target.column], faults):
         for feature in dataset.features:
-            parts[feature.name].append(_convert(chunk, feature, faults))
-        texts = _outcomes(chunk, dataset.target.column, faults)
-        outcomes.update(texts)
+            parts[feature.name].append(_convert(chunk, feature, form, faults))
+        outcomes.add(chunk, faults)
         lines.append(np.array(chunk.lines, dtype=np.int64))
-        happened.append(np.array([text == dataset.target.event for text in texts], dtype=np.int64))
+        several = several or bool(chunk.where)
     faults.stop(path)
-    target = np.concatenate(happened)
-    _check_classes(path, dataset, outcomes, target, min_rows_per_class)
-    return Table({name: joined(parts.pop(name)) for name in [*parts]}, target, np.concatenate(lines))
+    target, counted = outcomes.settle(path, min_rows_per_class)
+    numbers = np.concatenate(lines)
+    if several:  # a line says nothing without its file
+        numbers = np.arange(1, len(target) + 1)
+    table = Table({name: joined(parts.pop(name)) for name in [*parts]}, target, numbers)
+    return table if counted.all() else table.rows(np.flatnonzero(counted))
 
 
-def _convert(chunk: TableChunk, feature: Feature, faults: Faults) -> TableColumn:
+def _convert(chunk: TableChunk, feature: Feature, form: NumberFormat, faults: Faults) -> TableColumn:
     """One column as text or floats; faults are added with their line. Each distinct cell is checked once."""
     seen: dict[Any, tuple[Any, str | None]] = {}
     values = []
     for line, cell in zip(chunk.lines, chunk.columns[feature.name], strict=True):
         if cell not in seen:
-            value = _value(feature, cell)
+            value = _value(feature, cell, form)
             seen[cell] = value, value_fault(feature, value)
         value, fault = seen[cell]
         if fault:
-            faults.add(f"line {line}, column {feature.name!r}: {cell!r} {fault}")
+            shown = cell if isinstance(cell, str) else text_of(cell)
+            faults.add(f"{chunk.where}line {line}, column {feature.name!r}: {shown!r} {fault}{_hint(feature, shown)}")
             value = None  # it may not fit the type of the column, and the table is rejected anyway
         values.append(value)
     return np.array(values, dtype=object) if feature.type == "categorical" else NumberColumn(values)
 
 
-def _outcomes(chunk: TableChunk, column: str, faults: Faults) -> list[str]:
-    """The outcomes as text; a missing outcome is a fault."""
-    texts = [str(value) for value in chunk.columns[column]]
-    if "" in texts:
-        for line, text in zip(chunk.lines, texts, strict=True):
-            if text == "":
-                faults.add(f"line {line}, column {column!r}: the outcome is missing")
-    return texts
-
-
-def _value(feature: Feature, cell: Any) -> Any:
+def _value(feature: Feature, cell: Any, form: NumberFormat) -> Any:
     """A cell as the value of a request: an empty cell is null, numbers are floats, categories text."""
-    if cell == "" or (isinstance(cell, float) and math.isnan(cell)):
+    if cell == "":
         return None
     if feature.type == "categorical":
-        return str(cell)
+        return text_of(cell)
     if isinstance(cell, str):
-        return float(cell) if NUMBER.fullmatch(cell) else cell
-    return cell if isinstance(cell, bool) else float(cell)
+        number = form.parse(cell)
+        return cell if number is None else number
+    return float(cell)
 
 
-def _check_classes(
-    path: Path, dataset: Dataset, outcomes: Counter[str], target: NDArray[np.int64], min_rows: int
-) -> None:
-    column, event = dataset.target.column, dataset.target.event
-    if not len(target):
-        raise TableError(path, ["has a header and no rows"])
-    if not target.any():
-        known = ", ".join(repr(value) for value in sorted(outcomes)[:5])
-        raise TableError(path, [f"column {column!r} never takes the event {event!r}, only {known}; fix target.event"])
-    if target.all():
-        raise TableError(path, [f"column {column!r} is always {event!r}; training needs both outcomes"])
-    events = int(target.sum())
-    if min(events, len(target) - events) < min_rows:
-        counts = f"{events} rows with the event and {len(target) - events} without"
-        raise TableError(path, [f"{counts}; at least {min_rows} of each are needed"])
+def _hint(feature: Feature, text: str) -> str:
+    """What a refused cell probably is, where that has a setting or a remedy of its own."""
+    if text.strip() in MARKERS:
+        return "; where it means a missing value, list it in null_values under source, and set nullable: true"
+    if feature.type == "categorical":
+        return ""
+    if NumberFormat().parse(text) in CODES:
+        return "; where it means a missing value, list it in null_values under source, and set nullable: true"
+    how = spelled_number(text)
+    return f"; it is {how}" if how else ""

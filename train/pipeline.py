@@ -43,6 +43,8 @@ def check_stage(workspace: Workspace, console: Console) -> None:
     report.stop_if_refused()
     workspace.write_table(table)
     console.print(f"checked   {len(table.target):,} rows, {table.target.mean():.1%} {workspace.dataset.target.event}")
+    for finding in report.findings:  # the others have stopped
+        console.print(f"warning   {finding.message}")
 
 
 def split_stage(workspace: Workspace, console: Console) -> None:

@@ -93,13 +93,7 @@ def register(name: str, version: str, run_id: str, model_uri: str, digest: str) 
 
 
 def promote_first(name: str, version: str, evidence: str) -> bool:
-    """Make the first version the champion, unless there is one already; returns whether it is the champion now.
-
-    Args:
-        name: of the dataset.
-        version: registered and in the store.
-        evidence: its run and the verdicts of its gates.
-    """
+    """Make the first version the champion, unless there is one already; returns whether it is the champion now."""
     with reachable():
         folder, known = versions_folder(name), champion_of(history(name))
         current = champion(folder, apart_from=version)

@@ -14,30 +14,34 @@ from configs.gates import Gates
 from configs.model import ModelConfig
 from models.artifact import content_version, sha256
 from train.errors import TableError
+from train.tables.files import files_of
 
 ROOT = Path(__file__).parents[1]
 CODE = {  # every module that `train.pipeline` reaches, by folder; a test compares
     "configs": "checks dataset gates model source",
-    "models": "application_ids artifact background champion encoding errors request schema scorer",
+    "models": "application_ids artifact background champion encoding errors request schema scorer spelling",
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",
-    "train": "check console errors evaluate exclusive export fit gate pipeline publish registry rounding split "
-    "tracking version workspace",
+    "train": "check console errors evaluate exclusive export fit gate outcomes pipeline publish registry rounding "
+    "split tracking version workspace",
     "train/checks": "data_report expectations exploration html quality",
     "train/evaluation": "candidates cross_validation evidence fairness figures",
     "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
     "train/publishing": "background model_card store",
-    "train/tables": "column reader table",
+    "train/tables": "column csv_file files missing numbers parquet_file reader table",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph
 
 
 def data_sha256(dataset: Dataset) -> str:
-    """SHA-256 of the table's file."""
+    """SHA-256 of the table's file; of several, of their names and digests."""
     path = Path(dataset.source.path)
+    files = files_of(path)
     try:
-        return sha256(path.read_bytes())
+        if files == [path]:
+            return sha256(path.read_bytes())
+        return sha256("".join(f"{sha256(file.read_bytes())}  {file.name}\n" for file in files).encode())
     except OSError as error:
         raise TableError(path, [f"{error.strerror}; set source.path in the dataset file"]) from None
 

@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -53,6 +54,14 @@ def test_the_good_file_is_read(reading):
     assert dataset.threshold == 0.25
 
 
+def test_what_the_file_does_not_say_is_not_in_the_artifact_either(reading):
+    dataset = reading(source__separator=";", source__decimal=",", source__null_values=["\\N", "-999"])
+    assert (dataset.source.separator, dataset.source.decimal, dataset.source.thousands) == (";", ",", "")
+    assert dataset.source.null_values == ("\\N", "-999")
+    assert set(msgspec.to_builtins(reading().source)) == {"path"}
+    assert set(msgspec.to_builtins(reading().target)) == {"column", "event"}
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
@@ -85,6 +94,23 @@ def test_the_good_file_is_read(reading):
         ({"costs": None}, "costs"),
         ({"target__event": None}, "target.event"),
         ({"source__path": ""}, "source.path"),
+        ({"source__separator": ""}, "source.separator"),
+        ({"source__separator": ";;"}, "source.separator"),
+        ({"source__separator": "1"}, "source.separator"),
+        ({"source__separator": '"'}, "source.separator"),
+        ({"source__decimal": ";"}, "source.decimal"),
+        ({"source__decimal": ",", "source__thousands": ","}, "source.thousands"),
+        ({"source__thousands": "x"}, "source.thousands"),
+        ({"source__encoding": "utf-9"}, "source.encoding"),
+        ({"source__encoding": "base64"}, "source.encoding"),
+        ({"source__null_values": [""]}, "source.null_values[0]"),
+        ({"source__path": "x.parquet", "source__encoding": "cp1252"}, "source.encoding"),
+        ({"source__path": "x.parquet", "source__separator": ";"}, "source.separator"),
+        ({"target__non_event": ["late"]}, "target.non_event"),
+        ({"target__exclude": ["late"]}, "target.exclude"),
+        ({"target__non_event": ["paid"], "target__exclude": ["paid"]}, "target.exclude"),
+        ({"target__non_event": ["paid", "paid"]}, "target.non_event"),
+        ({"target__non_event": [""]}, "target.non_event"),
         ({"audit__0__column": "purpos"}, "audit[0].column"),
         ({"audit__0__groups": {"wheels": ["bike"]}}, "audit[0].groups"),
         ({"audit__0__groups": {"a": ["car"], "b": ["car"]}}, "audit[0].groups"),

@@ -13,6 +13,9 @@ import numpy as np
 from configs.checks import Checks
 from configs.dataset import Dataset, Feature
 from models.request import value_fault
+from models.spelling import difference, groups
+from train.tables.column import NumberColumn
+from train.tables.missing import EXACT_WORDS, code_among
 from train.tables.table import Table
 
 if TYPE_CHECKING:
@@ -196,5 +199,31 @@ def _notes(dataset: Dataset, table: Table) -> list[Finding]:
         unused = [repr(category) for category in feature.categories if category not in values]
         if unused and values:
             message = f"column {feature.name!r}: no row has {', '.join(unused)}; a model learns nothing about that"
+            notes.append(Finding("vocabulary", False, message, feature.name))
+        notes += _look_alikes(feature, table)
+    return notes
+
+
+def _look_alikes(feature: Feature, table: Table) -> list[Finding]:
+    """Warnings: categories that look alike, words and numbers that mostly mean a missing value."""
+    notes = []
+    remedy = "list it in null_values under source, and set nullable: true"
+    for group in groups(feature.categories):
+        others = ", ".join(f"{other!r} in {difference(other, group[0])}" for other in group[1:])
+        message = f"column {feature.name!r}: {len(group)} spellings of one value? from {group[0]!r} differ {others}"
+        notes.append(Finding("vocabulary", False, message, feature.name))
+    values = table.columns.get(feature.name)
+    if isinstance(values, NumberColumn):
+        code = code_among(value for value in values if value is not None)
+        if code is not None:
+            rows = int((values.array == code).sum())
+            message = (
+                f"column {feature.name!r}: {code:g}, in {rows:,} rows, stands apart; where it means missing, {remedy}"
+            )
+            notes.append(Finding("ranges", False, message, feature.name))
+        return notes
+    for category in feature.categories:
+        if category.strip() in EXACT_WORDS:
+            message = f"column {feature.name!r}: {category!r} mostly means a missing value; where it does, {remedy}"
             notes.append(Finding("vocabulary", False, message, feature.name))
     return notes

@@ -9,15 +9,16 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from configs.dataset import ANSWERED, FLOAT32_MAX, LARGEST, RESERVED, Feature
+from models.spelling import difference, groups
 from train.drafting.column_names import identifies, protected, resembles
 from train.drafting.survey import MAX_CATEGORIES, MAX_LENGTH, Survey
+from train.tables.missing import means_nothing
 
 NEARLY_CONSTANT = 0.995  # share of rows with the same value; the rest are too few to learn from
 NEARLY_UNIQUE = 0.9  # distinct values as a share of the filled cells
 MIN_UNIQUE = 10  # distinct texts; fewer may all differ by chance
 EXPECTED_TWINS = 5  # equal pairs expected by chance; seeing none then has a probability of exp(-5), under 1%
 FEW = 10  # distinct values: consecutive integers are probably codes or counts, numbers mixed with words codes
-MISSING_WORDS = {"", "-", ".", "?", "missing", "n/a", "na", "nan", "null", "unknown"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def _left_out(column: Survey, target: str) -> str:
         return f"the same value in {column.most_common_rows:,} of {column.rows:,} rows; the others are too few"
     if column.kind == "date":
         return "dates; replace them by a duration (months since then) to include it"
-    return _identifier(column, filled) or _unusable(column)
+    spelled = column.spelled if column.distinct > FEW else ""
+    return spelled or _identifier(column, filled) or _unusable(column)
 
 
 def _identifier(column: Survey, filled: int) -> str:
@@ -84,7 +86,7 @@ def _unusable(column: Survey) -> str:
         return "" if reach <= FLOAT32_MAX else f"has numbers beyond {FLOAT32_MAX:.1e}, which the model does not accept"
     if column.non_numeric and column.distinct > FEW:
         named = ", ".join(repr(text[:40]) for text in column.non_numeric)
-        return f"numbers except {named}; empty those cells to include it as a number"
+        return f"numbers except {named}; empty those cells, or list them in null_values, to include it as a number"
     if column.vocabulary:
         return ""
     if column.distinct > MAX_CATEGORIES:
@@ -107,17 +109,34 @@ def _feature(column: Survey) -> Proposal:
             notes["type"] = "codes: a number would lose the leading zeros"
         elif codes:
             notes["type"] = "two numbers, treated as codes: applicants send text" if column.distinct == 2 else ""
-        missing = [text for text in column.vocabulary if text.strip().casefold() in MISSING_WORDS]
-        if missing:
-            listed = ", ".join(repr(text) for text in missing)
-            notes["categories"] = f"does {listed} mean missing? then empty those cells, and set nullable: true"
+        notes |= _vocabulary_notes(column)
         return Proposal(Feature(type="categorical", categories=column.vocabulary, **common), notes)
     return _number(column, common, notes)
+
+
+def _vocabulary_notes(column: Survey) -> dict[str, str]:
+    """What to review in a vocabulary: words for nothing, look-alikes, numbers with something behind them."""
+    found = []
+    missing = [text for text in column.vocabulary if means_nothing(text)]
+    if missing:
+        listed = ", ".join(repr(text) for text in missing)
+        found.append(f"does {listed} mean missing? then list it in null_values under source, and set nullable: true")
+    for group in groups(column.vocabulary):
+        others = ", ".join(f"{other!r} in {difference(other, group[0])}" for other in group[1:])
+        found.append(f"{len(group)} spellings of one value? from {group[0]!r} differ {others}")
+    if column.spelled:
+        found.append(column.spelled)
+    return {"categories": "; ".join(found)} if found else {}
 
 
 def _number(column: Survey, common: dict[str, Any], notes: dict[str, str]) -> Proposal:
     integer = column.whole and max(abs(column.lowest), abs(column.highest)) <= LARGEST
     notes["maximum"] = f"data {_shown(column.lowest)} to {_shown(column.highest)}"
+    if column.code:
+        code, rows = column.code
+        notes["minimum"] = f"does {code:g}, in {rows:,} rows, mean missing? then list it in null_values under source"
+    if column.shortened:
+        notes["type"] = "long numbers cut short, as Excel shows them: an identifier? its digits are lost"
     low, high = column.lowest, column.highest
     if integer and column.distinct <= FEW and high - low < column.distinct:
         notes["maximum"] += "; not widened: leave room if it is a count"
@@ -126,7 +145,7 @@ def _number(column: Survey, common: dict[str, Any], notes: dict[str, str]) -> Pr
         low, high = widened(low, high)
         limit = LARGEST if integer else FLOAT32_MAX
         low, high = max(low, -limit), min(high, limit)
-        if integer and not column.spelled_whole:
+        if integer and not column.spelled_whole and not column.shortened:
             notes["type"] = "written with a decimal point, but all whole; set number if fractions may occur"
         elif integer and column.distinct == column.rows - column.empty >= MIN_UNIQUE:
             notes["type"] = "every value differs; remove it if it is an identifier"

@@ -11,23 +11,28 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Any
 
-from train.check import NUMBER
+from train.tables.missing import code_among
+from train.tables.numbers import UNIT, NumberFormat, spelled_number
+from train.tables.parquet_file import text_of
 
 MAX_CATEGORIES = 100  # distinct texts; more is free text, or needs grouping first
 MAX_LENGTH = 200  # characters of one category; more is free text
+MAX_LOOKED_AT = 1000  # distinct texts of which it is asked whether they spell numbers
 MIN_ROWS_PER_CLASS = 5  # with and without the event; with fewer, chance alone can separate them (10 rows: 1 in 126)
 MIN_ROWS_PER_VALUE = 5  # a column with fewer rows per value determines the outcome as any identifier does
 
 _CODE = re.compile(r"\s*[+-]?0\d+\s*")  # 007: a number would lose its zeros
-_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+_SHORTENED = re.compile(r"\s*\d\.\d+E\+\d{2}\s*")  # 4.10E+11: what Excel makes of a long number
 _MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DATE = re.compile(
     r"\d{4}[-/]\d{1,2}([-/]\d{1,2}([T ]\d.*)?)?"  # 2024-01-31, 2024-01, with or without a time
+    r"|\d{4}\.\d{1,2}\.\d{1,2}|\d{4}-?Q[1-4]|\d{1,2}/\d{4}"  # 2024.01.31, 2024Q1, 01/2024
     r"|\d{1,2}(?P<mark>[-/.])\d{1,2}(?P=mark)(\d{2}|\d{4})( \d.*)?"  # 31.01.2024, 1/31/24
     rf"|(\d{{1,2}}[-. ]+)?{_MONTH}[-., ]+(\d{{1,2}}, *)?\d{{2,4}}"  # 31 Jan 2024, January 31, 2024, Jan-2024
     r"|(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])",  # 20240131
     re.IGNORECASE,
 )
+DEFAULT = NumberFormat()
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class Survey:
         spelled_whole: every number is whole and has neither a decimal point nor an exponent.
         non_numeric: the most common texts of a column that otherwise holds numbers.
         leak: how the column gives the outcome away in every row, or empty.
+        spelled: an example and what it is, where every text spells a number in a way of its own.
+        code: a number that stands apart like a code for a missing value, and its rows.
+        shortened: numbers with an exponent, as Excel writes long identifiers.
     """
 
     name: str
@@ -62,27 +70,37 @@ class Survey:
     spelled_whole: bool
     non_numeric: tuple[str, ...]
     leak: str
+    spelled: str
+    code: tuple[float, int] | None
+    shortened: bool
 
 
-def survey(name: str, cells: Sequence[Any], happened: Sequence[bool]) -> Survey:
-    """Summarise a column as read by `train.tables.reader`; `happened` is whether the event happened in each row."""
+def survey(name: str, cells: Sequence[Any], happened: Sequence[bool], form: NumberFormat = DEFAULT) -> Survey:
+    """Summarise a column as read by `train.tables.reader`.
+
+    Args:
+        name: of the column.
+        cells: its values.
+        happened: whether the event happened in each row.
+        form: of the numbers in texts.
+    """
     counts = Counter(cells)
     events = Counter(compress(cells, happened))
     most_common_rows = max(counts.values(), default=0)
     leak = _find_leak(counts, events, len(cells), sum(events.values()))
     empty = counts.pop("", 0)
-    numbers = {cell: float(cell) for cell in counts if not isinstance(cell, str) or NUMBER.fullmatch(cell)}
+    numbers = {cell: number for cell in counts if (number := _number(cell, form)) is not None}
     numeric = len(numbers) == len(counts)
     values = set(numbers.values())
     kind = "text"
-    if counts and all(_DATE.fullmatch(str(cell).strip()) for cell in counts):
+    if counts and all(_DATE.fullmatch(text_of(cell).strip()) for cell in counts):
         kind = "date"
     elif numeric and any(isinstance(cell, str) and _CODE.fullmatch(cell) for cell in counts):
         kind = "code"
     elif numeric and len(values) > 1:
         kind = "numeric"
         leak = leak or _find_split(numbers, counts, events)
-    listed = len(counts) <= MAX_CATEGORIES and all(len(str(cell)) <= MAX_LENGTH for cell in counts)
+    listed = len(counts) <= MAX_CATEGORIES and all(len(text_of(cell)) <= MAX_LENGTH for cell in counts)
     ordered = sorted(counts, key=numbers.__getitem__) if numeric else sorted(counts, key=_alphabetical)
     texts = [cell for cell, _ in counts.most_common() if cell not in numbers] if values else []
     return Survey(
@@ -92,14 +110,43 @@ def survey(name: str, cells: Sequence[Any], happened: Sequence[bool]) -> Survey:
         distinct=len(values) if numeric else len(counts),
         most_common_rows=most_common_rows,
         kind=kind,
-        vocabulary=tuple(str(cell) for cell in ordered) if listed else (),
+        vocabulary=tuple(text_of(cell) for cell in ordered) if listed else (),
         lowest=min(values, default=0.0),
         highest=max(values, default=0.0),
         whole=numeric and all(value.is_integer() for value in values),
-        spelled_whole=numeric and all(_WHOLE.fullmatch(str(cell)) for cell in counts),
+        spelled_whole=numeric and all(_is_spelled_whole(text_of(cell), form) for cell in counts),
         non_numeric=tuple(texts[:3]) if sum(counts[cell] for cell in texts) < sum(counts.values()) / 2 else (),
         leak=leak,
+        spelled=_spelled(counts, numbers),
+        code=_code(numbers, counts) if kind == "numeric" else None,
+        shortened=kind == "numeric" and all(isinstance(cell, str) and _SHORTENED.fullmatch(cell) for cell in counts),
     )
+
+
+def _number(cell: Any, form: NumberFormat) -> float | None:
+    return form.parse(cell) if isinstance(cell, str) else float(cell)
+
+
+def _is_spelled_whole(text: str, form: NumberFormat) -> bool:
+    """Whether a number has neither a decimal mark nor an exponent."""
+    return form.decimal not in text and "e" not in text.lower()
+
+
+def _spelled(counts: Counter[Any], numbers: dict[Any, float]) -> str:
+    """An example of texts that all spell numbers in a way of their own, and what it is; empty if there are others."""
+    texts = [cell for cell, _ in counts.most_common() if cell not in numbers]
+    hints = [spelled_number(text) for text in texts[:MAX_LOOKED_AT]]
+    if not hints or not all(hints):
+        return ""
+    units = {found["unit"].casefold().removesuffix("s") for text in texts if (found := UNIT.fullmatch(text))}
+    return f"{texts[0]!r} is {hints[0]}" if len(units) <= 1 else ""
+
+
+def _code(numbers: dict[Any, float], counts: Counter[Any]) -> tuple[float, int] | None:
+    code = code_among(numbers.values())
+    if code is None:
+        return None
+    return code, sum(counts[cell] for cell, value in numbers.items() if value == code)
 
 
 def _alphabetical(text: str) -> tuple[str, str]:

@@ -1,153 +1,82 @@
-"""Reads a table chunk by chunk: CSV or Parquet to columns of text or values, with the line of each row.
+"""Reads a table chunk by chunk, CSV or Parquet, from one file or several, with the line of each row.
 
-Owns file formats. Leaves the meaning of a value to `train.check`. Text is taken literally: `none`, `NA` and `null` are
-ordinary words, and only an empty cell is a missing value.
+Owns the chunks, and which cells are missing: an empty one, and what the dataset file lists in `source.null_values`.
+Otherwise text is taken literally: `none`, `NA` and `null` are ordinary words. Leaves file formats to
+`train.tables.csv_file` and `train.tables.parquet_file`, and the meaning of a value to `train.check`.
 """
 
-import csv
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from train.errors import Faults, TableError
+from configs.dataset import Source
+from train.errors import Faults
+from train.tables.csv_file import read_csv_file
+from train.tables.files import files_of, is_parquet
+from train.tables.numbers import NumberFormat
+from train.tables.parquet_file import read_parquet_file
 
-MAX_FIELD = 1 << 20  # characters per cell; a longer one is an unclosed quote
 CHUNK_ROWS = 8192  # rows of text in memory: a few MB, and the cost per chunk is negligible
-_CELL = re.compile(r'"[^"]*(?:""[^"]*)*"(?=[,\r\n])|(?!")[^,\r\n]*')
-_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
 class TableChunk:
-    """Rows read together; `lines[i]` is the line of row `i` in the file."""
+    """Rows read together.
+
+    Attributes:
+        columns: cells by column: text, whole numbers, floats or decimals; the empty text where missing.
+        lines: the line of each row in its file; in Parquet, its number from 1.
+        where: the file, with a comma and a space, if the table has several; to go before `line 3`.
+        unusable: the reason for each column whose values are neither text nor numbers, when all columns were asked for.
+        unnamed: columns without a name that were passed over.
+    """
 
     columns: dict[str, list[Any]]
     lines: Sequence[int]
+    where: str = ""
+    unusable: dict[str, str] = field(default_factory=dict)
+    unnamed: int = 0
 
 
-def read_table(path: Path, wanted: list[str] | None, faults: Faults) -> Iterator[TableChunk]:
-    """Read a CSV (UTF-8, comma, one header line) or Parquet file.
+def read_table(
+    source: Source, wanted: list[str] | None, faults: Faults, remedy: str = "set source.path in the dataset file"
+) -> Iterator[TableChunk]:
+    """Read a table; an empty chunk comes first, as even a table without rows has columns.
 
     Args:
-        path: the file; its suffix gives the format.
+        source: where it is and how it is written.
         wanted: names of columns; None for all.
-        faults: collects rows whose length differs from the header's; an unreadable file raises instead.
+        faults: collects faulty rows and cells; an unreadable file raises instead.
+        remedy: what to do where no file is there.
     """
-    if not path.is_file():
-        raise TableError(path, ["no such file; set source.path in the dataset file"])
-    if path.suffix.lower() in (".parquet", ".pq"):
-        return _read_parquet(path, wanted)
-    return _read_csv(path, wanted, faults)
+    files = files_of(Path(source.path), remedy)
+    nulls = _Nulls(source)
+    for path in files:
+        where = f"{path.name}, " if len(files) > 1 else ""
+        if is_parquet(path):
+            for columns, rows, unusable in read_parquet_file(path, wanted, faults, CHUNK_ROWS, where):
+                yield TableChunk(nulls.without(columns), rows, where, unusable)
+                wanted = [*columns] if wanted is None and len(files) > 1 else wanted
+        else:
+            for columns, lines, unnamed in read_csv_file(path, source, wanted, faults, CHUNK_ROWS, where):
+                yield TableChunk(nulls.without(columns), lines, where, {}, unnamed if unnamed > 1 else 0)
+                wanted = [*columns] if wanted is None and len(files) > 1 else wanted
 
 
-def _read_csv(path: Path, wanted: list[str] | None, faults: Faults) -> Iterator[TableChunk]:
-    csv.field_size_limit(MAX_FIELD)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            wanted = header if wanted is None else wanted
-            positions = _positions(path, header, wanted)
-            yield _no_rows(wanted)
-            numbered = ((reader.line_num, cells) for cells in reader)
-            complete = _complete_rows(numbered, len(header), faults)
-            while rows := list(islice(complete, CHUNK_ROWS)):
-                columns = {name: [cells[position] for _, cells in rows] for name, position in positions.items()}
-                yield TableChunk(columns, [line for line, _ in rows])
-    except UnicodeDecodeError:
-        raise TableError(path, [f"line {_first_bad_line(path)} is not UTF-8; save the table as UTF-8"]) from None
-    except csv.Error as error:
-        opened = f"line {_opening_line(path)}: a quoted cell that starts here does not end properly"
-        raise TableError(path, [f"{opened} ({error}); fix the quotes there"]) from None
+class _Nulls:
+    """The values that a dataset file calls missing: as they are spelled in text, as they are worth in numbers."""
 
+    def __init__(self, source: Source) -> None:
+        form = NumberFormat.of(source)
+        self._texts = frozenset(source.null_values)
+        self._numbers = frozenset(n for text in source.null_values if (n := form.parse(text)) is not None)
 
-def _complete_rows(
-    numbered: Iterator[tuple[int, list[str]]], width: int, faults: Faults
-) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each row that has `width` cells; any other is a fault, unless its line is empty."""
-    for line, cells in numbered:
-        if len(cells) == width:
-            yield line, cells
-        elif cells:
-            faults.add(f"line {line}: {len(cells)} cells where the header has {width}")
+    def without(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """The columns with these values empty."""
+        if not self._texts:
+            return columns
+        return {name: ["" if self._missing(cell) else cell for cell in cells] for name, cells in columns.items()}
 
-
-def _read_parquet(path: Path, wanted: list[str] | None) -> Iterator[TableChunk]:
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        with ParquetFile(path) as file:
-            wanted = file.schema_arrow.names if wanted is None else wanted
-            _positions(path, file.schema_arrow.names, wanted)
-            yield _no_rows(wanted)
-            row = 1
-            for batch in file.iter_batches(CHUNK_ROWS, columns=wanted):
-                columns = {name: [_cell(value) for value in batch.column(name).to_pylist()] for name in wanted}
-                yield TableChunk(columns, range(row, row + batch.num_rows))
-                row += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(path, [f"is not a readable Parquet file ({error})"]) from None
-
-
-def _no_rows(names: list[str]) -> TableChunk:
-    """An empty chunk, which comes first: even a table without rows has columns."""
-    return TableChunk({name: [] for name in names}, [])
-
-
-def _opening_line(path: Path) -> int:
-    """The line on which the invalid cell starts; an unclosed quote continues over further lines."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader, good = csv.reader(file, strict=True), 0
-        try:
-            for _ in reader:
-                good = reader.line_num
-        except csv.Error:
-            bad = reader.line_num
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        row = "".join(islice(file, good, bad))
-    start = 0
-    while (cell := _CELL.match(row, start)) and row[cell.end() : cell.end() + 1] == ",":
-        start = cell.end() + 1
-    return good + 1 + len(_LINE_END.findall(row, 0, start))
-
-
-def _first_bad_line(path: Path) -> int:
-    """The number of the first line that is not UTF-8."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return number
-    return 0
-
-
-def _cell(value: Any) -> Any:
-    """A Parquet value as in a CSV: a missing one is empty; booleans, dates and lists are text."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str | int | float | Decimal) else str(value)
-
-
-def _positions(path: Path, header: list[str], wanted: list[str]) -> dict[str, int]:
-    """The position of each wanted column; missing and repeated columns are faults."""
-    if not header:
-        raise TableError(path, ["is empty; it needs a header line and rows"])
-    faults = [
-        f"column {name!r} appears {header.count(name)} times; keep one"
-        for name in sorted(set(header))
-        if header.count(name) > 1
-    ]
-    faults += [
-        f"column {name!r} is missing; the table has {', '.join(header)}" for name in wanted if name not in header
-    ]
-    if faults:
-        raise TableError(path, faults)
-    return {name: header.index(name) for name in wanted}
+    def _missing(self, cell: Any) -> bool:
+        return cell in self._texts if isinstance(cell, str) else cell in self._numbers

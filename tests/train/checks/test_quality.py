@@ -73,6 +73,35 @@ def test_a_table_with_missing_values_and_odd_names_passes(tmp_path):
     assert passes(dataset, check(dataset, 2)).findings == ()
 
 
+def test_look_alikes_and_what_mostly_means_nothing_are_remarked(tmp_path):
+    cities = ("own", "own ", "own\u00a0", "Own", "rent", "sa\u0303o", "são", "\\N", "<NA>", "None", "none")
+    rows = ["city,amount,code,denied"]
+    rows += [
+        f"{cities[row % 11]},{(-999, 7, 30)[row % 3]},{row % 4},{('yes', 'no')[row // 3 % 2]}" for row in range(330)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    features = (
+        Feature(name="city", type="categorical", categories=cities),
+        Feature(name="amount", type="integer"),
+        Feature(name="code", type="integer"),
+    )
+    target, costs = Target(column="denied", event="yes"), Costs(missed_event=1, false_alarm=1)
+    source = Source(path=str(tmp_path / "t.csv"))
+    dataset = Dataset(name="x", source=source, target=target, costs=costs, features=features)
+    report = passes(dataset, check(dataset, 2), most_duplicated_share=1)
+    remedy = "list it in null_values under source, and set nullable: true"
+    city = "'own ' in a space at its end, 'own\\xa0' in a no-break space at its end, 'Own' in case"
+    assert [finding.message for finding in report.findings if finding.check != "duplicates"] == [
+        f"column 'city': 4 spellings of one value? from 'own' differ {city}",
+        "column 'city': 2 spellings of one value? from 'sa\u0303o' differ 'são' in the Unicode form of its letters",
+        "column 'city': 2 spellings of one value? from 'None' differ 'none' in case",
+        f"column 'city': '\\\\N' mostly means a missing value; where it does, {remedy}",
+        f"column 'city': '<NA>' mostly means a missing value; where it does, {remedy}",
+        f"column 'city': 'None' mostly means a missing value; where it does, {remedy}",
+        f"column 'amount': -999, in 110 rows, stands apart; where it means missing, {remedy}",
+    ]
+
+
 def test_a_table_with_a_third_of_its_rows_twice_is_stopped_and_the_lines_are_named(german):
     dataset, table = german
     doubled = table.rows(np.r_[0:1000, 0:300])

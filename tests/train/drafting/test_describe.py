@@ -14,7 +14,9 @@ from configs.dataset import Audit, read_dataset
 from models.schema import Schema
 from tests.conftest import ROOT
 from train.check import check
-from train.drafting.describe import dataset_name, describe, quoted
+from train.drafting.describe import describe
+from train.drafting.heading import dataset_name
+from train.drafting.yaml_text import quoted
 from train.errors import TableError
 
 EACH = settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -315,7 +317,10 @@ def refused(tmp_path):
     return run
 
 
-@pytest.mark.parametrize(("event", "problem"), [(None, "needs an event"), ("Late", "never takes the event 'Late'")])
+@pytest.mark.parametrize(
+    ("event", "problem"),
+    [(None, "needs an event"), ("Late", "never takes the event 'Late', and 'late' differs from it in case")],
+)
 def test_without_an_event_the_outcomes_are_listed_with_their_counts(refused, event, problem):
     (fault,) = refused({"kept": "abab", "outcome": ["late", "paid", "paid", "paid"]}, event=event)
     assert fault.startswith(f"column 'outcome' {problem}; it takes 'paid' (3 rows), 'late' (1 rows);")
@@ -337,7 +342,7 @@ def test_a_target_of_many_values_is_cut_short(refused):
         (b"kept,kept,outcome\na,b,late\n", "column 'kept' appears 2 times; keep one"),
         (b"kept,outcome\na,late\na\n", "line 3: 1 cells where the header has 2"),
         (b"kept,outcome\na,late\nb,\n", "line 3, column 'outcome': the outcome is missing"),
-        (b"kept,outcome\n\xff,late\n", "line 2 is not UTF-8; save the table as UTF-8"),
+        (b"\xff\xfek\0e", "is not utf-16"),
         (
             b"kept,outcome\na,late\nb,late\n",
             "column 'outcome' has 2 rows with the event 'late' and 0 without; at least 2",
