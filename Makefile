@@ -90,9 +90,10 @@ evaluate: environment  ## compare every model file and the classics on 100 folds
 tune: environment  ## search for a better model file from MODEL, some minutes; goes on where it was stopped
 	$(TRAIN) tune $(INPUTS) --trials $(call q,$(TRIALS))
 
+# DVC refuses a second one beside it; here that waits. The lock is the shell's, whose end releases it.
 .PHONY: repro
 repro: environment  ## the same pipeline by DVC: only what has to be done again
-	$(BIN)/dvc repro
+	mkdir -p var; exec 9> var/.repro.lock; $(BIN)/python -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'; $(BIN)/dvc repro
 
 .PHONY: model
 model: environment

@@ -175,3 +175,39 @@ def test_serving_again_says_that_the_model_is_there_and_ends_with_the_request_to
     assert serving == f"serving      {trained.tag} with WORKERS=1 ..."
     assert f"credit-scorer  {trained.tag} is ready" in more
     assert f"  page     http://127.0.0.1:{port}" in more
+
+
+DVC = """#!/bin/sh
+mkdir busy || exit 1
+echo begun
+read -r word
+rmdir busy
+"""
+
+
+def test_a_second_make_repro_waits_for_the_first(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path / "Makefile")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/dvc").write_text(DVC)
+    (tmp_path / "bin/dvc").chmod(0o755)
+    (tmp_path / "bin/python").symlink_to(sys.executable)
+
+    def begin():
+        return subprocess.Popen(
+            ["make", "--old-file=environment", f"BIN={tmp_path}/bin", "repro"],
+            cwd=tmp_path,
+            env=outside_make(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    with begin() as first:
+        assert first.stdout.readline() == "begun\n"
+        with begin() as second:
+            with pytest.raises(subprocess.TimeoutExpired):  # where nothing makes it wait, it fails at once
+                second.wait(timeout=2)
+            first.communicate("go\n", timeout=START_S)
+            assert second.communicate("go\n", timeout=START_S)[0] == "begun\n"
+    assert (first.returncode, second.returncode) == (0, 0)
