@@ -61,7 +61,7 @@ def difference(text: str, other: str) -> str:
     ends = [(text[: _start(text)], other[: _start(other)], "start"), (text[_end(text) :], other[_end(other) :], "end")]
     for mine, theirs, where in ends:
         if mine != theirs:
-            found.append(f"{_named(mine)} at its {where}" if mine else f"no {_bare(theirs)} at its {where}")
+            found.append(f"{_named(mine)} at its {where}" if mine else f"a missing {_bare(theirs)} at its {where}")
     inside, theirs = text[_start(text) : _end(text)], other[_start(other) : _end(other)]
     if inside != theirs:
         found += _inside(inside, theirs)

@@ -14,7 +14,7 @@ LOOK_ALIKES = {
     "a no-break space": ("own\u00a0", "own", "a no-break space at its end"),
     "a tab": ("\town", "own", "a tab at its start"),
     "a mark of byte order": ("\ufeffown", "own", "a character that is not seen at its start"),
-    "no space at the end": ("own", "own ", "no space at its end"),
+    "no space at the end": ("own", "own ", "a missing space at its end"),
     "case": ("Own", "own", "case"),
     "case and a space": ("YES ", "yes", "a space at its end and case"),
     "NFD": ("sa\u0303o", "s\u00e3o", "the Unicode form of its letters"),

@@ -191,7 +191,7 @@ def test_a_failed_training_names_its_reason_and_leaves_the_store_untouched(train
     dataset, model = tmp_path / "german_credit.yaml", Path(PRODUCTION)
     table = tmp_path / "broken.csv"
     expected = {
-        "missing file": [str(table), "No such file", "source.path"],
+        "missing file": [str(table), "no such file", "source.path"],
         "empty yaml": [str(dataset), "is empty"],
         "missing model file": ["nowhere.yaml", "no such file"],
         "broken row": [str(table), "line 3", "column 'purpose'", "holiday"],

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from configs.dataset import Source
 from train.errors import TableError
-from train.tables.csv_file import SEPARATORS, open_text
+from train.tables.csv_file import SEPARATORS, header_of, open_text
 from train.tables.files import files_of, is_parquet
 from train.tables.missing import MARKERS
 from train.tables.numbers import GROUPED, NumberFormat
@@ -93,7 +93,8 @@ def _width(path: Path, encoding: str, mark: str) -> int:
     """The cells of the header as this separator parts it; 0 where most of the rows after it have another number."""
     with open_text(path, encoding) as file:
         try:
-            rows = [cells for cells in islice(csv.reader(file, strict=True, delimiter=mark), HEAD_ROWS) if cells]
+            reader = csv.reader(file, strict=True, delimiter=mark)
+            rows = [header_of(reader), *(cells for cells in islice(reader, HEAD_ROWS) if cells)]
         except (csv.Error, UnicodeError):  # told by whoever reads the whole file
             return 0
     same = sum(len(cells) == len(rows[0]) for cells in rows)

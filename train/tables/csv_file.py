@@ -40,7 +40,7 @@ def read_csv_file(
     try:
         with open_text(path, source.encoding) as file:
             reader = csv.reader(file, strict=True, delimiter=source.separator)
-            header = next(reader, [])
+            header = header_of(reader)
             positions = _positions(path, header, wanted, source.separator)
             yield {name: [] for name in positions}, [], header.count("")
             numbered = ((reader.line_num, cells) for cells in reader)
@@ -71,6 +71,12 @@ def open_text(path: Path, encoding: str = "utf-8") -> IO[str]:
 def _open_bytes(path: Path, head: bytes) -> IO[bytes]:
     """The content of a file that starts with `head`, decompressed."""
     return cast("IO[bytes]", gzip.open(path, "rb")) if head.startswith(GZIP) else path.open("rb")
+
+
+def header_of(reader: Iterator[list[str]]) -> list[str]:
+    """The names of the columns; before them Excel may have written its own line about the separator, `sep=;`."""
+    header = next(reader, [])
+    return next(reader, []) if header and header[0].startswith("sep=") and len(header) <= 2 else header
 
 
 def separators_of(line: str) -> list[str]:
@@ -110,6 +116,8 @@ def _complete_rows(
             hint = ""
             if len(cells) > width and not any(cells[width:]):
                 hint = f"; the last are empty: delete the {SEPARATORS.get(separator, 'separators')} at the line's end"
+            elif width == 1:
+                hint = "; is the first line a title? delete what is above the names of the columns"
             elif len(cells) > width:
                 hint = f"; a cell that holds {separator!r} needs quotes around it"
             faults.add(f"{where}line {line}: {len(cells)} cells where the header has {width}{hint}")

@@ -7,7 +7,7 @@ file.
 from collections.abc import Iterable
 
 # What exports write for nothing, and hardly anybody means as a word: MySQL, pandas, Excel, NumPy.
-MARKERS = ("\\N", "<NA>", "#N/A", "#NULL!", "<null>", "NaN", "nan")
+MARKERS = ("\\N", "<NA>", "#N/A", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "<null>", "NaN", "nan")
 # Words that are a category in one table and nothing in another; in lower case.
 WORDS = frozenset({"", "-", ".", "?", "missing", "n/a", "na", "nan", "null", "unknown"})
 EXACT_WORDS = frozenset({*MARKERS, "None"})  # `none` may mean that there is none

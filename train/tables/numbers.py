@@ -48,6 +48,7 @@ class NumberFormat:
 CURRENCY = re.compile(
     r"\s*[-+(]?\s*(?P<before>[$€£¥₹])?\s*(?P<number>[-+]?[\d.,' \u00a0\u202f]*\d)\s*(?P<after>[$€£¥₹])?\)?\s*"
 )
+NEGATIVE = re.compile(r"\s*(\([$€£¥₹]?\s*[\d.,]*\d\)|[\d.,]*\d-)\s*")  # (1,234.50) of accountants, 1234- of SAP
 PERCENT = re.compile(r"\s*[-+]?[\d.,]*\d\s*%\s*")
 UNIT = re.compile(r"\s*[-+]?\d[\d.,]*\s*(?P<unit>[^\W\d_]+)\.?\s*")
 GROUPED = {
@@ -70,6 +71,8 @@ def spelled_number(text: str) -> str:
     """
     if PERCENT.fullmatch(text):
         return "a percentage: write the number without %, and say so in unit"
+    if NEGATIVE.fullmatch(text):
+        return "a negative number as accountants write it: write it with a minus before it"
     amount = CURRENCY.fullmatch(text)
     if amount and (sign := amount["before"] or amount["after"]):
         return f"an amount with {sign}: write the number without it, and say so in unit"

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.spelling import likeness
 from train.errors import Faults, TableError
 
 if TYPE_CHECKING:
@@ -108,7 +109,11 @@ def positions_of(path: Path, header: list[str], wanted: list[str]) -> dict[str, 
         if header.count(name) > 1
     ]
     listed = ", ".join(name for name in header if name)
-    faults += [f"column {name!r} is missing; the table has {listed}" for name in wanted if name not in header]
+    faults += [
+        f"column {name!r} is missing{likeness(name, header)}; the table has {listed}"
+        for name in wanted
+        if name not in header
+    ]
     if faults:
         raise TableError(path, faults)
     return {name: header.index(name) for name in wanted}

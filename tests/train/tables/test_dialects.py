@@ -95,6 +95,7 @@ DIALECTS = {
     "a byte order mark": (text().encode("utf-8-sig"), {}),
     "gzip": (gzip.compress(text().encode()), {}),
     "gzip and semicolons": (gzip.compress(text(comma, ";").encode()), {"separator": ";", "decimal": ","}),
+    "Excel's line about the separator": (("sep=;\n" + text(comma, ";")).encode(), {"separator": ";", "decimal": ","}),
     "commas behind every line": ("".join(f"{line},,\n" for line in lines()).encode(), {}),
 }
 
@@ -131,6 +132,13 @@ MISREAD = {
     "currency": (text(lambda v: f"${v}").encode(), "an amount with $: write the number without it"),
     "currency behind": (text(lambda v: f"{v} €").encode(), "an amount with €: write the number without it"),
     "percent": (text(lambda v: f"{v}%").encode(), "a percentage: write the number without %"),
+    "accountants' negatives": (text(lambda v: f"({v})").encode(), "a negative number as accountants write it"),
+    "minus behind": (text(lambda v: f"{v}-").encode(), "a negative number as accountants write it"),
+    "a title": (("Applications\n" + text()).encode(), "column 'income' is missing"),
+    "spaces in the header": (
+        text().replace(",term", ", term", 1).encode(),
+        "column 'term' is missing; it differs from ' term'",
+    ),
     "units": (text(lambda v: f"{v} months").encode(), "a number with the unit 'months': write the number alone"),
     "Windows code page": (
         text(cities=CENTRAL).encode("cp1252"),
