@@ -1,6 +1,7 @@
 """The dataset file: what makes no sense is refused, by file, key and remedy."""
 
 import copy
+import re
 from pathlib import Path
 
 import msgspec
@@ -52,6 +53,17 @@ def test_the_good_file_is_read(reading):
     assert [feature.name for feature in dataset.features] == ["purpose", "age", "balance"]
     assert (dataset.features[1].lowest, dataset.features[1].highest) == (18, 99)
     assert dataset.threshold == 0.25
+
+
+def test_the_example_of_the_documentation_is_a_dataset_file(reading):
+    page = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(source:.*?)```", page, re.DOTALL)
+    shown = yaml.safe_load(block)
+    dataset = reading(source=shown["source"], target=shown["target"])
+    assert (dataset.source.separator, dataset.source.thousands, dataset.source.encoding) == (";", ".", "cp1252")
+    assert dataset.source.null_values == ("\\N", "<NA>", "-999")
+    assert dataset.target.non_event == ("repaid", "repaid early")
+    assert dataset.target.exclude == ("indeterminate", "")
 
 
 def test_what_the_file_does_not_say_is_not_in_the_artifact_either(reading):

@@ -4,9 +4,11 @@ Owns the groups and their figures. Leaves the bounds to `train.gate`. The decisi
 the groups from columns that need not be inputs of the model.
 
 A rate over no rows is undefined, not 0: a group without a single event has no share of events approved. It is None in a
-group, NaN in the arrays, and left out of the figures. So are groups with too few rows.
+group, NaN in the arrays, and left out of the figures. So are groups with too few rows, and rates over too few: of one
+event among sixty rows, 0% or 100% are approved, and every resample agrees.
 """
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -18,11 +20,16 @@ from configs.dataset import Audit
 from models.schema import Values
 from train.evaluation.cross_validation import Estimate
 
+MISTAKES = (
+    (1, 0),
+    (2, 3),
+)  # in the counts of a group: declined and approved without the event, approved and declined with
+
 
 class Group(Struct, frozen=True, omit_defaults=True):
     """One group: rows, the share approved, and the shares declined without the event and approved with it.
 
-    A share of no rows is null. A group with too few rows is shown, and is not judged.
+    A share of no rows is null. A group with too few rows is shown and not judged, and so is a share in `few`.
     """
 
     name: str
@@ -31,6 +38,7 @@ class Group(Struct, frozen=True, omit_defaults=True):
     declined_without_event: float | None
     approved_with_event: float | None
     judged: bool = True
+    few: tuple[str, ...] = ()  # the shares over too few rows of a group that has enough
 
 
 class Fairness(Struct, frozen=True):
@@ -78,7 +86,7 @@ def fairness(
         values: of that column, `[rows]`.
         target: `[rows]`, 1 where the event happened.
         declined: `[rows]`, the decisions.
-        least_rows: a smaller group is shown, but not used in the figures.
+        least_rows: a smaller group is shown, but not used in the figures; nor is a rate over fewer rows of a group.
         confidence: of the intervals, which are percentiles over resamples within groups.
         bootstrap: number of resamples.
     """
@@ -94,26 +102,33 @@ def fairness(
         y_pred=declined,
         sensitive_features=member,
     ).by_group
-    groups = [
-        Group(
-            str(name),
-            int((member == name).sum()),
-            float(1 - row["declined"]),
-            float(row["false alarm"]) if 0 in target[member == name] else None,
-            float(row["missed"]) if 1 in target[member == name] else None,
-            judged=int((member == name).sum()) >= least_rows,
+    groups = []
+    for name, row in rates.iterrows():
+        of_group = target[member == name]
+        outcomes = {"declined_without_event": int((of_group == 0).sum()), "approved_with_event": int(of_group.sum())}
+        shares = {"declined_without_event": float(row["false alarm"]), "approved_with_event": float(row["missed"])}
+        judged_group = len(of_group) >= least_rows
+        groups.append(
+            Group(
+                str(name),
+                len(of_group),
+                float(1 - row["declined"]),
+                **{share: value if outcomes[share] else None for share, value in shares.items()},
+                judged=judged_group,
+                few=tuple(share for share, count in outcomes.items() if judged_group and 0 < count < least_rows),
+            )
         )
-        for name, row in rates.iterrows()
-    ]
     judged = [_cells(target[member == group.name], declined[member == group.name]) for group in groups if group.judged]
     if len(judged) < 2:
         return Fairness(audit.column, groups, None, None)
     rng = np.random.default_rng(0)
     drawn = [rng.multinomial(int(cell.sum()), cell / cell.sum(), size=bootstrap) for cell in judged]
     limits = [(1 - confidence) / 2, (1 + confidence) / 2]
+    enough = [[place for place, cell in enumerate(judged) if cell[list(kind)].sum() >= least_rows] for kind in MISTAKES]
+    odds = partial(_odds_difference, enough=enough)
     approval_ratio, odds_difference = (
         _estimate(float(figure([cell[None] for cell in judged])[0]), figure(drawn), limits)
-        for figure in (_approval_ratio, _odds_difference)
+        for figure in (_approval_ratio, odds)
     )
     return Fairness(audit.column, groups, approval_ratio, odds_difference)
 
@@ -140,16 +155,24 @@ def _approval_ratio(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
     return ratio
 
 
-def _odds_difference(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+def _odds_difference(groups: list[NDArray[np.int64]], enough: list[list[int]]) -> NDArray[np.float64]:
     """The larger of two gaps between groups: in the rate declined without the event, or approved with it.
 
-    A group without such rows is left out of a gap; a gap needs two groups. NaN where neither gap has them.
+    Args:
+        groups: each `[resamples, 4]`.
+        enough: for each of `MISTAKES`, the groups with enough rows for that rate; the others are left out of its gap.
+
+    NaN where neither gap has two groups.
     """
-    return _largest([_gap(groups, wrong, right) for wrong, right in ((1, 0), (2, 3))])
+    gaps = [
+        _gap([groups[place] for place in places], wrong, right) if len(places) > 1 else np.full(len(groups[0]), np.nan)
+        for places, (wrong, right) in zip(enough, MISTAKES, strict=True)
+    ]
+    return _largest(gaps)
 
 
 def _gap(groups: list[NDArray[np.int64]], wrong: int, right: int) -> NDArray[np.float64]:
-    """Highest less lowest share of `wrong` among `wrong` and `right`; NaN with fewer than two groups that have one."""
+    """Highest less lowest share of `wrong` among `wrong` and `right`; NaN where a resample has such rows in no two."""
     rates = []
     for cell in groups:
         rows = cell[:, wrong] + cell[:, right]

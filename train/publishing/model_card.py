@@ -33,6 +33,7 @@ The probabilities reflect the table's base rate, which may differ from that of y
 what the table leaves out, such as applicants who were refused. Leaving protected columns out does not make decisions
 fair: other columns may stand in for them."""
 TEST = ("roc_auc", "gini", "ks", "accuracy", "precision", "recall", "f1", "brier", "log_loss", "cost")
+RATES, FEW = ("declined_without_event", "approved_with_event"), ", too few to judge"
 MOST_IMPORTANT = 10
 STRONGEST = 5
 STYLE = """\
@@ -144,8 +145,7 @@ def fairness_section(evidence: Evidence) -> str:
             group.name,
             f"{group.rows:,}" if group.judged else f"{group.rows:,}, too few to judge",
             _share(group.approved),
-            _share(group.declined_without_event),
-            _share(group.approved_with_event),
+            *(_share(getattr(group, rate)) + (FEW if rate in group.few else "") for rate in RATES),
         )
         for audit in evidence.fairness
         for group in audit.groups

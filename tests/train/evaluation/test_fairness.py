@@ -92,10 +92,14 @@ def test_a_rate_over_no_rows_is_undefined_and_what_needs_it_is_not_judged(cells,
     assert [group.judged for group in found.groups] == [sum(counts) >= 30 for counts in cells]
 
 
-def test_a_resample_without_the_rows_of_a_rate_says_nothing_about_it():
-    # One event, which a resample of the group has or has not: where it has none, its rate is not 0.
-    found = two_groups((50, 0, 50, 0), (59, 0, 1, 0))
+def test_a_rate_over_too_few_rows_is_shown_and_not_judged():
+    # Of one event, all or nothing is approved, and each resample that has it agrees: a gap of 1 without a doubt.
+    found = two_groups((50, 0, 0, 50), (59, 0, 1, 0))
+    assert [group.approved_with_event for group in found.groups] == [0, 1]
+    assert all(group.judged for group in found.groups)
     assert (found.odds_difference.value, found.odds_difference.low, found.odds_difference.high) == (0, 0, 0)
+    judged = two_groups((50, 0, 0, 50), (50, 0, 30, 0))
+    assert judged.odds_difference.value == 1
 
 
 def test_groups_that_no_row_belongs_to_are_no_groups():
@@ -104,10 +108,14 @@ def test_groups_that_no_row_belongs_to_are_no_groups():
 
 
 def test_the_card_shows_what_is_undefined_and_who_is_too_few():
-    evidence = SimpleNamespace(fairness=[two_groups((50, 0, 50, 0), (60, 0, 0, 0), (9, 1, 0, 0))])
+    evidence = SimpleNamespace(
+        fairness=[two_groups((50, 0, 50, 0), (60, 0, 0, 0), (9, 1, 0, 0)), two_groups((50, 0, 50, 0), (59, 0, 1, 0))]
+    )
     lines = fairness_section(evidence).splitlines()[2:]
     assert [[cell.strip() for cell in line.strip("|").split("|")][2:] for line in lines] == [
         ["100", "100.0%", "0.0%", "100.0%"],
         ["60", "100.0%", "0.0%", "undefined: no such rows"],
         ["10, too few to judge", "90.0%", "10.0%", "undefined: no such rows"],
+        ["100", "100.0%", "0.0%", "100.0%"],
+        ["60", "100.0%", "0.0%", "100.0%, too few to judge"],
     ]
