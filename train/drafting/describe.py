@@ -15,7 +15,7 @@ from train.drafting.column_names import words
 from train.drafting.dialect import sniff, with_numbers_and_nulls
 from train.drafting.heading import head_of
 from train.drafting.proposal import Proposal, propose
-from train.drafting.survey import survey
+from train.drafting.survey import MAX_CATEGORIES, survey
 from train.drafting.yaml_text import line_of, list_of, quoted
 from train.errors import Faults, TableError
 from train.tables.numbers import NumberFormat
@@ -114,6 +114,9 @@ def _outcomes(path: Path, table: TableChunk, target: str, event: str | None) -> 
         problem += f", and {near!r} differs from it in {difference(near, event)}" if near and event else ""
         remedy = "give the one to predict as --event"
         raise TableError(path, [f"column {target!r} {problem}; it takes {', '.join(shown)}{more}; {remedy}"])
+    if len(counts) > MAX_CATEGORIES + 1:
+        problem = f"takes {len(counts) - 1:,} values beside the event {event!r}, over {MAX_CATEGORIES}"
+        raise TableError(path, [f"column {target!r} {problem}; group them into a few outcomes"])
     fewest = min(counts[event], len(outcomes) - counts[event])
     if fewest < 2:
         both = f"{counts[event]:,} rows with the event {event!r} and {len(outcomes) - counts[event]:,} without"

@@ -332,6 +332,28 @@ def test_a_target_of_many_values_is_cut_short(refused):
     assert "and 30 other values" in fault
 
 
+def test_an_event_among_hundreds_of_values_is_told_to_be_grouped(refused):
+    (fault,) = refused({"kept": range(300), "outcome": [row // 2 for row in range(300)]}, event="7")
+    assert fault.endswith("takes 149 values beside the event '7', over 100; group them into a few outcomes")
+
+
+def test_outcomes_that_look_alike_stand_in_the_draft_and_training_waits_for_them(tmp_path):
+    words = ["late", "paid", "Late ", "paid", "sold"]
+    columns = {"kept": [f"k{row // 5 % 4}" for row in range(60)], "outcome": [words[row % 5] for row in range(60)]}
+    path = write_csv(tmp_path / "table.csv", columns)
+    text = describe(path, "outcome", "late")
+    assert text.splitlines()[0].endswith("Training needs the outcomes to be settled first.")
+    assert '  # "Late " in 12 rows differs from late in a space at its end and case: ' in text
+    file = tmp_path / "table.yaml"
+    file.write_text(text)
+    dataset = read_dataset(file)
+    assert dataset.target.non_event == ("paid", "sold")
+    with pytest.raises(TableError, match="'Late ' in 12 rows"):
+        check(dataset, 2)
+    file.write_text(text.replace("non_event:", 'exclude: ["Late "]\n  non_event:'))
+    assert len(check(read_dataset(file), 2).target) == 48
+
+
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
