@@ -46,7 +46,7 @@ class Fairness(Struct, frozen=True):
 
     column: str
     groups: list[Group]
-    approval_ratio: Estimate | None  # lowest over highest approval rate; null if every group is declined as a whole
+    approval_ratio: Estimate | None  # lowest over highest approval rate; 0 if nobody is approved
     odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
 
 
@@ -147,11 +147,12 @@ def _cells(target: NDArray[np.int64], declined: NDArray[np.int64]) -> NDArray[np
 
 
 def _approval_ratio(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """Lowest over highest approval rate; each group is `[resamples, 4]`. NaN where no group has anybody approved."""
+    """Lowest over highest approval rate; each group is `[resamples, 4]`.
+
+    It is 0 where nobody is approved: a model that declines everybody has to fail a gate.
+    """
     rates = np.stack([(cell[:, 0] + cell[:, 2]) / cell.sum(axis=1) for cell in groups])
-    highest = rates.max(axis=0)
-    ratio: NDArray[np.float64] = np.full_like(highest, np.nan)
-    np.divide(rates.min(axis=0), highest, out=ratio, where=highest > 0)
+    ratio: NDArray[np.float64] = rates.min(axis=0) / np.maximum(rates.max(axis=0), 1e-12)
     return ratio
 
 
