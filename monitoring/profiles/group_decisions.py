@@ -1,18 +1,17 @@
-"""Counts the decisions of audited groups, row by row, beside the profiles and in the same commit.
+"""Counts the decisions of audited groups beside the profiles and in the same commit.
 
 Owns: what is counted. Leaves to others: which groups there are (audits), keeping the counts (checkpoint). The profiler
 does this in its own process, so that nothing of it is in the path of a request.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from monitoring.records.audits import group_finder, read_audits
 from monitoring.records.checkpoint import GroupCount
-from monitoring.records.lines import Batch
 
 
 class GroupDecisions:
@@ -26,12 +25,13 @@ class GroupDecisions:
         self._counts: Counter[tuple[str, str, str, str]] = Counter()
         self._finders = cache(lambda model: _finders(directory, model))
 
-    def add(self, batch: Batch) -> None:
-        """Count the rows of one batch; a row without the column of an audit is in none of its groups."""
-        for column, find in self._finders(batch.model).items():
-            for row in batch.rows:
-                if group := find(row.applicant.get(column)):
-                    self._counts[batch.model, column, group, row.decision] += 1
+    def add(self, model: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Count the rows of one frame; a row without the column of an audit is in none of its groups."""
+        for column, find in self._finders(model).items():
+            pairs = Counter(zip(columns.get(column, ()), columns["decision"], strict=False))
+            for (value, decision), number in pairs.items():
+                if group := find(value):
+                    self._counts[model, column, group, decision] += number
 
     def added_to(self, before: Mapping[str, int]) -> dict[str, int]:
         """The counts so far, of `GroupCount.key`, with those of this commit."""

@@ -11,13 +11,14 @@ import functools
 import operator
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitoring.profiles import whylogs_compat as why
-from monitoring.records.lines import Row
+from monitoring.records.lines import LoggedBatch
 
 _NOT_COLUMNS = frozenset({"application_id"})  # identifies one applicant, so its distribution means nothing
 _RESOLVER = why.StandardResolver()
@@ -26,18 +27,27 @@ _TEXT, _NUMBER, _NULL = (
 )
 
 
-def to_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """Return the columns of some rows: every feature that was sent, the probability and the decision.
+def to_columns(batches: Sequence[LoggedBatch]) -> dict[str, Sequence[Any]]:
+    """Return the columns of some batches: every feature that was sent, the probability and the decision.
 
-    >>> to_columns([Row("http", 0.5, "approve", {"age": 3, "application_id": "x"}), Row("v2", 0.1, "decline", {})])
-    {'age': [3, None], 'probability': [0.5, 0.1], 'decision': ['approve', 'decline']}
+    >>> time = datetime(2026, 11, 21, tzinfo=UTC)
+    >>> one = LoggedBatch(0, time, "m:1", ["age", "application_id"], [("http", 0.5, "approve", [3, "x"])])
+    >>> to_columns([one, LoggedBatch(1, time, "m:1", [], [("v2", 0.1, "decline", [])])])
+    {'age': [3, None], 'probability': (0.5, 0.1), 'decision': ('approve', 'decline')}
     """
-    applicants = [row.applicant for row in rows]
-    names = sorted(set().union(*applicants) - _NOT_COLUMNS)
-    columns = {name: [applicant.get(name) for applicant in applicants] for name in names}
-    columns["probability"] = [row.probability for row in rows]
-    columns["decision"] = [row.decision for row in rows]
-    return columns
+    rows = [row for batch in batches for row in batch.rows]
+    _, probabilities, decisions, _ = zip(*rows, strict=True)
+    columns: dict[str, Sequence[Any]] = {}
+    fields = batches[0].fields
+    if all(batch.fields == fields for batch in batches):  # an erased row has no values
+        columns.update(zip(fields, zip_longest(*(values for *_, values in rows)), strict=False))
+    else:
+        applicants = [dict(zip(batch.fields, row[3], strict=False)) for batch in batches for row in batch.rows]
+        for name in sorted(set().union(*applicants)):
+            columns[name] = [applicant.get(name) for applicant in applicants]
+    for name in _NOT_COLUMNS & columns.keys():
+        del columns[name]
+    return columns | {"probability": probabilities, "decision": decisions}
 
 
 class Profile:
@@ -58,8 +68,7 @@ class Profile:
     def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Count one frame; a column may mix types, and each frame may have other columns."""
         for name, values in columns.items():
-            texts = [value for value in values if type(value) is str]
-            others = [value for value in values if type(value) is not str] if len(texts) < len(values) else []
+            texts, others = _split(values)
             floats = np.array(others, dtype=np.float64)  # None becomes NaN; strings would be parsed, hence the split
             floats = floats[~np.isnan(floats)]
             if texts:
@@ -93,6 +102,20 @@ class Profile:
         if key not in self._columns:
             self._columns[key] = why.ColumnProfile(name, kind, cache_size=1)
         why.count_values(self._columns[key], values)
+
+
+def _split(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The texts among some values, and the others.
+
+    >>> _split(("a", 1, None)), _split((1, 2))
+    ((['a'], [1, None]), ((), (1, 2)))
+    """
+    kinds = set(map(type, values))
+    if str not in kinds:
+        return (), values
+    if len(kinds) == 1:
+        return list(values), ()
+    return [value for value in values if type(value) is str], [value for value in values if type(value) is not str]
 
 
 def pad_with_nulls(view: why.DatasetProfileView) -> why.DatasetProfileView:

@@ -3,7 +3,7 @@
 Owns: how much one commit takes, when to continue and when to stop. Leaves to others: reading (segments), sorting and
 counting (windows, profile), the commit (checkpoint), mutual exclusion (locks), starting the process (process).
 
-Nothing is kept in memory between commits, so a kill costs at most the work since the last one.
+Nothing that counts is kept in memory between commits, so a kill costs at most the work since the last one.
 """
 
 import logging
@@ -14,14 +14,14 @@ from typing import IO, NamedTuple
 
 from monitoring.profiles.group_decisions import GroupDecisions
 from monitoring.profiles.stopping import wait_for_stop
-from monitoring.profiles.windows import Windows
+from monitoring.profiles.windows import Windows, Written
 from monitoring.records import checkpoint
 from monitoring.records.checkpoint import Checkpoint, Position
 from monitoring.records.cipher import KeyMissing
-from monitoring.records.lines import Batch, RowRange
+from monitoring.records.lines import LoggedBatch, RowRange
 from monitoring.records.locks import ProfilerLock
 from monitoring.records.log_keys import NO_KEYS, LogKeys
-from monitoring.records.segments import read, read_lines, segments, size_bytes
+from monitoring.records.segments import read_lines, segments, size_bytes
 
 COMMIT_S = 1.0  # seconds of work per commit while there is a backlog; a commit takes 10 to 30 ms
 MAX_PROFILES = 16  # profiles per commit, about 0.2 MB each: bounds memory while a backlog of many windows is profiled
@@ -60,6 +60,7 @@ class Profiler:
         self._window_s, self._frame_rows = window_s, frame_rows
         self._done = checkpoint.load(self._profiles)
         checkpoint.recover(self._profiles, self._done.generation)
+        self._written: dict[Path, Written] = {}
 
     def advance(self) -> bool:
         """Commit the pending rows, or as many as one commit takes; return whether there are more."""
@@ -73,8 +74,8 @@ class Profiler:
 
     def collect(self) -> PendingCommit:
         """Read and count the next rows without writing anything."""
-        windows = Windows(self._profiles, self._window_s, self._frame_rows)
         groups = GroupDecisions(self._directory)
+        windows = Windows(self._profiles, self._window_s, self._frame_rows, groups, self._written)
         positions: dict[str, Position] = {}
         deadline = time.monotonic() + COMMIT_S
         for segment in segments(self._directory):
@@ -86,7 +87,6 @@ class Profiler:
                     missing = f"{position.sequence} to {batch.sequence - 1}"
                     _log.error("%s is damaged before byte %d: rows %s are lost", segment, end, missing)
                 windows.add(batch)
-                groups.add(batch)
                 position = position.after(RowRange(batch.sequence, len(batch.rows)), end)
                 positions[segment.name] = position
                 if time.monotonic() > deadline or len(windows) >= MAX_PROFILES:
@@ -97,10 +97,10 @@ class Profiler:
         """Return the checkpoint of the next commit."""
         return self._done.next(positions, groups.added_to(self._done.group_decisions))
 
-    def _read(self, segment: Path, offset: int) -> Iterator[tuple[Batch, int]]:
+    def _read(self, segment: Path, offset: int) -> Iterator[tuple[LoggedBatch, int]]:
         """Iterate over new batches; a segment whose key is missing is logged once and skipped."""
         try:
-            yield from read(segment, offset, self._keys)
+            yield from read_lines(segment, offset, self._keys.lines(segment.name).logged_batch)
         except KeyMissing as error:
             if segment.name not in self.undecryptable:
                 _log.error("%s", error)

@@ -24,7 +24,15 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from monitoring.records.lines import Batch, RowRange, decode_batch, decode_line, decode_row_range, encode_batch
+from monitoring.records.lines import (
+    Batch,
+    LoggedBatch,
+    RowRange,
+    decode_batch,
+    decode_line,
+    decode_row_range,
+    encode_batch,
+)
 
 LOG_KEY_VARIABLE = "SCORER_LOG_KEY"
 KEY_BYTES = 32
@@ -125,6 +133,11 @@ class SegmentLines:
         self.undecryptable_rows = 0
 
     def batch(self, line: bytes) -> Batch | None:
+        """Decode a line and its applicants; as `logged_batch`."""
+        logged = self.logged_batch(line)
+        return None if logged is None else logged.to_batch()
+
+    def logged_batch(self, line: bytes) -> LoggedBatch | None:
         """Decode a line; return None if it is incomplete, damaged or not a batch.
 
         Raises:

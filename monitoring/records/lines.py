@@ -74,14 +74,22 @@ class _BatchOutline(msgspec.Struct, gc=False):
 _LoggedRow = tuple[str, float | None, str, Sequence[Any]]
 
 
-class _LoggedBatch(msgspec.Struct, gc=False):
-    """A batch as it is written."""
+class LoggedBatch(msgspec.Struct, gc=False):
+    """A batch as it is written, whose rows hold the values of its `fields`: half of the time that a `Batch` takes."""
 
     sequence: int
     time: datetime
     model: str
     fields: Sequence[str]
     rows: Sequence[_LoggedRow]
+
+    def to_batch(self) -> Batch:
+        """The same with applicants as dicts."""
+        rows = [
+            Row(protocol, probability, decision, dict(zip(self.fields, values, strict=False)))
+            for protocol, probability, decision, values in self.rows
+        ]
+        return Batch(self.sequence, self.time, self.model, rows)
 
 
 def _encode_unset(value: Any) -> None:
@@ -91,7 +99,7 @@ def _encode_unset(value: Any) -> None:
 
 
 _encode = msgspec.json.Encoder(enc_hook=_encode_unset).encode
-_decode_batch = msgspec.json.Decoder(_LoggedBatch).decode
+_decode_batch = msgspec.json.Decoder(LoggedBatch).decode
 _decode_outline = msgspec.json.Decoder(_BatchOutline).decode
 
 
@@ -103,21 +111,15 @@ def encode_batch(batch: Batch) -> bytes:
         (row.protocol, row.probability, row.decision, values)
         for row, values in zip(batch.rows, map(to_values, applicants), strict=True)
     ]
-    return _encode(_LoggedBatch(batch.sequence, batch.time, batch.model, fields, rows))
+    return _encode(LoggedBatch(batch.sequence, batch.time, batch.model, fields, rows))
 
 
-def decode_batch(payload: bytes) -> Batch | None:
+def decode_batch(payload: bytes) -> LoggedBatch | None:
     """Decode the JSON of a batch; return None if it is not one."""
     try:
-        read = _decode_batch(payload)
+        return _decode_batch(payload)
     except msgspec.DecodeError:
         return None
-    fields = read.fields
-    rows = [
-        Row(protocol, probability, decision, dict(zip(fields, values, strict=False)))
-        for protocol, probability, decision, values in read.rows
-    ]
-    return Batch(read.sequence, read.time, read.model, rows)
 
 
 class _ApplicantFields(NamedTuple):
@@ -164,7 +166,7 @@ def encode_line(batch: Batch) -> bytes:
     b'260084e8 {"sequence":7,"time":"2026-11-21T00:00:00Z","model":"m:1","field'
     >>> line[73:]
     b's":["age"],"rows":[["v2",0.5,"approve",[3]]]}\n'
-    >>> decode_line(line).rows[0].applicant, decode_line(line[:-1]), decode_line(line.replace(b"3", b"4"))
+    >>> decode_line(line).to_batch().rows[0].applicant, decode_line(line[:-1]), decode_line(line.replace(b"3", b"4"))
     ({'age': 3}, None, None)
     >>> decode_row_range(line)
     RowRange(sequence=7, rows=1)
@@ -173,7 +175,7 @@ def encode_line(batch: Batch) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(payload), payload)
 
 
-def decode_line(line: bytes) -> Batch | None:
+def decode_line(line: bytes) -> LoggedBatch | None:
     """Decode a line; return None if it is incomplete, damaged or not a batch."""
     payload = _payload(line)
     return None if payload is None else decode_batch(payload)

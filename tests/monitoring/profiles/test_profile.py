@@ -6,7 +6,7 @@ import numpy as np
 
 from monitoring.profiles.profile import Profile, pad_with_nulls, profile_columns, to_columns
 from monitoring.profiles.whylogs_compat import DatasetProfileView, serialize
-from monitoring.records.lines import Row
+from monitoring.records.lines import LoggedBatch
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -16,13 +16,14 @@ def said_of(view, column):
 
 
 def test_strings_numbers_and_nulls_are_counted_separately():
-    rows = [
-        Row("http", 0.25, "approve", {"age": 40, "purpose": "car", "savings": None, "application_id": "a"}),
-        Row("v2", 0.75, "decline", {"age": 60.5, "purpose": "17"}),
-        Row("grpc", None, "decline", {"age": None, "purpose": "möbel"}),
+    fields = ["age", "purpose", "savings", "application_id"]
+    batches = [
+        LoggedBatch(0, NOON, "m:1", fields, [("http", 0.25, "approve", [40, "car", None, "a"])]),
+        LoggedBatch(1, NOON, "m:1", fields[:2], [("v2", 0.75, "decline", [60.5, "17"])]),
+        LoggedBatch(2, NOON, "m:1", fields[:2], [("grpc", None, "decline", [None, "möbel"])]),
     ]
     profile = Profile("m:1", NOON)
-    profile.add(to_columns(rows))
+    profile.add(to_columns(batches))
     view = profile.view()
     assert sorted(view.get_columns()) == ["age", "decision", "probability", "purpose", "savings"]
     age, purpose, savings = (said_of(view, name) for name in ("age", "purpose", "savings"))
@@ -36,6 +37,27 @@ def test_strings_numbers_and_nulls_are_counted_separately():
     assert (purpose["types/string"], purpose["counts/null"]) == (3, 0)
     assert (savings["counts/n"], savings["counts/null"]) == (3, 3)
     assert said_of(view, "probability")["counts/null"] == 1
+
+
+def test_batches_of_the_same_fields_have_the_columns_of_any_others():
+    fields = ["age", "application_id", "purpose"]
+    rows = [
+        ("http", 0.25, "approve", [40, "a", "car"]),
+        ("http", 0.5, "decline", []),
+        ("v2", None, "decline", [3, "b", None]),
+    ]
+    alike = [LoggedBatch(number, NOON, "m:1", fields, [row]) for number, row in enumerate(rows)]
+    columns = {name: list(values) for name, values in to_columns(alike).items()}
+    assert columns == {
+        "age": [40, None, 3],
+        "purpose": ["car", None, None],
+        "probability": [0.25, 0.5, None],
+        "decision": ["approve", "decline", "decline"],
+    }
+    others = [*alike, LoggedBatch(3, NOON, "m:1", fields[::-1], [("http", 0.1, "decline", ["bus", "c", 5])])]
+    mixed = {name: list(values) for name, values in to_columns(others).items()}
+    assert {name: values[:3] for name, values in mixed.items()} == columns
+    assert (mixed["age"][3], mixed["purpose"][3]) == (5, "bus")
 
 
 def test_a_column_may_start_all_null_and_have_values_later():
