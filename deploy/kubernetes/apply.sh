@@ -48,13 +48,14 @@ if [ "$overlay" != canary ]; then
   [ -z "$found" ] || fail "a Rollout serves in the namespace $namespace: say OVERLAY=canary, or take it away as docs/deployment.md#canary says"
 else
   [ -n "$knows" ] || fail 'this cluster has no Argo Rollouts; install it, or say OVERLAY=production'
-  if [ -z "$found" ]; then
-    first=yes
-    found=$(of get deployment scorer --ignore-not-found --output='jsonpath={.spec.template.spec.containers[0].image} {.spec.replicas}')
-    # The Rollout takes its pods from the Deployment, which would go over to another image at once, judged by nothing.
-    [ -z "$found" ] || [ "${found% *}" = "$image" ] ||
-      fail "the first canary begins with the image that serves: IMAGE=${found% *}; then apply $image"
-  fi
+  # The Rollout takes its pods from the Deployment. One that has pods, as before the first canary and after a first that
+  # never became healthy, would go over to another image at once, judged by nothing.
+  deployed=$(of get deployment scorer --ignore-not-found --output='jsonpath={.spec.template.spec.containers[0].image} {.spec.replicas}')
+  [ "${deployed#* }" != 0 ] || deployed=
+  [ -z "$deployed" ] || [ "${deployed% *}" = "$image" ] ||
+    fail "the first canary begins with the image that serves: IMAGE=${deployed% *}; once its Rollout is healthy, apply $image"
+  if [ -z "$found" ] || [ -n "$deployed" ]; then first=yes; fi
+  found=${found:-$deployed}
   # What others set is applied as it is, so that no apply scales anything or sends traffic elsewhere: the autoscaler the
   # number of pods, Argo Rollouts which of them are whose. A selector is one value: without its hash it would be another.
   echo "resources: [$(python3 -c 'import os, sys; print(os.path.relpath(*sys.argv[1:]))' "overlays/$overlay" "$(cd "$scratch" && pwd -P)")]" > "$scratch/kustomization.yaml"

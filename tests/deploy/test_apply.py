@@ -100,21 +100,23 @@ def test_an_image_is_applied_once_the_cluster_answers(tmp_path):
 
 @needs_kubectl
 @pytest.mark.parametrize(
-    ("cluster", "replicas", "asked"),
+    ("cluster", "replicas", "waits"),
     [
-        ({"DEPLOYMENT": f"{IMAGE} 7"}, 7, "wait rollout/scorer"),
-        ({"DEPLOYMENT": ""}, 3, "wait rollout/scorer"),
-        ({"DEPLOYMENT": f"{IMAGE} 0", "ROLLOUT": "scorer 5"}, 5, "get rollouts.argoproj.io"),
+        ({"DEPLOYMENT": f"{IMAGE} 7"}, 7, True),
+        ({"DEPLOYMENT": ""}, 3, True),
+        ({"DEPLOYMENT": f"{IMAGE} 7", "ROLLOUT": "scorer 5"}, 5, True),
+        ({"DEPLOYMENT": "r.example/credit-scorer:0 0", "ROLLOUT": "scorer 5"}, 5, False),
     ],
-    ids=["beside a deployment", "in an empty namespace", "after the first"],
+    ids=["beside a deployment", "in an empty namespace", "after a first that was never healthy", "after the first"],
 )
-def test_a_canary_begins_with_as_many_pods_as_serve(tmp_path, cluster, replicas, asked):
+def test_a_canary_begins_with_as_many_pods_as_serve_and_a_first_is_waited_for(tmp_path, cluster, replicas, waits):
     done = apply(tmp_path, "canary", KNOWS="yes", **cluster)
     assert done.returncode == 0, done.stderr
     objects = list(yaml.safe_load_all((tmp_path / "log.applied").read_text()))
     sizes = {found["kind"]: found["spec"]["replicas"] for found in objects if "replicas" in found.get("spec", {})}
     assert sizes == {"Rollout": replicas}
-    assert asked in (tmp_path / "log").read_text()
+    assert ("wait rollout/scorer" in (tmp_path / "log").read_text()) is waits
+    assert ("the canary goes on by itself" in done.stderr) is not waits
 
 
 @needs_kubectl
@@ -141,7 +143,12 @@ def test_a_later_canary_leaves_traffic_where_argo_rollouts_has_sent_it(tmp_path)
         (
             "canary",
             {"KNOWS": "yes", "DEPLOYMENT": "r.example/credit-scorer:0 3"},
-            "IMAGE=r.example/credit-scorer:0; then",
+            "IMAGE=r.example/credit-scorer:0; once its Rollout is healthy, apply r.example/credit-scorer:1",
+        ),
+        (
+            "canary",
+            {"KNOWS": "yes", "DEPLOYMENT": "r.example/credit-scorer:0 3", "ROLLOUT": "scorer 3"},
+            "IMAGE=r.example/credit-scorer:0; once its Rollout is healthy, apply r.example/credit-scorer:1",
         ),
         ("production", {"KNOWS": "yes", "ROLLOUT": "scorer 5"}, "a Rollout serves in the namespace scorer"),
     ],
