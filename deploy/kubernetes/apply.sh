@@ -39,8 +39,8 @@ done
 
 # Whether a Rollout serves, and with how many pods. A cluster without Argo Rollouts knows no such kind.
 knows=yes
-found=$(of get rollouts.argoproj.io scorer --ignore-not-found --output='jsonpath={.metadata.name} {.spec.replicas}' 2>&1) || {
-  [[ $found == *'have a resource type'* ]] || fail "$found"
+found=$(of get rollouts.argoproj.io scorer --ignore-not-found --output='jsonpath={.metadata.name} {.spec.replicas}' 2> "$scratch/said") || {
+  grep -q 'have a resource type' "$scratch/said" || fail "$(cat "$scratch/said")"
   knows= found=
 }
 first=

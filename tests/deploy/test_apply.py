@@ -56,6 +56,7 @@ STUB = """#!/bin/sh
 # A cluster that answers: notes what is asked, and knows the options that kubectl knows. ROLLOUT and DEPLOYMENT are what
 # serves in it; without KNOWS it has no Argo Rollouts. What is applied is kept.
 echo "$*" >> "$LOG"
+[ -z "$WARNING" ] || [ "$1" = kustomize ] || echo "$WARNING" >&2
 case "$*" in
   kustomize*) exec "$KUBECTL" "$@" ;;
   *--output=name*) echo "error: --output must be 'yaml' or 'json'" >&2; exit 1 ;;
@@ -77,7 +78,7 @@ def apply(folder: Path, overlay: str, **cluster: str) -> subprocess.CompletedPro
     stub.write_text(STUB)
     stub.chmod(0o755)
     own = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(folder / "log"), "KUBECTL": shutil.which("kubectl")}
-    empty = {"KNOWS": "", "ROLLOUT": "", "DEPLOYMENT": "", "STABLE": "", "CANARY": ""}
+    empty = {"KNOWS": "", "ROLLOUT": "", "DEPLOYMENT": "", "STABLE": "", "CANARY": "", "WARNING": ""}
     return subprocess.run(
         ["make", "apply", f"OVERLAY={overlay}", f"IMAGE={IMAGE}"],
         cwd=ROOT,
@@ -158,3 +159,14 @@ def test_what_would_put_pods_away_that_serve_is_refused_before_anything_is_appli
     assert done.returncode != 0
     assert said in done.stderr
     assert "apply" not in (tmp_path / "log").read_text()
+
+
+@needs_kubectl
+def test_a_warning_of_kubectl_is_no_answer(tmp_path):
+    said = "Warning: a plugin of the credentials is out of date"
+    done = apply(tmp_path, "production", KNOWS="yes", WARNING=said)
+    assert done.returncode == 0, done.stderr
+    done = apply(tmp_path, "canary", KNOWS="yes", ROLLOUT="scorer 5", WARNING=said)
+    assert done.returncode == 0, done.stderr
+    objects = yaml.safe_load_all((tmp_path / "log.applied").read_text())
+    assert [found["spec"]["replicas"] for found in objects if found["kind"] == "Rollout"] == [5]
