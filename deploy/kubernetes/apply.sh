@@ -36,6 +36,8 @@ for secret in scorer-keys scorer-log-key scorer-metrics-key; do
   of get secret "$secret" > /dev/null 2>&1 ||
     fail "the namespace $namespace has no secret $secret; make it: deploy/kubernetes/secrets.sh $namespace"
 done
+kubectl get crd servicemonitors.monitoring.coreos.com prometheusrules.monitoring.coreos.com > /dev/null 2> "$scratch/said" ||
+  fail "this cluster does not know what Prometheus watches by: $(tail -n 1 "$scratch/said"); install the Prometheus Operator, or take servicemonitor.yaml and alerts.yaml out of deploy/kubernetes/base/kustomization.yaml (docs/deployment.md)"
 
 # Whether a Rollout serves, and with how many pods. A cluster without Argo Rollouts knows no such kind.
 knows=yes
@@ -80,7 +82,7 @@ fi
 kubectl apply --server-side --force-conflicts --field-manager=make-apply --filename "$manifests"
 if [ "$overlay" != canary ]; then
   of rollout status deployment/scorer --timeout=10m ||
-    fail "not every pod is ready; the former ones still serve. To go back: kubectl --namespace $namespace rollout undo deployment/scorer"
+    fail "not every pod is ready; former ones still serve. To see why: kubectl --namespace $namespace describe pods; to go back: kubectl --namespace $namespace rollout undo deployment/scorer"
 elif [ -n "$first" ]; then
   of wait rollout/scorer --for='jsonpath={.status.phase}=Healthy' --timeout=10m ||
     fail "not every pod of the Rollout is ready; the Deployment still serves. To see why: kubectl --namespace $namespace describe rollout scorer"

@@ -54,12 +54,14 @@ def test_manifests_are_printed_with_the_image_in_every_pod():
 
 STUB = """#!/bin/sh
 # A cluster that answers: notes what is asked, and knows the options that kubectl knows. ROLLOUT and DEPLOYMENT are what
-# serves in it; without KNOWS it has no Argo Rollouts. What is applied is kept.
+# serves in it; without KNOWS it has no Argo Rollouts, with NO_OPERATOR no Prometheus Operator. What is applied is kept.
 echo "$*" >> "$LOG"
 [ -z "$WARNING" ] || [ "$1" = kustomize ] || echo "$WARNING" >&2
 case "$*" in
   kustomize*) exec "$KUBECTL" "$@" ;;
   *--output=name*) echo "error: --output must be 'yaml' or 'json'" >&2; exit 1 ;;
+  "get crd servicemonitors.monitoring.coreos.com prometheusrules.monitoring.coreos.com")
+    [ -z "$NO_OPERATOR" ] || { echo 'Error from server (NotFound): no servicemonitors' >&2; exit 1; } ;;
   *"get rollouts.argoproj.io"*)
     [ -n "$KNOWS" ] || { echo 'error: the server doesn'"'"'t have a resource type "rollouts"' >&2; exit 1; }
     printf %s "$ROLLOUT" ;;
@@ -78,7 +80,7 @@ def apply(folder: Path, overlay: str, **cluster: str) -> subprocess.CompletedPro
     stub.write_text(STUB)
     stub.chmod(0o755)
     own = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(folder / "log"), "KUBECTL": shutil.which("kubectl")}
-    empty = {"KNOWS": "", "ROLLOUT": "", "DEPLOYMENT": "", "STABLE": "", "CANARY": "", "WARNING": ""}
+    empty = {"KNOWS": "", "ROLLOUT": "", "DEPLOYMENT": "", "STABLE": "", "CANARY": "", "WARNING": "", "NO_OPERATOR": ""}
     return subprocess.run(
         ["make", "apply", f"OVERLAY={overlay}", f"IMAGE={IMAGE}"],
         cwd=ROOT,
@@ -152,9 +154,10 @@ def test_a_later_canary_leaves_traffic_where_argo_rollouts_has_sent_it(tmp_path)
             "IMAGE=r.example/credit-scorer:0; once its Rollout is healthy, apply r.example/credit-scorer:1",
         ),
         ("production", {"KNOWS": "yes", "ROLLOUT": "scorer 5"}, "a Rollout serves in the namespace scorer"),
+        ("staging", {"NO_OPERATOR": "yes"}, "(NotFound): no servicemonitors; install the Prometheus Operator, or"),
     ],
 )
-def test_what_would_put_pods_away_that_serve_is_refused_before_anything_is_applied(tmp_path, overlay, cluster, said):
+def test_what_would_end_badly_is_refused_before_anything_is_applied(tmp_path, overlay, cluster, said):
     done = apply(tmp_path, overlay, **cluster)
     assert done.returncode != 0
     assert said in done.stderr
