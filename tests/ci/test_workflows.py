@@ -17,6 +17,9 @@ IDS = [path.stem for path in WORKFLOWS]
 # A hook may post or push with these alone; a token of another step would be in its environment for nothing.
 USE_A_TOKEN = {".ci/champion", ".ci/comment", ".ci/join", ".ci/propose", ".ci/push", ".ci/release"}
 
+# A private repository has attestations with Enterprise Cloud alone, and what is pushed by then stays unsigned.
+AVAILABLE = "vars.OFFLINE == '' && (github.event.repository.private != true || vars.ATTEST != '')"
+
 
 def read(path: Path) -> dict[Any, Any]:
     found: dict[Any, Any] = yaml.safe_load(path.read_text())
@@ -114,6 +117,7 @@ def test_every_image_that_is_pushed_is_signed_by_the_identity_of_its_job_as_well
     for name in ("image", "join"):
         (attest,) = [one for one in jobs[name]["steps"] if "attest-build-provenance" in one.get("uses", "")]
         assert attest["with"]["subject-digest"].startswith("${{ steps.")
+        assert attest["if"].endswith(AVAILABLE)
         assert jobs[name]["permissions"]["attestations"] == "write"
         assert step("image", name, ".ci/signing-key")
 
@@ -141,3 +145,10 @@ def test_what_npm_installs_is_locked_and_names_no_registry():
     lock = (ROOT / ".ci/node/package-lock.json").read_text()
     assert '"resolved"' not in lock
     assert lock.count('"integrity"') == lock.count('"node_modules/')
+
+
+def test_every_variable_of_the_repository_has_its_words_on_the_page():
+    page = (ROOT / "docs/deployment.md").read_text().partition("Variables of the repository")[2]
+    for path in WORKFLOWS:
+        for name in re.findall(r"\bvars\.([A-Z_]+)", path.read_text()):
+            assert f"`{name}`" in page, name
