@@ -43,9 +43,10 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def agree(keys: str, key: str) -> bool:
-    """Whether a key file lets a key read."""
+    """Whether a key file lets a key read, for ever: the day it expires every instance looks down to Prometheus."""
     digest = hashlib.sha256(key.encode()).hexdigest()
-    return ["read"] in [one["permissions"] for one in yaml.safe_load(keys)["keys"] if one["sha256"] == digest]
+    found = [one for one in yaml.safe_load(keys)["keys"] if one["sha256"] == digest]
+    return [(one["permissions"], "expires" in one) for one in found] == [(["read"], False)]
 
 
 def test_without_an_environment_nothing_is_made_and_the_remedy_is_named(checkout):
