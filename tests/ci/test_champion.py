@@ -65,7 +65,7 @@ def test_the_champion_of_the_last_release_is_what_a_training_is_judged_by(checko
     assert done.returncode == 0, done.stderr
     assert (checkout / "var/ci/champion").read_text() == f"{trained.tag}\n"
     assert (
-        f"Judged by the champion `{trained.tag}`, of the last release." in (checkout / "var/ci/champion.md").read_text()
+        f"The champion is `{trained.tag}`, of the last release." in (checkout / "var/ci/champion.md").read_text()
     )
     asked = (checkout / "bin/gh.log").read_text()
     assert asked.startswith("release download --repo o/r --pattern model.bentomodel --output ")
@@ -87,6 +87,26 @@ def test_a_training_without_a_champion_says_so_in_its_proposal_and_that_ci_will_
     subprocess.run([*GIT, "-C", str(checkout), "switch", "--quiet", "--detach", "HEAD^"], check=True)
     (checkout / "dvc.lock").write_text("after\n")
     assert "CI does not start" not in run(checkout, ".ci/propose", **own, STARTS_CI="true").stdout
+
+
+def test_a_proposal_shows_both_models_and_says_that_no_gate_has_compared_them_where_none_has(checkout, trained):
+    """In the normal case, a newer table and the same model file, there is no such gate."""
+    models = checkout.parent / "store/models/german_credit"
+    shutil.copytree(trained.folder.parent, models)
+    shutil.copytree(models / trained.folder.name, models / "00ff")
+    described = models / "00ff/model.yaml"
+    described.write_text(described.read_text().replace(trained.folder.name, "00ff"))
+    (checkout / "var/ci").mkdir(parents=True)
+    (checkout / "var/ci/champion").write_text("german_credit:00ff\n")
+    (checkout / "var/ci/champion.md").write_text("The champion is `german_credit:00ff`, of the last release.\n")
+    gates = checkout / "var/train/german_credit/001_production/gates.json"
+    gates.parent.mkdir(parents=True)
+    gates.write_text('[{"gate": "ONNX parity", "status": "pass"}]')
+    done = run(checkout, ".ci/propose", GH_TOKEN="")
+    assert done.returncode == 0, done.stderr
+    assert "of the last release.\n\n**No gate compared them**: same model file; see the table below.\n\n" in done.stdout
+    assert "The champion (base) and this model (here), each on the test part of its own table:" in done.stdout
+    assert "Judged by the champion" not in done.stdout
 
 
 def test_a_release_that_cannot_be_asked_is_no_release_without_a_model(checkout):
