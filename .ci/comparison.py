@@ -1,7 +1,7 @@
 """Whether a gate has compared a model with the champion: `python .ci/comparison.py <champion> <folder of the model>`.
 
-The gate compares model files, fitted on the same folds, so that there is none where both models have the same file. Owns
-the sentence that says so; what is said of the gate is what the training has written, `var/train/<dataset>/<model>/gates.json`.
+The gate compares model files, fitted on the same folds, so that there is none where both models have the same file.
+Owns the sentence that says so, by what the training has written: `var/train/<dataset>/<model>/gates.json`.
 """
 
 import json

@@ -64,9 +64,7 @@ def test_the_champion_of_the_last_release_is_what_a_training_is_judged_by(checko
     done = run(checkout, ".ci/champion", f'for last; do :; done; cp "{archive}" "$last"', GH_TOKEN="t")
     assert done.returncode == 0, done.stderr
     assert (checkout / "var/ci/champion").read_text() == f"{trained.tag}\n"
-    assert (
-        f"The champion is `{trained.tag}`, of the last release." in (checkout / "var/ci/champion.md").read_text()
-    )
+    assert f"The champion is `{trained.tag}`, of the last release." in (checkout / "var/ci/champion.md").read_text()
     asked = (checkout / "bin/gh.log").read_text()
     assert asked.startswith("release download --repo o/r --pattern model.bentomodel --output ")
     again = run(checkout, ".ci/champion")  # it is in the store
@@ -107,6 +105,29 @@ def test_a_proposal_shows_both_models_and_says_that_no_gate_has_compared_them_wh
     assert "of the last release.\n\n**No gate compared them**: same model file; see the table below.\n\n" in done.stdout
     assert "The champion (base) and this model (here), each on the test part of its own table:" in done.stdout
     assert "Judged by the champion" not in done.stdout
+
+
+@pytest.mark.parametrize(("event", "warned"), [("repository_dispatch", True), ("schedule", False)])
+def test_who_has_asked_for_a_training_hears_that_it_gave_nothing_new(checkout, trained, event, warned):
+    (checkout / "dvc.lock").write_text("before\n")
+    done = run(checkout, ".ci/propose", **trained.environment | {"GITHUB_EVENT_NAME": event})
+    assert (done.returncode, done.stdout.startswith(f"nothing to propose: {trained.tag}")) == (0, True), done.stderr
+    assert ("::warning title=Nothing to propose::" in done.stdout) is warned
+
+
+def test_a_repository_that_lets_no_job_open_a_pull_request_is_told_where_to_allow_it(checkout, trained):
+    bare = checkout.parent / "o/r"
+    subprocess.run(["git", "init", "--quiet", "--bare", str(bare)], check=True)
+    elsewhere = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{checkout.parent}/.insteadOf"}
+    elsewhere |= {"GIT_CONFIG_VALUE_0": "https://github.com/", "GH_TOKEN": "t"}
+    elsewhere |= {name: value for name, value in trained.environment.items() if name != "PATH"}
+    refused = "GraphQL: GitHub Actions is not permitted to create or approve pull requests (createPullRequest)"
+    done = run(checkout, ".ci/propose", f"echo '{refused}' >&2; exit 1", **elsewhere)
+    assert done.returncode == 1
+    assert refused in done.stderr
+    assert '"Allow GitHub Actions to create and approve pull requests"), or set the secret PROPOSAL' in done.stdout
+    branches = subprocess.run(["git", "-C", str(bare), "branch"], capture_output=True, text=True, check=True).stdout
+    assert f"retrain/{trained.tag.replace(':', '-')}" in branches
 
 
 def test_a_release_that_cannot_be_asked_is_no_release_without_a_model(checkout):
