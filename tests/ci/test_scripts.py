@@ -1,6 +1,7 @@
 """The scripts of `.ci/` that a workflow calls: what they say where something is missing, and without a token."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -184,3 +185,34 @@ def test_a_release_that_was_made_by_a_run_before_gets_the_files_of_this_one(chec
     done = run(checkout, ".ci/release", "publish", GITHUB_REF_NAME="v1.2.3", GH_TOKEN="t", **path)
     assert done.returncode == 0, done.stderr
     assert (checkout / "bin/gh.log").read_text().splitlines()[-1].startswith(f"release {verb} v1.2.3 ")
+
+
+def test_the_token_that_a_role_is_taken_by_is_in_no_argument(checkout):
+    path = program(checkout / "bin", "curl", f"""cat > "{checkout}/header"; echo '{{"value": "signed"}}'""")
+    done = run(
+        checkout,
+        "bash",
+        "-euo",
+        "pipefail",
+        "-c",
+        'source .ci/aws-role; cat "$AWS_WEB_IDENTITY_TOKEN_FILE"; rm "$AWS_WEB_IDENTITY_TOKEN_FILE"',
+        AWS_ROLE="arn:aws:iam::1:role/push",
+        ACTIONS_ID_TOKEN_REQUEST_URL="https://token.invalid/?v=1",
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN="hush",
+        **path,
+    )
+    assert (done.returncode, done.stdout) == (0, "signed"), done.stderr
+    assert (checkout / "header").read_text() == "Authorization: bearer hush\n"
+    called = (checkout / "bin/curl.log").read_text()
+    assert called.endswith("-H @- https://token.invalid/?v=1&audience=sts.amazonaws.com\n")
+
+
+def test_no_script_gives_a_secret_as_an_argument():
+    """`printf` is of the shell itself, which starts no program for it; a here-string is standard input."""
+    paths = [path for path in (ROOT / ".ci").iterdir() if path.is_file() and path.suffix != ".py"]
+    paths += [ROOT / "deploy/key_pair", *(ROOT / "deploy").rglob("*.sh")]
+    secret = re.compile(r"\$\{?\w*(TOKEN|PASSWORD|SECRET|SIGNING_KEY)\b")
+    allowed = re.compile(r"""\[ -[nz] "\$|printf '|<<< "|credential\.helper='!""")
+    found = [line for path in paths for line in path.read_text().splitlines() if secret.search(line)]
+    assert len(found) > 5
+    assert [line for line in found if not allowed.search(line)] == []
