@@ -169,6 +169,30 @@ def test_the_ingress_controller_reaches_the_pods_of_a_canary_without_a_label_of_
     assert rendered("canary")["Ingress", "scorer"]["spec"]["ingressClassName"] == "nginx"
 
 
+def test_the_way_back_from_a_canary_starts_pods_before_others_end_and_leaves_nothing_behind():
+    page = (ROOT / "docs/deployment.md").read_text()
+    (way,) = [block for block in re.findall(r"(?s)```sh\n(.*?)```", page) if "delete rollout/scorer" in block]
+    order = (
+        "label namespace ingress-nginx credit-scorer.example/clients=true",  # as the policy of production wants
+        '"scaleDown": "never"',
+        "get rollout scorer --output='jsonpath={.spec.replicas}'",
+        "rollout status deployment/scorer",
+        "delete rollout/scorer --cascade=orphan",
+        "make apply OVERLAY=production",
+        "delete replicaset --selector=rollouts-pod-template-hash",
+    )
+    places = [way.index(part) for part in order]
+    assert places == sorted(places)
+    # What production does not have. Argo Rollouts names the second Ingress after the Rollout and the first.
+    canary = DEPLOY / "kubernetes/overlays/canary"
+    nginx = yaml.safe_load((canary / "rollout.yaml").read_text())["spec"]["strategy"]["canary"]["trafficRouting"][
+        "nginx"
+    ]
+    service, analysis = (yaml.safe_load((canary / f"{name}.yaml").read_text()) for name in ("services", "analysis"))
+    left = f"ingress/scorer-{nginx['stableIngress']}-canary service/{service['metadata']['name']}"
+    assert f"delete {left} analysistemplate/{analysis['metadata']['name']}\n" in way
+
+
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
 def test_prometheus_knows_the_options_that_compose_gives_it(tmp_path):
     """It ends because its file is not there, and not before."""
