@@ -221,6 +221,16 @@ def test_the_role_that_pushes_may_read_what_it_signs_and_repeat_a_push_that_was_
     assert "@sha256:" in TEXTS[DEPLOY / "terraform/variables.tf"], "images are taken by digest"
 
 
+def test_the_first_image_goes_to_the_registry_that_the_example_makes_and_takes_it_from():
+    page = (ROOT / "docs/deployment.md").read_text()
+    module, resource, name = re.findall(r"-target=module\.(\w+)\.(\w+)\.(\w+)\n", page)[0]
+    example = TEXTS[DEPLOY / "terraform/example/main.tf"]
+    assert f'module "{module}"' in example
+    assert f'resource "{resource}" "{name}"' in TEXTS[DEPLOY / "terraform/registry.tf"]
+    (registry,) = re.findall(r"make image-push REGISTRY=(\S+amazonaws\S+)\n", page)
+    assert f'"{registry}/credit-scorer@sha256:${{local.digest}}"' in example
+
+
 def test_an_alarm_of_aws_counts_what_no_task_has_answered():
     alarm = TEXTS[DEPLOY / "terraform/service.tf"].partition('alarm" "errors"')[2]
     counted = dict(re.findall(r'(\w+) += "(\w+Count)"', alarm, re.IGNORECASE))
