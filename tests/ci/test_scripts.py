@@ -177,6 +177,23 @@ def test_a_release_whose_bento_is_not_the_one_in_the_image_is_refused(checkout):
     assert "the bento of scorer:1 is credit_scorer:00ff, and the image has credit_scorer:00fe" in done.stderr
 
 
+def test_a_release_of_a_model_that_the_run_has_not_signed_is_refused_with_nothing_gathered(checkout):
+    path = program(checkout / "bin", "make", "echo credit_scorer:00ff")
+    (checkout / ".venv").mkdir()
+    program(checkout / ".venv/bin", "python", "echo 'model.sig is missing' >&2; exit 1")
+    (checkout / "var/bentos").mkdir(parents=True)
+    (checkout / "var/ci").mkdir()
+    for name in ("bentos/credit_scorer-00ff.tar.gz", "ci/model.bentomodel", "ci/signing.pub.pem"):
+        (checkout / "var" / name).touch()
+    done = run(
+        checkout, ".ci/release", "gather", GITHUB_REF_NAME="v1.2.3", MODEL_TAG="scorer:1", VERSION="00ff", **path
+    )
+    assert (done.returncode, "model.sig is missing" in done.stderr) == (1, True)
+    asked = (checkout / ".venv/bin/python.log").read_text()
+    assert asked == ("-m deploy.packing verify var/bentos/credit_scorer-00ff.tar.gz --key var/ci/signing.pub.pem\n")
+    assert list((checkout / "var/release").iterdir()) == []
+
+
 @pytest.mark.parametrize(("there", "verb"), [("exit 1", "create"), ("exit 0", "upload")])
 def test_a_release_that_was_made_by_a_run_before_gets_the_files_of_this_one(checkout, there, verb):
     (checkout / "var/release").mkdir(parents=True)

@@ -122,6 +122,16 @@ def test_every_image_that_is_pushed_is_signed_by_the_identity_of_its_job_as_well
         assert step("image", name, ".ci/signing-key")
 
 
+def test_an_image_is_signed_and_pushed_after_it_was_judged_under_load_and_scanned():
+    scripts = (".ci/image", ".ci/load-image", ".ci/scan", ".ci/signing-key", ".ci/push")
+    order = [step("image", "image", script)[0] for script in scripts]
+    assert order == sorted(order)
+    for script in scripts[:3]:
+        assert not step("image", "image", script)[1].keys() & {"if", "continue-on-error"}, (
+            f"{script} can be passed over"
+        )
+
+
 def test_an_artifact_is_not_what_an_image_is_built_from():
     for path in WORKFLOWS:
         for one in steps(read(path)):
