@@ -31,17 +31,16 @@ fi
 keys=$scratch/keys.yaml key=$scratch/metrics
 fetch scorer-keys keys.yaml "$keys"
 fetch scorer-metrics-key key "$key"
-has_keys=$([ ! -s "$keys" ] || echo yes) has_key=$([ ! -s "$key" ] || echo yes)
-key_pair "$keys" "$key"
 # The key first: its digest can be made of it, and not the other way round.
-if [ -z "$has_keys" ]; then
+if [ ! -s "$keys" ]; then
+  has_key=$([ ! -s "$key" ] || echo yes)
+  key_pair "$keys" "$key"
   [ -n "$has_key" ] || create scorer-metrics-key key "$key"
   create scorer-keys keys.yaml "$keys"
-elif [ -z "$has_key" ]; then
-  # The callers' keys stay; one is added. Only if nobody has changed them meanwhile.
+elif [ ! -s "$key" ]; then
+  # The callers' keys stay; one is added. Only if nobody changes them meanwhile.
   version=$(of get secret scorer-keys --output='jsonpath={.metadata.resourceVersion}')
   fetch scorer-keys keys.yaml "$keys"
-  rm -f "$key"
   key_pair "$keys" "$key"
   printf '{"metadata": {"resourceVersion": "%s"}, "data": {"keys.yaml": "%s"}}' "$version" "$(base64 < "$keys" | tr -d '\n')" > "$scratch/patch.json"
   of patch secret scorer-keys --type=merge --patch-file="$scratch/patch.json"
