@@ -217,7 +217,7 @@ def test_what_is_started_without_our_code_in_front_of_it_is_told_the_same():
     text = (ROOT / "Makefile").read_text()
     assert dict(re.findall(r"^export (\w+) = (.*)$", text, re.MULTILINE)).items() >= OPT_OUTS.items()
     packed = {item["name"]: item["value"] for item in yaml.safe_load((ROOT / "bentofile.yaml").read_text())["envs"]}
-    image = dict(re.findall(r"^ +(\w+)=(\S+)", (ROOT / "deploy/packing/Dockerfile").read_text(), re.MULTILINE))
+    image = dict(re.findall(r"^ +(\w+)=(\S+)", (ROOT / "deploy/packing/image/Dockerfile").read_text(), re.MULTILINE))
     told = {**packed, **{name: value for name, value in image.items() if name in OPT_OUTS}}
     assert told.items() <= OPT_OUTS.items()
     assert {"BENTOML_DO_NOT_TRACK", "ORT_DISABLE_TELEMETRY"} <= told.keys()
