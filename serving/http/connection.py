@@ -112,7 +112,8 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._parse_without_upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserCallbackError as error:
-            self.refuse(error_from(error, "parsing a request"))
+            cause = error.__context__
+            self.refuse(cause if isinstance(cause, Rejected) else error_from(error, "parsing a request"))
             return
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
@@ -188,6 +189,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def choose_path(self) -> None:
         """Start the ASGI application."""
+        if not self.url.startswith((b"/", b"*")):
+            self.url = with_path(self.url)
         super().on_headers_complete()
 
     def _refuse_connection(self, refusal: ScorerError) -> None:
@@ -241,3 +244,21 @@ class LimitedProtocol(HttpToolsProtocol):
         super().resume_writing()
         if not (self.pipeline or self._broken):
             self.flow.resume_reading()
+
+
+def with_path(url: bytes) -> bytes:
+    """The absolute form of a target with its path, which uvicorn needs; raises `Rejected` for what is no such form.
+
+    >>> with_path(b"http://scorer.bank?a=1"), with_path(b"http://scorer.bank/predict")
+    (b'http://scorer.bank/?a=1', b'http://scorer.bank/predict')
+    """
+    try:
+        parsed = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError:
+        parsed = None
+    if parsed is None or not parsed.schema:
+        raise Rejected(400, "the target of a request must be a path or a URL")
+    if parsed.path:
+        return url
+    place, mark, query = url.partition(b"?")
+    return place + b"/" + mark + query

@@ -192,6 +192,23 @@ def test_what_is_no_http_is_refused_in_the_shape_of_errors(stand, schema):
     assert received.endswith(b"<closed>")
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"GET http://scorer.bank/other", 200),
+        (b"GET http://scorer.bank", 404),  # the root, which this server does not have
+        (b"GET http://scorer.bank?a=1", 404),
+        (b"GET http://scorer.bank:80", 404),
+        (b"OPTIONS *", 404),
+        (b"CONNECT scorer.bank:443", 400),
+        (b"GET http://", 400),
+    ],
+)
+def test_every_form_of_a_target_is_answered_and_none_is_a_fault_of_ours(stand, schema, target, status):
+    port = stand.start(schema, ScorerProtocol, PATIENT)
+    assert statuses(ask(port, target + b" HTTP/1.1\r\nhost: scorer.bank\r\n\r\n")) == [status]
+
+
 def test_a_client_that_goes_takes_its_rows_along(stand, schema, streams):
     scored = []
 
