@@ -85,6 +85,14 @@ def test_containers_of_compose_are_read_only_without_rights_and_of_a_fixed_versi
         ]
 
 
+@pytest.mark.parametrize("file", ["deployment.yaml", "caretaker.yaml"])
+def test_no_service_of_the_namespace_changes_a_setting(file):
+    """Kubernetes sets NAME_PORT=tcp://… for each Service: one called scorer-grpc or bentoml would stop the start."""
+    template = yaml.safe_load((DEPLOY / "kubernetes/base" / file).read_text())["spec"]
+    template = template.get("jobTemplate", {}).get("spec", template)["template"]
+    assert template["spec"]["enableServiceLinks"] is False
+
+
 @needs_kubectl
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_pods_run_as_the_user_of_the_image_without_rights_on_a_read_only_root(overlay):
