@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -65,4 +65,5 @@ class Pages:
         """`GET /metrics`, where BentoML's own are off."""
         metrics().flush()
         text = await run_in_threadpool(exposition)  # which reads a file per worker
-        return Response(text + profiler_metrics(self._directory), media_type=CONTENT_TYPE_LATEST)
+        # Not the newest version, which collectors other than Prometheus refuse: our names need nothing of it.
+        return Response(text + profiler_metrics(self._directory), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -77,6 +77,21 @@ def test_health_needs_nothing(client):
     assert client.get("/livez").status_code == client.get("/readyz").status_code == 200
 
 
+def test_metrics_are_in_the_version_of_the_format_that_every_collector_reads(client):
+    for accept in ("*/*", "text/plain", "application/openmetrics-text;version=1.0.0,text/plain;version=1.0.0;q=0.5"):
+        answer = client.get("/metrics", headers={"accept": accept})
+        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    types = [line for line in answer.text.splitlines() if line.startswith("# TYPE ")]
+    assert len(types) == len(set(types)) > 5
+
+
+@pytest.mark.parametrize("path", ["/predict/", "/explain/", "/v2/health/live/", "/model/", "/livez/"])
+def test_a_path_with_a_slash_too_many_is_no_route_and_sends_nobody_elsewhere(client, path):
+    """Behind a proxy that ends TLS, a redirection has the applicant's data sent again, in the clear."""
+    answer = client.post(path, json={"applicants": []}, headers={"host": "scorer.bank"})
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
 def test_the_model_card_is_served_as_a_page_and_as_markdown(client, trained):
     page = client.get("/model/card")
     assert page.headers["content-type"].startswith("text/html")
