@@ -20,6 +20,7 @@ from models.errors import Rejected, ScorerError
 from serving.error_responses import error_response
 from serving.faults import error_from
 from serving.http.descriptors import Descriptors
+from serving.http.request_target import with_path
 
 MAX_HEAD_BYTES = 65_536  # the limit of uvicorn with h11; nginx has 32 KiB, browsers send some 2
 MAX_UNREAD_BYTES = 16 << 20  # of a body whose response is already sent; the client may read that before the end
@@ -244,21 +245,3 @@ class LimitedProtocol(HttpToolsProtocol):
         super().resume_writing()
         if not (self.pipeline or self._broken):
             self.flow.resume_reading()
-
-
-def with_path(url: bytes) -> bytes:
-    """The absolute form of a target with its path, which uvicorn needs; raises `Rejected` for what is no such form.
-
-    >>> with_path(b"http://scorer.bank?a=1"), with_path(b"http://scorer.bank/predict")
-    (b'http://scorer.bank/?a=1', b'http://scorer.bank/predict')
-    """
-    try:
-        parsed = httptools.parse_url(url)
-    except httptools.HttpParserInvalidURLError:
-        parsed = None
-    if parsed is None or not parsed.schema:
-        raise Rejected(400, "the target of a request must be a path or a URL")
-    if parsed.path:
-        return url
-    place, mark, query = url.partition(b"?")
-    return place + b"/" + mark + query

@@ -63,8 +63,7 @@ class ConnectionSettings(Struct, frozen=True):
 
     def apply(self, app: Starlette) -> None:
         """Apply the settings to this worker; without a fast path if BentoML's stack must see every request."""
-        # Behind a proxy that ends TLS, Starlette sends a client with a slash too many, and its body, to http://.
-        app.router.redirect_slashes = False
+        app.router.redirect_slashes = False  # behind TLS, clients would follow to http:// with their bodies
         paths = [path.decode() for path in self.endpoints]
         seeing = seeing_every_request(app.user_middleware, paths[0], self.limits.timeout_s) if paths else []
         if seeing:
