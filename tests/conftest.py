@@ -26,6 +26,9 @@ START_S, STOP_S = 60, 30
 # A worker of pytest has one core, on which threads of OpenMP that wait for each other spin: gradient boosting on 120
 # rows took 43 s of CPU instead of 0.7. PyTorch and ONNX Runtime take one thread anyway.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell without job control has what it starts in the background ignore Ctrl-C, and so would all that is started here.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 TRAINING_S = 500  # 20 on a quiet machine; this is for one with much else to do
 
 

@@ -118,9 +118,9 @@ def test_who_has_asked_for_a_training_hears_that_it_gave_nothing_new(checkout, t
 def test_a_repository_that_lets_no_job_open_a_pull_request_is_told_where_to_allow_it(checkout, trained):
     bare = checkout.parent / "o/r"
     subprocess.run(["git", "init", "--quiet", "--bare", str(bare)], check=True)
-    elsewhere = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{checkout.parent}/.insteadOf"}
-    elsewhere |= {"GIT_CONFIG_VALUE_0": "https://github.com/", "GH_TOKEN": "t"}
-    elsewhere |= {name: value for name, value in trained.environment.items() if name != "PATH"}
+    elsewhere = {name: value for name, value in trained.environment.items() if name != "PATH"}
+    elsewhere |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{checkout.parent}/.insteadOf"}
+    elsewhere |= {"GIT_CONFIG_VALUE_0": "https://github.com/", "GH_TOKEN": "t", "GITHUB_REPOSITORY": "o/r"}
     refused = "GraphQL: GitHub Actions is not permitted to create or approve pull requests (createPullRequest)"
     done = run(checkout, ".ci/propose", f"echo '{refused}' >&2; exit 1", **elsewhere)
     assert done.returncode == 1
