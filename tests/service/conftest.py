@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +104,16 @@ def until(true: Callable[[], bool], within_s: float = 10) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def refused_start(environment: dict[str, str], prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """A start of the service that ends by itself; `prefix` is a command that runs it."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", "0"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

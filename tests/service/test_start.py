@@ -10,20 +10,12 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, apart
-from tests.service.conftest import announced
+from tests.service.conftest import announced, refused_start
 
 
 def start(environment: dict[str, str]) -> str:
     """What `bentoml serve` printed before it ended by itself."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", "0"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = refused_start(environment)
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Server, apart
-from tests.service.conftest import announced
+from tests.service.conftest import announced, refused_start
 
 # What root may do although a mode forbids it.
 WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
@@ -19,15 +19,7 @@ WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os
 
 def refused(environment: dict[str, str]) -> list[str]:
     """The lines of a start that ends by itself, without the rights of root; exit code 1."""
-    done = subprocess.run(
-        [*WITHOUT_PRIVILEGES, sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", "0"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = refused_start(environment, WITHOUT_PRIVILEGES)
     assert done.returncode == 1, done.stdout + done.stderr
     return (done.stdout + done.stderr).splitlines()
 
