@@ -63,7 +63,7 @@ from serving.parent import end_with_parent, open_parent_pipe
 from serving.request_ids import request_id
 from serving.rows import first_error
 from serving.scoring import ScoringPipeline
-from serving.start_folders import require_folders
+from serving.start_folders import claim_metrics_folder, require_folders
 from serving.tracing import tracing
 from serving.v2.open_inference import OpenInference
 
@@ -88,6 +88,7 @@ ENDPOINT = PredictEndpoint(DECODER, BATCHER)
 ENDPOINTS: dict[bytes, Endpoint] = {PREDICT.encode(): ENDPOINT, **OPEN_INFERENCE.endpoints()}
 LIMITS = Limits(SETTINGS.timeout_s, SETTINGS.keep_alive_s)
 CONNECTIONS = ConnectionSettings(ENDPOINTS if SETTINGS.uses_fast_path else {}, ACCESS, SETTINGS.max_body_bytes, LIMITS)
+claim_metrics_folder()
 # Memory in pages of 2 MB where the C library is glibc: looking up small pages took a tenth of a worker's time.
 HUGE_PAGES = {"name": "GLIBC_TUNABLES", "value": "glibc.malloc.hugetlb=1"}
 

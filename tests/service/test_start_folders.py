@@ -8,10 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import ROOT, Server, apart
-from tests.service.conftest import announced, refused_start
+from tests.service.conftest import announced, metric, refused_start
 
 # What root may do although a mode forbids it.
 WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
@@ -41,6 +42,12 @@ def test_a_folder_that_cannot_be_written_is_named_in_one_line(environment, tmp_p
     (line,) = refused(environment)
     assert str(place) in line
     assert "BENTOML_HOME" in line or "is not writable" in line
+
+
+def test_a_bentoml_home_that_cannot_be_made_ends_a_start_and_is_named_last(environment):
+    """BentoML makes it while it is imported, before any line of this project runs: a traceback, then the folder."""
+    lines = refused(environment | {"BENTOML_HOME": "/proc/none"})
+    assert "/proc/none" in lines[-1]
 
 
 def test_no_folder_for_temporary_files_is_named_in_one_line(environment, tmp_path):
@@ -80,6 +87,22 @@ def serving(environment: dict[str, str], home: Path, prefix: list[str]):
     yield server
     server.stop()
     assert "Traceback" not in server.log.read_text()
+
+
+def test_services_that_share_a_home_count_apart_and_leave_no_folder(serve, trained, tmp_path):
+    """BentoML empties the folder of the metrics there at each start."""
+    (tmp_path / "tmp").mkdir()
+    counter = "scorer_predictions_total"
+    first = serve(trained)
+    with httpx.Client(base_url=first.url) as client:
+        applicant = client.get("/model").json()["example"]
+        assert client.post("/predict", json={"applicants": [applicant]}).status_code == 200
+        second = serve(trained, SCORER_DIRECTORY=str(tmp_path / "other"), TMPDIR=str(tmp_path / "tmp"))
+        with httpx.Client(base_url=second.url) as other:
+            assert other.post("/predict", json={"applicants": [applicant] * 2}).status_code == 200
+            assert (metric(client, counter), metric(other, counter)) == (1, 2)
+    assert second.stop() == 0
+    assert list((tmp_path / "tmp").glob("credit-scorer-metrics-*")) == []
 
 
 def test_a_user_without_a_name_and_without_a_home_serves(environment, tmp_path):
