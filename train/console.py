@@ -2,17 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from models.artifact import Artifact
-
-if TYPE_CHECKING:  # these import PyTorch and scikit-learn, and most stages print no verdict
-    from train.evaluate import Metrics
-    from train.gate import Verdict
+from train.evaluation.results import Metrics, Verdict, format_figure, format_number
 
 STYLES = {
     "pass": "pass",
@@ -47,10 +43,8 @@ class Console:
             task = progress.add_task(title, total=total, text="")
             yield lambda text: progress.update(task, advance=1, text=text)
 
-    def verdicts(self, verdicts: "Sequence[Verdict]", latency_ratio: float) -> None:
+    def verdicts(self, verdicts: Sequence[Verdict], latency_ratio: float) -> None:
         """The gates, one row each."""
-        from train.gate import format_figure, format_number
-
         table = Table(title="gates", title_justify="left")
         for head in ("verdict", "gate", "found", "allowed"):
             table.add_column(head)
@@ -63,7 +57,7 @@ class Console:
             if verdict.status in ("warn", "fail"):
                 self.print(f"{verdict.status}      {verdict.gate}: {verdict.remedy}")
 
-    def summary(self, published: Artifact, metrics: "Metrics") -> None:
+    def summary(self, published: Artifact, metrics: Metrics) -> None:
         """The table at the end."""
         table = Table(title=f"{published.tag} on {metrics.rows} test rows", title_justify="left")
         table.add_column("metric")

@@ -4,7 +4,6 @@ Formulas: Gini is `2 AUC - 1`; KS the largest distance between the score distrib
 the calibration slope and intercept are those of a logistic regression of the outcome on the logit (Cox, 1958).
 """
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,42 +11,10 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from configs.dataset import Costs
+from train.evaluation.results import Metrics
 from train.fit import calibrate
 
 MIN_PROBABILITY = 1e-7  # probabilities are clipped this far from 0 and 1 before a logarithm
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """Metrics of probabilities against outcomes; costs are per row, at the threshold that the costs imply."""
-
-    rows: int
-    roc_auc: float
-    gini: float
-    ks: float
-    accuracy: float
-    precision: float
-    recall: float
-    f1: float
-    brier: float
-    log_loss: float
-    cost: float
-    cost_of_declining_all: float
-    cost_of_approving_all: float
-    calibration_slope: float
-    calibration_intercept: float
-
-    def as_dict(self) -> dict[str, float]:
-        """The metrics by name."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Results:
-    """Metrics on the test part, and means of some metrics over the held-out folds of the training part."""
-
-    test: Metrics
-    held_out: dict[str, float]
 
 
 def evaluate(target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, threshold: float) -> Metrics:

@@ -11,6 +11,7 @@ from models.encoding import Encoder
 from models.schema import Column, Schema, column
 from models.scorer import EncodedScorer, Scorer
 from train.errors import PipelineError
+from train.evaluation.scoring import chunks
 from train.network.credit_network import CreditNetwork
 from train.network.onnx_graph import build_graphs
 from train.tables.table import Table
@@ -19,7 +20,6 @@ TOLERANCE = 1e-6  # largest difference allowed between the probabilities of PyTo
 EDGE_ROWS = 200  # generated rows with unknown categories, missing values and extremes
 BATCHES = (1, 2, 1000)
 COMPARED_ROWS = 20_000  # of the table, evenly spread; a million at once take 58 GB and show nothing more
-CHUNK_ROWS = 1024  # rows scored at a time: the first layer takes a double per row, unit and member
 
 
 def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes, bytes, float]:
@@ -47,8 +47,8 @@ def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes,
 def same_bits(schema: Schema, model: bytes, encoded: bytes, feed: dict[str, Column]) -> bool:
     """Whether the network alone and the whole graph give the same bits for every row of `feed`."""
     raw, alone = Scorer(model, schema), EncodedScorer(encoded, schema)
-    for start in range(0, len(next(iter(feed.values()))), CHUNK_ROWS):
-        part = {name: column[start : start + CHUNK_ROWS] for name, column in feed.items()}
+    for rows in chunks(len(next(iter(feed.values())))):
+        part = {name: column[rows] for name, column in feed.items()}
         codes, numbers = Encoder(schema).columns(part)
         arrays: dict[str, NDArray[Any]] = {"codes": codes, "numbers": numbers}
         found = alone.probabilities({name: arrays[name] for name in alone.inputs})
@@ -82,20 +82,9 @@ def torch_probabilities(
     with torch.no_grad():
         parts = [
             network(torch.from_numpy(codes[part]), torch.from_numpy(numbers[part])).numpy()
-            for part in _chunks(len(codes))
+            for part in chunks(len(codes))
         ]
     return np.concatenate(parts)
-
-
-def onnx_probabilities(scorer: Scorer, feed: dict[str, Column]) -> NDArray[np.float32]:
-    """Probabilities by the graph, `[batch]`; in chunks, because ONNX Runtime keeps the memory of its largest batch."""
-    rows = len(next(iter(feed.values())))
-    parts = [scorer.probabilities({name: column[part] for name, column in feed.items()}) for part in _chunks(rows)]
-    return np.concatenate(parts)
-
-
-def _chunks(rows: int) -> list[slice]:
-    return [slice(start, start + CHUNK_ROWS) for start in range(0, rows, CHUNK_ROWS)]
 
 
 def edge_cases(schema: Schema, feed: dict[str, Column], rng: np.random.Generator) -> dict[str, Column]:

@@ -33,20 +33,20 @@ RIDGE_C = 1e6  # inverse strength of a ridge that keeps the calibration finite i
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network with its learning curves."""
+    """A trained network with its learning curves, if they were asked for."""
 
     network: CreditNetwork
     epochs: list[Epoch]
 
 
-def fit(schema: Schema, table: Table, config: ModelConfig, report: Callable[[Epoch], None] = lambda _: None) -> Fitted:
+def fit(schema: Schema, table: Table, config: ModelConfig, report: Callable[[Epoch], None] | None = None) -> Fitted:
     """Train on `table`; the same table and config give the same weights, on any x86-64 processor.
 
     Args:
         schema: the compiled dataset.
         table: the training part.
         config: the model file.
-        report: called after each epoch.
+        report: called after each epoch. Without it there are no learning curves, unless early stopping needs them.
     """
     torch.set_num_threads(1)  # the order of sums must not depend on the number of cores; the networks are small
     rng = np.random.default_rng(config.training.seed)
@@ -56,7 +56,7 @@ def fit(schema: Schema, table: Table, config: ModelConfig, report: Callable[[Epo
 
 
 def _fit(
-    schema: Schema, table: Table, config: ModelConfig, rng: np.random.Generator, report: Callable[[Epoch], None]
+    schema: Schema, table: Table, config: ModelConfig, rng: np.random.Generator, report: Callable[[Epoch], None] | None
 ) -> Fitted:
     training, members = config.training, config.network.members
     codes, numbers = Encoder(schema).columns(table.arrays)
@@ -92,7 +92,7 @@ def _train_loop(
     held_out: NDArray[np.bool_],
     training: Training,
     rng: np.random.Generator,
-    report: Callable[[Epoch], None],
+    report: Callable[[Epoch], None] | None,
 ) -> list[Epoch]:
     """The training loop; leaves the network at its last epoch, or at its best one with early stopping."""
     count = int((~held_out).sum(axis=1).min())  # members step together, so all see equally many rows
@@ -115,8 +115,10 @@ def _train_loop(
                 raise PipelineError(f"the loss became {loss.item()} in epoch {number}; lower training.learning_rate")
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
             optimizer.step(learning_rate)
-        epochs.append(_epoch(number, inputs, target.numpy(), held_out))
-        report(epochs[-1])
+        if report or training.patience:
+            epochs.append(_epoch(number, inputs, target.numpy(), held_out))
+        if report:
+            report(epochs[-1])
         if not training.patience:
             continue
         if epochs[-1].validation_loss < best[0] - MIN_GAIN:

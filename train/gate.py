@@ -7,13 +7,11 @@ undefined, such as a difference from a group without a single event, is not judg
 
 import statistics
 import time
-from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 import msgspec
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import structs
 
 from configs.dataset import Dataset
 from configs.gates import Gates, Waiver
@@ -23,78 +21,17 @@ from models.schema import Schema
 from models.scorer import Scorer
 from train.errors import PipelineError
 from train.evaluation.candidates import network
-from train.evaluation.cross_validation import Estimate, cross_validate, folds_of, interval
-from train.evaluation.evidence import Evidence, sample
+from train.evaluation.cross_validation import cross_validate, folds_of, interval
+from train.evaluation.evidence import sample
+from train.evaluation.results import Estimate, Evidence, Status, Unit, Verdict, format_number
 from train.fit import fit
 from train.network.onnx_graph import build_graph
 from train.publishing.store import champion_of_store
 from train.tables.table import Table
 from train.workspace import Workspace
 
-Status = Literal["pass", "warn", "waived", "fail", "not judged"]
-Unit = Literal["", "bytes", "times"]
-BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-DIGITS = 3
 CALLS = 200  # timed calls of each graph; the two graphs take turns
 TIMED_ROWS = (1, 64)
-
-
-class Verdict(Struct, frozen=True, kw_only=True):
-    """One gate: the figure found, the bound, and what to do about a failure."""
-
-    gate: str
-    status: Status
-    figure: Estimate | None  # null where it is undefined, or differs from run to run
-    bound: str
-    remedy: str
-    waiver: str = ""
-    unit: Unit = ""
-
-
-class GateError(PipelineError):
-    """A model that may not be published."""
-
-    def __init__(self, failed: Sequence[Verdict]) -> None:
-        lines = [
-            f"{verdict.gate}: {format_figure(verdict, 'out of bounds')}, must be {verdict.bound}; {verdict.remedy}"
-            for verdict in failed
-        ]
-        noun = "gate" if len(lines) == 1 else "gates"
-        super().__init__("\n  ".join([f"{len(lines)} {noun} failed, so nothing was published:", *lines]))
-
-
-def format_number(value: float, unit: Unit = "") -> str:
-    """Three significant digits and the unit, without an exponent.
-
-    >>> format_number(388_812, "bytes"), format_number(5e7, "bytes"), format_number(1.94, "times"), format_number(1e-6)
-    ('389 kB', '50 MB', '1.94 times', '0.000001')
-    """
-    scale, name = next(((s, n) for s, n in BYTES if unit == "bytes" and abs(value) >= s), (1.0, unit))
-    digits = np.format_float_positional(value / scale, precision=DIGITS, fractional=False, trim="-")
-    return f"{digits} {name}".strip()
-
-
-def format_estimate(estimate: Estimate, unit: Unit = "") -> str:
-    """A value with its interval, if it has one.
-
-    >>> format_estimate(Estimate(0.5, 0.4, 0.6)), format_estimate(Estimate(388_812, 388_812, 388_812), "bytes")
-    ('0.500 (0.400 to 0.600)', '389 kB')
-    """
-    if estimate.low == estimate.high:
-        return format_number(estimate.value, unit)
-    value, low, high = (f"{number:z.{DIGITS}f}" for number in (estimate.value, estimate.low, estimate.high))
-    return f"{value} ({low} to {high})"
-
-
-def format_figure(verdict: Verdict, varying: str) -> str:
-    """The figure of a verdict: `varying` for one that differs from run to run.
-
-    >>> format_figure(at_most("equalised odds, sex", None, 0.35, ""), "varies")
-    'undefined: too few rows to compare'
-    """
-    if verdict.status == "not judged":
-        return "undefined: too few rows to compare"
-    return format_estimate(verdict.figure, verdict.unit) if verdict.figure else varying
 
 
 def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:

@@ -20,7 +20,7 @@ from train.tables.table import Table
 from train.workspace import Workspace
 
 if TYPE_CHECKING:
-    from train.evaluation.evidence import Importance
+    from train.evaluation.results import Importance
 
 
 def check_stage(workspace: Workspace, console: Console) -> None:
@@ -97,9 +97,10 @@ def export_stage(workspace: Workspace, console: Console) -> None:
 def evaluate_stage(workspace: Workspace, console: Console) -> None:
     """The test part → `metrics.json` and plots; folds of the training part → `evidence.json`."""
     from models.scorer import Scorer
-    from train.evaluate import Results, evaluate
+    from train.evaluate import evaluate
     from train.evaluation.evidence import gather_evidence, permutation_importance
-    from train.export import onnx_probabilities
+    from train.evaluation.results import Results
+    from train.evaluation.scoring import onnx_probabilities
 
     dataset, gates = workspace.dataset, workspace.gates
     training, test = workspace.parts
@@ -139,7 +140,7 @@ def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, imp
 def gate_stage(workspace: Workspace, console: Console) -> None:
     """Evidence and bounds → `gates.json`; raises if a gate fails."""
     from train import gate
-    from train.evaluation.evidence import Evidence
+    from train.evaluation.results import Evidence, GateError
 
     evidence = workspace.read_json("evidence.json", Evidence)
     measured, latency_ratio = gate.judge_graph(workspace)
@@ -151,12 +152,12 @@ def gate_stage(workspace: Workspace, console: Console) -> None:
     console.verdicts(verdicts, latency_ratio)
     failed = [verdict for verdict in verdicts if verdict.status == "fail"]
     if failed:
-        raise gate.GateError(failed)
+        raise GateError(failed)
 
 
 def publish_stage(workspace: Workspace, console: Console) -> None:
     """Everything → a run in MLflow, a version in its registry, and the BentoML store."""
-    from train.evaluate import Results
+    from train.evaluation.results import Results
     from train.publish import publish_workspace
 
     published, is_champion = publish_workspace(workspace)

@@ -14,12 +14,10 @@ from models.artifact import Artifact
 from models.schema import Schema, optional
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
-from train import gate, registry, tracking
+from train import registry, tracking
 from train.errors import PipelineError
-from train.evaluate import Results
-from train.evaluation.evidence import Evidence
+from train.evaluation.results import Evidence, GateError, Results, Verdict
 from train.exclusive import exclusively
-from train.gate import Verdict
 from train.publishing import store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
@@ -34,7 +32,7 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     verdicts = workspace.read_json("gates.json", list[Verdict])
     failed = [verdict for verdict in verdicts if verdict.status == "fail"]
     if failed:
-        raise gate.GateError(failed)
+        raise GateError(failed)
     files = artifact_files(workspace, verdicts)
     store.refuse_another(dataset.name, version, files)  # before the registry knows of it
     workspace.write("model_card.md", files[artifact.CARD])

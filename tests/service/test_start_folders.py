@@ -50,6 +50,22 @@ def test_a_bentoml_home_that_cannot_be_made_ends_a_start_and_is_named_last(envir
     assert "/proc/none" in lines[-1]
 
 
+def test_a_bentoml_home_that_cannot_be_made_is_one_line_of_the_training_that_comes_before_a_start(environment):
+    """`make serve` asks it first."""
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "promote", "none", "--why", "none"],
+        cwd=ROOT,
+        env=environment | {"BENTOML_HOME": "/proc/none"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: BENTOML_HOME is /proc/none, which cannot be used")
+    assert done.returncode == 1
+
+
 def test_no_folder_for_temporary_files_is_named_in_one_line(environment, tmp_path):
     """Linux has three more that are tried, so all of them are hidden from the process."""
     code = (

@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 from train import pipeline
 from train.console import Console
-from train.gate import Verdict
+from train.evaluation.results import Verdict
 from train.publish import artifact_files
 from train.workspace import Workspace
 workspace = Workspace(*map(Path, sys.argv[1:]))

@@ -40,16 +40,21 @@ def config(members=2, **training):
     )
 
 
+def fit_with_curves(*arguments):
+    """Learning curves are made where somebody wants them."""
+    return fit(*arguments, report=lambda _: None)
+
+
 def weights(fitted):
     return {name: value.clone() for name, value in fitted.network.state_dict().items()}
 
 
 def test_the_same_table_and_config_give_the_same_weights_and_curves(schema_and_table):
-    first = fit(*schema_and_table, config())
+    first = fit_with_curves(*schema_and_table, config())
     torch.manual_seed(123)  # neither the state of the generator
     np.random.default_rng(5).random()
-    second = fit(*schema_and_table, config())
-    other = fit(*schema_and_table, config(seed=1))
+    second = fit_with_curves(*schema_and_table, config())
+    other = fit_with_curves(*schema_and_table, config(seed=1))
     assert first.epochs == second.epochs
     assert all(torch.equal(value, weights(second)[name]) for name, value in weights(first).items())
     assert first.epochs != other.epochs
@@ -71,10 +76,10 @@ def test_a_table_too_large_to_be_kept_encoded_gives_the_same_weights_and_curves(
 def test_rows_scored_in_chunks_give_the_curves_and_calibration_of_rows_scored_together(
     schema_and_table, kept_bytes, monkeypatch
 ):
-    together = fit(*schema_and_table, config())
+    together = fit_with_curves(*schema_and_table, config())
     monkeypatch.setattr(inputs, "KEPT_BYTES", kept_bytes)
     monkeypatch.setattr(inputs, "CHUNK_ROWS", 50)
-    chunked = fit(*schema_and_table, config())
+    chunked = fit_with_curves(*schema_and_table, config())
     for one, other in zip(together.epochs, chunked.epochs, strict=True):
         assert vars(one) == pytest.approx(vars(other), rel=1e-5)
     for name, value in weights(together).items():
@@ -120,6 +125,13 @@ def test_fitting_leaves_the_generator_of_others_alone(schema_and_table):
     torch.manual_seed(7)
     fit(*schema_and_table, config(epochs=1))
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_without_curves_the_weights_are_the_same(schema_and_table):
+    with_curves, without = fit_with_curves(*schema_and_table, config()), fit(*schema_and_table, config())
+    assert len(with_curves.epochs) == 3
+    assert without.epochs == []
+    assert all(torch.equal(value, weights(without)[name]) for name, value in weights(with_curves).items())
 
 
 def test_each_epoch_is_reported_once_and_training_helps(schema_and_table):

@@ -9,10 +9,9 @@ from configs.gates import Waiver, read_gates
 from configs.source import ConfigError
 from tests.conftest import GERMAN_CREDIT
 from train.errors import PipelineError
-from train.evaluation.cross_validation import Estimate
-from train.evaluation.evidence import Evidence, bootstrap_estimates
-from train.evaluation.fairness import Fairness
-from train.gate import GateError, apply_waivers, at_least, at_most, exact, judge
+from train.evaluation.evidence import bootstrap_estimates
+from train.evaluation.results import Estimate, Evidence, Fairness, GateError
+from train.gate import apply_waivers, at_least, at_most, exact, judge
 from train.publishing.model_card import gates_section
 
 DATASET = read_dataset(GERMAN_CREDIT)

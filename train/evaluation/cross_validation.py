@@ -10,26 +10,18 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 from scipy import stats
 from sklearn.model_selection import RepeatedStratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from models.schema import Schema
-from train.evaluate import Metrics, evaluate
+from train.evaluate import evaluate
 from train.evaluation.candidates import Candidate
+from train.evaluation.results import Estimate, Metrics
 from train.tables.table import Table
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
-
-
-class Estimate(Struct, frozen=True):
-    """A value with its interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -18,10 +17,12 @@ from configs.model import ModelConfig
 from models.schema import Schema
 from models.scorer import Scorer
 from train.evaluate import logit, mean_cost
+from train.evaluation import resampling
 from train.evaluation.candidates import network, with_protected
-from train.evaluation.cross_validation import Estimate, Folds, cross_validate, folds_of, interval
-from train.evaluation.fairness import Fairness, fairness
-from train.export import onnx_probabilities
+from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
+from train.evaluation.fairness import fairness
+from train.evaluation.results import Estimate, Evidence, Importance
+from train.evaluation.scoring import onnx_probabilities
 from train.fit import calibrate
 from train.rounding import to_digits
 from train.tables.table import Table
@@ -30,42 +31,6 @@ MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected colum
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
 SHUFFLES = 10  # per column, for its importance
 MAX_ROWS = 20_000  # for folds and importance: enough for narrow intervals, and the folds take ten trainings
-
-
-class Importance(Struct, frozen=True):
-    """The loss of ROC AUC when a column of the test rows is shuffled (Breiman, 2001): mean and standard deviation."""
-
-    feature: str
-    mean: float
-    deviation: float
-
-
-class Evidence(Struct, frozen=True):
-    """The evidence about one model.
-
-    Attributes:
-        folds: folds per repeat.
-        fold_roc_auc: of this model on each fold, for paired comparisons.
-        candidates: by name, each metric of `SHOWN` over the folds, with its interval.
-        gain_over_baseline: in ROC AUC, paired; null if the model is the baseline.
-        cost_of_protection: gain in ROC AUC with the protected columns as inputs, paired; null if there are none.
-        roc_auc: of the held-out probabilities.
-        calibration_slope: of the held-out probabilities (Cox, 1958).
-        saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
-        fairness: by audit, of the held-out decisions.
-        importance: of each column of the model, the most important first.
-    """
-
-    folds: int
-    fold_roc_auc: list[float]
-    candidates: dict[str, dict[str, Estimate]]
-    gain_over_baseline: Estimate | None
-    cost_of_protection: Estimate | None
-    roc_auc: Estimate
-    calibration_slope: Estimate
-    saving: Estimate
-    fairness: list[Fairness]
-    importance: list[Importance]
 
 
 def gather_evidence(
@@ -132,21 +97,25 @@ def bootstrap_estimates(
 ) -> dict[str, Estimate]:
     """ROC AUC, calibration slope and saving, with percentile intervals over resampled rows."""
     rng = np.random.default_rng(0)
-    figures: dict[str, Callable[[NDArray[np.int64], NDArray[np.float64]], float]] = {
-        "roc_auc": lambda t, p: float(roc_auc_score(t, p)),
-        "calibration_slope": lambda t, p: calibrate(logit(p), t)[0],
-        "saving": lambda t, p: saving(t, p >= dataset.threshold, dataset.costs),
+    logits, declined = logit(probability), probability >= dataset.threshold
+    values = {
+        "roc_auc": float(roc_auc_score(target, probability)),
+        "calibration_slope": calibrate(logits, target)[0],
+        "saving": saving(target, declined, dataset.costs),
     }
-    drawn: dict[str, list[float]] = {name: [] for name in figures}
+    drawn: dict[str, list[float]] = {name: [] for name in values}
     for _ in range(gates.bootstrap):
         rows = rng.integers(len(target), size=len(target))
-        if 0 < target[rows].sum() < len(rows):
-            for name, figure in figures.items():
-                drawn[name].append(figure(target[rows], probability[rows]))
+        outcome = target[rows]
+        if 0 < outcome.sum() < len(rows):
+            drawn["roc_auc"].append(resampling.roc_auc(outcome, probability[rows]))
+            slope = resampling.calibration_slope(outcome, logits[rows], values["calibration_slope"])
+            drawn["calibration_slope"].append(slope)
+            drawn["saving"].append(saving(outcome, declined[rows], dataset.costs))
     limits = [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2]
     return {
-        name: Estimate(figure(target, probability), *(float(limit) for limit in np.quantile(drawn[name], limits)))
-        for name, figure in figures.items()
+        name: Estimate(value, *(float(limit) for limit in np.quantile(drawn[name], limits)))
+        for name, value in values.items()
     }
 
 
@@ -169,7 +138,7 @@ def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list
     found = []
     for feature in schema.inputs:
         falls = [
-            whole - roc_auc_score(table.target, onnx_probabilities(scorer, feed | {feature.name: shuffled}))
+            whole - resampling.roc_auc(table.target, onnx_probabilities(scorer, feed | {feature.name: shuffled}))
             for shuffled in (rng.permutation(feed[feature.name]) for _ in range(SHUFFLES))
         ]
         found.append(Importance(feature.name, to_digits(float(np.mean(falls))), to_digits(float(np.std(falls)))))

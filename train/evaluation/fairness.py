@@ -13,41 +13,16 @@ from itertools import pairwise
 
 import numpy as np
 from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_rate, selection_rate
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from configs.dataset import Audit
 from models.schema import Values
-from train.evaluation.cross_validation import Estimate
+from train.evaluation.results import Estimate, Fairness, Group
 
 MISTAKES = (
     (1, 0),
     (2, 3),
 )  # in the counts of a group: declined and approved without the event, approved and declined with
-
-
-class Group(Struct, frozen=True, omit_defaults=True):
-    """One group: rows, the share approved, and the shares declined without the event and approved with it.
-
-    A share of no rows is null. A group with too few rows is shown and not judged, and so is a share in `few`.
-    """
-
-    name: str
-    rows: int
-    approved: float
-    declined_without_event: float | None
-    approved_with_event: float | None
-    judged: bool = True
-    few: tuple[str, ...] = ()  # the shares over too few rows of a group that has enough
-
-
-class Fairness(Struct, frozen=True):
-    """One audit: its groups, and two figures over those with enough rows; null if fewer than two can be compared."""
-
-    column: str
-    groups: list[Group]
-    approval_ratio: Estimate | None  # lowest over highest approval rate; 0 if nobody is approved
-    odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
 
 
 def audit_groups(audit: Audit, values: Values) -> NDArray[np.object_]:

@@ -14,8 +14,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_sc
 from configs.dataset import Costs
 from models.scorer import APPROVE, DECLINE
 from train.evaluate import mean_cost
-from train.evaluation.cross_validation import Estimate
-from train.evaluation.evidence import Importance
+from train.evaluation.results import Estimate, Importance
 from train.network.epoch import Epoch
 
 mpl.use("Agg")  # files only, no window

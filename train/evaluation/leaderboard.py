@@ -16,7 +16,8 @@ from train.console import Console
 from train.evaluate import logit
 from train.evaluation import figures
 from train.evaluation.candidates import all_candidates
-from train.evaluation.cross_validation import Estimate, Folds, cross_validate, folds_of, interval
+from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
+from train.evaluation.results import Estimate
 from train.fit import calibrate
 from train.workspace import HOME, Workspace
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.background import Background, log_odds, weights
 from models.schema import Schema, Values
 from models.scorer import Scorer
-from train.export import onnx_probabilities
+from train.evaluation.scoring import onnx_probabilities
 from train.tables.table import Table
 
 APPLICANTS = 64  # a reason's log-odds move by 0.004 with another draw, by 0.012 with 16: benchmarks/explain.py

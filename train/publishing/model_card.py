@@ -14,10 +14,7 @@ from markdown_it import MarkdownIt
 from configs.dataset import Dataset
 from configs.model import ModelConfig
 from models.background import Background
-from train.evaluate import Metrics
-from train.evaluation.cross_validation import Estimate
-from train.evaluation.evidence import Evidence
-from train.gate import Verdict, format_estimate, format_figure
+from train.evaluation.results import Estimate, Evidence, Metrics, Verdict, format_estimate, format_figure
 
 USE = """\
 To support a decision on an application like those in the table, by a person who can explain it. Not for other products,

@@ -36,7 +36,7 @@ def home() -> Path:
 def stored(name: str, version: str) -> Artifact | None:
     """The artifact `<name>:<version>` in the store, if it exists and is intact."""
     try:
-        return Artifact(Path(bentoml.models.get(f"{name}:{version}").path), retrain="make train")
+        return Artifact(_folder(f"{name}:{version}"), retrain="make train")
     except (NotFound, ArtifactError):
         return None
 
@@ -44,7 +44,7 @@ def stored(name: str, version: str) -> Artifact | None:
 def versions_folder(name: str) -> Path | None:
     """The folder with the versions of a model; None if there are none."""
     try:
-        return Path(bentoml.models.get(f"{name}:latest").path).parent
+        return _folder(f"{name}:latest").parent
     except NotFound:
         return None
 
@@ -111,6 +111,15 @@ def put(
         return Artifact(Path(bentoml.models.get(tag).path), retrain="make train")
     except (BentoMLException, OSError) as error:
         raise PipelineError(f"the BentoML store did not take {tag}: {error}") from error
+
+
+def _folder(tag: str) -> Path:
+    """The folder of a version; raises `NotFound`, and `PipelineError` where BENTOML_HOME cannot be used."""
+    try:
+        return Path(bentoml.models.get(tag).path)
+    except OSError as error:
+        problem = f"BENTOML_HOME is {home()}, which cannot be used ({error.strerror})"
+        raise PipelineError(f"{problem}; name a folder that can be made and written to") from None
 
 
 def _discard(tag: str) -> None:

@@ -41,7 +41,8 @@ def files_of(path: Path, remedy: str = "set source.path in the dataset file") ->
         raise TableError(path, [f"no such file; {remedy}"])
     if len({is_parquet(part) for part in found}) > 1:
         raise TableError(path, ["has both Parquet and text files; name those of one kind by a pattern, as parts/*.csv"])
-    inner = [name for part in found if path.is_dir() for name in part.relative_to(path).parts[:-1] if "=" in name]
+    above = path if path.is_dir() else _fixed(path)
+    inner = [name for part in found for name in part.relative_to(above).parts[:-1] if "=" in name]
     if inner:
         problem = f"is divided into folders that hold a column in their names ({inner[0]})"
         raise TableError(path, [f"{problem}; write it without partitions, so that the column is in the files"])
@@ -51,6 +52,11 @@ def files_of(path: Path, remedy: str = "set source.path in the dataset file") ->
 def is_parquet(path: Path) -> bool:
     """Whether the name of a file says that it is Parquet."""
     return path.suffix.lower() in PARQUET
+
+
+def _fixed(pattern: Path) -> Path:
+    """The folder of a pattern below which names vary: `a/b` of `a/b/*/c.csv`."""
+    return next(folder for folder in pattern.parents if not PATTERN & set(str(folder)))
 
 
 def _is_part(folder: Path, path: Path) -> bool:

@@ -254,9 +254,16 @@ def test_a_folder_or_pattern_without_a_table_is_told(tmp_path, parts):
     folder = parts(".csv")
     (folder / "more.parquet").write_bytes(b"")
     assert faults(folder)[0].startswith("has both Parquet and text files")
-    (tmp_path / "split/year=2024").mkdir(parents=True)
-    (tmp_path / "split/year=2024/part.csv").write_text(text())
-    assert "hold a column in their names (year=2024)" in faults(tmp_path / "split")[0]
+
+
+@pytest.mark.parametrize("path", ["split", "split/*/*.csv", "split/year=*/part.csv", "**/part.csv"])
+def test_folders_that_hold_a_column_in_their_names_are_refused_however_they_are_named(tmp_path, path):
+    for year in (2024, 2025):
+        folder = tmp_path / f"split/year={year}"
+        folder.mkdir(parents=True)
+        (folder / "part.csv").write_text(text())
+    assert "hold a column in their names (year=2024)" in faults(tmp_path / path)[0]
+    is_the_table(check(dataset(folder / "*.csv"), 2))  # one of them, by its name, is a table like any other
 
 
 def test_every_other_separator_survives_quotes_and_line_feeds_in_cells(tmp_path):

@@ -1,0 +1,178 @@
+"""What is found out about a model: the contents of `metrics.json`, `evidence.json` and `gates.json`, and their numbers.
+
+Apart from how they are found out, so that what only reads and prints them imports neither PyTorch nor scikit-learn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct
+
+from train.errors import PipelineError
+
+Status = Literal["pass", "warn", "waived", "fail", "not judged"]
+Unit = Literal["", "bytes", "times"]
+BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Metrics of probabilities against outcomes; costs are per row, at the threshold that the costs imply."""
+
+    rows: int
+    roc_auc: float
+    gini: float
+    ks: float
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    brier: float
+    log_loss: float
+    cost: float
+    cost_of_declining_all: float
+    cost_of_approving_all: float
+    calibration_slope: float
+    calibration_intercept: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The metrics by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Metrics on the test part, and means of some metrics over the held-out folds of the training part."""
+
+    test: Metrics
+    held_out: dict[str, float]
+
+
+class Estimate(Struct, frozen=True):
+    """A value with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Importance(Struct, frozen=True):
+    """The loss of ROC AUC when a column of the test rows is shuffled (Breiman, 2001): mean and standard deviation."""
+
+    feature: str
+    mean: float
+    deviation: float
+
+
+class Group(Struct, frozen=True, omit_defaults=True):
+    """One group: rows, the share approved, and the shares declined without the event and approved with it.
+
+    A share of no rows is null. A group with too few rows is shown and not judged, and so is a share in `few`.
+    """
+
+    name: str
+    rows: int
+    approved: float
+    declined_without_event: float | None
+    approved_with_event: float | None
+    judged: bool = True
+    few: tuple[str, ...] = ()  # the shares over too few rows of a group that has enough
+
+
+class Fairness(Struct, frozen=True):
+    """One audit: its groups, and two figures over those with enough rows; null if fewer than two can be compared."""
+
+    column: str
+    groups: list[Group]
+    approval_ratio: Estimate | None  # lowest over highest approval rate; 0 if nobody is approved
+    odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
+
+
+class Evidence(Struct, frozen=True):
+    """The evidence about one model.
+
+    Attributes:
+        folds: folds per repeat.
+        fold_roc_auc: of this model on each fold, for paired comparisons.
+        candidates: by name, each metric of `SHOWN` over the folds, with its interval.
+        gain_over_baseline: in ROC AUC, paired; null if the model is the baseline.
+        cost_of_protection: gain in ROC AUC with the protected columns as inputs, paired; null if there are none.
+        roc_auc: of the held-out probabilities.
+        calibration_slope: of the held-out probabilities (Cox, 1958).
+        saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
+        fairness: by audit, of the held-out decisions.
+        importance: of each column of the model, the most important first.
+    """
+
+    folds: int
+    fold_roc_auc: list[float]
+    candidates: dict[str, dict[str, Estimate]]
+    gain_over_baseline: Estimate | None
+    cost_of_protection: Estimate | None
+    roc_auc: Estimate
+    calibration_slope: Estimate
+    saving: Estimate
+    fairness: list[Fairness]
+    importance: list[Importance]
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """One gate: the figure found, the bound, and what to do about a failure."""
+
+    gate: str
+    status: Status
+    figure: Estimate | None  # null where it is undefined, or differs from run to run
+    bound: str
+    remedy: str
+    waiver: str = ""
+    unit: Unit = ""
+
+
+class GateError(PipelineError):
+    """A model that may not be published."""
+
+    def __init__(self, failed: Sequence[Verdict]) -> None:
+        lines = [
+            f"{verdict.gate}: {format_figure(verdict, 'out of bounds')}, must be {verdict.bound}; {verdict.remedy}"
+            for verdict in failed
+        ]
+        noun = "gate" if len(lines) == 1 else "gates"
+        super().__init__("\n  ".join([f"{len(lines)} {noun} failed, so nothing was published:", *lines]))
+
+
+def format_number(value: float, unit: Unit = "") -> str:
+    """Three significant digits and the unit, without an exponent.
+
+    >>> format_number(388_812, "bytes"), format_number(5e7, "bytes"), format_number(1.94, "times"), format_number(1e-6)
+    ('389 kB', '50 MB', '1.94 times', '0.000001')
+    """
+    scale, name = next(((s, n) for s, n in BYTES if unit == "bytes" and abs(value) >= s), (1.0, unit))
+    digits = np.format_float_positional(value / scale, precision=DIGITS, fractional=False, trim="-")
+    return f"{digits} {name}".strip()
+
+
+def format_estimate(estimate: Estimate, unit: Unit = "") -> str:
+    """A value with its interval, if it has one.
+
+    >>> format_estimate(Estimate(0.5, 0.4, 0.6)), format_estimate(Estimate(388_812, 388_812, 388_812), "bytes")
+    ('0.500 (0.400 to 0.600)', '389 kB')
+    """
+    if estimate.low == estimate.high:
+        return format_number(estimate.value, unit)
+    value, low, high = (f"{number:z.{DIGITS}f}" for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})"
+
+
+def format_figure(verdict: Verdict, varying: str) -> str:
+    """The figure of a verdict: `varying` for one that differs from run to run.
+
+    >>> undefined = Verdict(gate="equalised odds, sex", status="not judged", figure=None, bound="", remedy="")
+    >>> format_figure(undefined, "varies")
+    'undefined: too few rows to compare'
+    """
+    if verdict.status == "not judged":
+        return "undefined: too few rows to compare"
+    return format_estimate(verdict.figure, verdict.unit) if verdict.figure else varying
