@@ -60,6 +60,7 @@ from serving.http.route_types import request_type, response_type
 from serving.metrics import metrics, profiler_metrics
 from serving.model_loading import load
 from serving.parent import end_with_parent, open_parent_pipe
+from serving.process_control import keep_processes_private
 from serving.request_ids import request_id
 from serving.rows import first_error
 from serving.scoring import ScoringPipeline
@@ -123,6 +124,7 @@ class CreditScorer:
         require_folders()
         OPEN_INFERENCE.prepare()
         open_parent_pipe()
+        keep_processes_private()
 
     def __init__(self) -> None:
         self.configure_logging()
