@@ -190,7 +190,7 @@ def row_faults(schema: Schema, index: int, applicant: Any) -> list[Detail]:
 
 
 def _unknown(name: str, schema: Schema) -> str:
-    near = difflib.get_close_matches(name, schema.names, n=1)
+    near = difflib.get_close_matches(name, schema.names, n=1) if len(name) <= MAX_SHOWN else []  # long ones take long
     return f"unknown field{f'; did you mean {near[0]}?' if near else ''}"
 
 

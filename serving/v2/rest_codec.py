@@ -142,9 +142,13 @@ class RestCodec:
 def _parsed(text: bytes) -> InferRequest:
     """Read slowly, NaN and a byte order mark included; raises `Rejected` with what is wrong."""
     try:
-        return msgspec.convert(parse(text.removeprefix(BOM_UTF8)), InferRequest)
+        request = msgspec.convert(parse(text.removeprefix(BOM_UTF8)), InferRequest)
+        (request.id or "").encode()  # the response repeats it
     except msgspec.ValidationError as error:
         raise malformed(f"not an inference request: {error}") from None
+    except UnicodeEncodeError:  # "\ud800" is JSON and no text
+        raise malformed("not an inference request: half a character in the id, or in the name of a member") from None
+    return request
 
 
 def _elements(tensor: Input, rows: int) -> list[Any]:

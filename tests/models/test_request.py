@@ -1,5 +1,6 @@
 """Bodies of requests: what is taken, what is refused, and what a caller hears of it."""
 
+import difflib
 import json
 
 import msgspec
@@ -184,6 +185,16 @@ def test_one_wrong_value_is_told_with_row_field_value_and_what_is_allowed(refuse
     status, error = refused(**{field: text})
     assert (status, error["code"]) == (422, "invalid_applicant")
     assert error["details"] == [{"row": 0, "field": field, "value": shown, "message": message}]
+
+
+def test_a_name_of_any_length_is_compared_with_those_of_the_schema_only_if_it_is_short(refused, monkeypatch):
+    """Comparing takes as long as the name is, and a worker answers nobody meanwhile."""
+    compared = []
+    monkeypatch.setattr(difflib, "get_close_matches", lambda name, *_, **__: compared.append(name) or [])
+    status, error = refused(**{"x" * 64: "1", "x" * 65: "1", "y" * 700_000: "1"})
+    assert status == 422
+    assert [detail["message"] for detail in error["details"]] == ["unknown field"] * 3
+    assert compared == ["x" * 64]
 
 
 @pytest.mark.parametrize("digits", [309, 400, 4000, 4299, 4300, 4301])

@@ -107,6 +107,29 @@ def test_json_as_anybody_writes_it_works(client, example, trained):
     assert "id" not in client.post(url, json=body_of(example)).json()
 
 
+HALF = r"\ud800"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        f'{{"{HALF}": 1, "inputs": []}}',
+        f'{{"id": "{HALF}", "inputs": INPUTS}}',
+        f'{{"inputs": INPUTS, "parameters": {{"{HALF}": NaN}}, "{HALF}": 1}}',
+        f'{{"inputs": [{{"{HALF}": 1}}]}}',
+        f'{{"inputs": [{{"name": "{HALF}", "shape": [1], "datatype": "BYTES", "data": ["x"]}}]}}',
+        f'{{"inputs": INPUTS, "outputs": [{{"name": "{HALF}"}}]}}',
+        f'{{"inputs": INPUTS, "outputs": [{{"name": "probability", "parameters": {{"{HALF}": 1}}, "{HALF}": 2}}]}}',
+    ],
+)
+def test_half_a_character_anywhere_is_a_fault_of_the_caller(client, example, broken):
+    body = broken.replace("INPUTS", json.dumps(body_of(example)["inputs"]))
+    answer = client.post(f"/v2/models/{MODEL}/infer", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422), answer.text
+    assert "connection" not in answer.headers
+    assert answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("member", ["id", "parameters", "outputs", "inputs.parameters", "outputs.parameters"])
 def test_an_optional_member_that_is_null_is_absent(client, example, member):
     """MLServer's and KServe's clients write out every member of theirs."""
