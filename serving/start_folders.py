@@ -16,7 +16,7 @@ from pathlib import Path
 from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml.exceptions import BentoMLException
 
-METRICS_OF_WORKERS = "PROMETHEUS_MULTIPROC_DIR"  # BentoML sets it for its workers alone
+from serving.announcement import SHARED_FOLDER
 
 
 def require_folders() -> None:
@@ -34,10 +34,11 @@ def require_folders() -> None:
 def claim_metrics_folder() -> None:
     """Take a temporary folder for the metrics of the workers where another service has that of BENTOML_HOME.
 
-    For the process that starts the workers, before BentoML empties the folder; does nothing in a worker. The claim is a
-    lock on BENTOML_HOME, which ends with the process however it ends. Where a disk knows no locks, BentoML's way stays.
+    For the process that starts the workers, before BentoML empties the folder; does nothing in a worker, which has its
+    name in a variable. The claim is a lock on BENTOML_HOME, which ends with the process however it ends. Where a disk
+    knows no locks, BentoML's way stays.
     """
-    if METRICS_OF_WORKERS in os.environ:
+    if SHARED_FOLDER in os.environ:
         return
     try:
         home = os.open(BentoMLContainer.bentoml_home.get(), os.O_RDONLY)  # open, and so locked, until the process ends
