@@ -20,11 +20,15 @@ class PendingRow(Struct, frozen=True, gc=False):
         applicant: a row of the schema, with its `application_id`.
         protocol: `http`, `v2` or `grpc`.
         at_s: when it was submitted, by `time.perf_counter`.
+        caller: who asked, as records name it.
+        request_id: of its request, as records name it.
     """
 
     applicant: Struct
     protocol: str
     at_s: float
+    caller: str = ""
+    request_id: str = ""
 
 
 def first_error(results: Results) -> ScorerError | None:

@@ -52,7 +52,7 @@ class ScoringPipeline:
             scored = self._scorer.score(applicants)
             logged = self._append(
                 [
-                    Row(row.protocol, probability, decision, row.applicant)
+                    Row(row.protocol, probability, decision, row.applicant, row.caller, row.request_id)
                     for row, (probability, decision) in zip(pending, scored, strict=True)
                 ]
             )

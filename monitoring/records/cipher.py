@@ -24,20 +24,21 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from monitoring.records.line_encoding import EncodedBatch, encode_batch
 from monitoring.records.lines import (
+    CHECKSUM_BYTES,
     Batch,
     LoggedBatch,
     RowRange,
     decode_batch,
     decode_line,
     decode_row_range,
-    encode_batch,
+    framed,
 )
 
 LOG_KEY_VARIABLE = "SCORER_LOG_KEY"
 KEY_BYTES = 32
 _MARKER = b" aes256gcm "
-_CHECKSUM_BYTES = 8  # as in a plain line
 _NONCE_BYTES = 12
 
 
@@ -92,9 +93,10 @@ class SegmentCipher:
         self._aes = AESGCM(derive.derive(secret))
         self._head = _MARKER[1:] + key_id(secret).encode()
 
-    def encode(self, batch: Batch) -> bytes:
-        """Encode and encrypt a batch as one line."""
-        return self.encrypt(RowRange(batch.sequence, len(batch.rows)), encode_batch(batch))
+    def encode(self, batch: Batch, previous: str) -> EncodedBatch:
+        """Encode and encrypt a batch as one line; `previous` is the hash of the line before."""
+        payload, own_hash = encode_batch(batch, previous)
+        return EncodedBatch(self.encrypt(RowRange(batch.sequence, len(batch.rows)), payload), own_hash)
 
     def encrypt(self, row_range: RowRange, payload: bytes) -> bytes:
         """Encrypt the JSON of a batch as one line; JSON of equal length and row range gives lines of equal length."""
@@ -167,14 +169,14 @@ class SegmentLines:
             KeyMissing: it is encrypted with another key.
         """
         if not is_encrypted(line):
-            return None if decode_row_range(line) is None else line[_CHECKSUM_BYTES + 1 : -1]
+            return None if decode_row_range(line) is None else line[CHECKSUM_BYTES + 1 : -1]
         encrypted = _parse_encrypted(line)
         return None if encrypted is None else self._cipher(encrypted.key_id).decrypt(encrypted)
 
     def rewritten(self, line: bytes, payload: bytes) -> bytes:
         """Return `line` with other JSON of the same length and row range, in the same format and under the same key."""
         if not is_encrypted(line):
-            return b"%08x %b\n" % (zlib.crc32(payload), payload)
+            return framed(payload)
         encrypted: Any = _parse_encrypted(line)
         return self._cipher(encrypted.key_id).encrypt(encrypted.row_range, payload)
 
@@ -188,13 +190,13 @@ class SegmentLines:
 
 def is_encrypted(line: bytes) -> bool:
     """Return whether a line is encrypted."""
-    return line.startswith(_MARKER, _CHECKSUM_BYTES)
+    return line.startswith(_MARKER, CHECKSUM_BYTES)
 
 
 def _parse_encrypted(line: bytes) -> EncryptedLine | None:
     """Return the parts of a line that is complete and has the right checksum, otherwise None."""
-    body = line[_CHECKSUM_BYTES + 1 : -1]
-    if line[-1:] != b"\n" or line[:_CHECKSUM_BYTES] != b"%08x" % zlib.crc32(body):
+    body = line[CHECKSUM_BYTES + 1 : -1]
+    if line[-1:] != b"\n" or line[:CHECKSUM_BYTES] != b"%08x" % zlib.crc32(body):
         return None
     try:
         _, name, sequence, rows, content = body.split(b" ")

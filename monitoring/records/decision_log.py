@@ -15,10 +15,11 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from monitoring.records.line_encoding import NO_LINE, Encoder
 from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import segment_path
@@ -75,11 +76,12 @@ class DecisionLog:
         self._segment_bytes = segment_bytes
         self._segment_s = segment_s
         self._keys = keys
-        self._encode: Callable[[Batch], bytes] = keys.encoder("")  # imports `cryptography` now, not at the first batch
+        self._encode: Encoder = keys.encoder("")  # imports `cryptography` now, not at the first batch
         self._lock = threading.Lock()
         self._descriptor = -1
         self._path = Path()
         self._sequence = 0  # number of rows in the segment
+        self._last_hash = NO_LINE  # of the line that was written last
         self._end = 0  # length of the segment in bytes, without a torn line
         self._expires_s = math.inf  # by time.monotonic, which cannot be set back
         try:
@@ -118,17 +120,18 @@ class DecisionLog:
         if not rows:
             return
         with self._lock:
-            line = b""
             try:
                 if not self._usable():
                     self._close()
                     self._open()
-                line = self._encode(Batch(self._sequence, datetime.now(UTC), model, rows))
+                batch = Batch(self._sequence, datetime.now(UTC), model, rows)
+                line, own_hash = self._encode(batch, self._last_hash)
                 self._write(line)
             except OSError as error:
                 self._roll_back()
                 raise LogUnavailable(self._directory / "decisions", error) from error
             self._sequence += len(rows)
+            self._last_hash = own_hash
             self._end += len(line)
 
     def close(self) -> None:
@@ -155,6 +158,7 @@ class DecisionLog:
             raise
         self._encode = self._keys.encoder(self._path.name)
         self._sequence = self._end = 0
+        self._last_hash = NO_LINE
         self._expires_s = time.monotonic() + self._segment_s
 
     def _write(self, line: bytes) -> None:

@@ -5,11 +5,11 @@ archive).
 """
 
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from configs.source import ConfigError
 from monitoring.records.cipher import KEY_BYTES, LOG_KEY_VARIABLE, SegmentCipher, SegmentLines, key_id
-from monitoring.records.lines import Batch, encode_line
+from monitoring.records.line_encoding import Encoder, encode_line
 
 
 class LogKeys:
@@ -31,7 +31,7 @@ class LogKeys:
         """The keys themselves, for archives; the first one encrypts."""
         return list(self._secrets.values())
 
-    def encoder(self, segment: str) -> Callable[[Batch], bytes]:
+    def encoder(self, segment: str) -> Encoder:
         """Return the function that encodes the lines of a new segment of this name."""
         if not self._secrets:
             return encode_line

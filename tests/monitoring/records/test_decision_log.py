@@ -15,7 +15,8 @@ import pytest
 
 from monitoring.profiles.profiler import catch_up
 from monitoring.records.decision_log import DecisionLog, LogUnavailable
-from monitoring.records.lines import Batch, Row, encode_line
+from monitoring.records.line_encoding import encode_line
+from monitoring.records.lines import Batch, Row
 from monitoring.records.segments import is_closed, read, segments
 from monitoring.status import Status, count
 from tests.conftest import struct_of
@@ -253,7 +254,7 @@ def test_setting_the_clock_back_changes_no_count(tmp_path, rows, profile_totals,
     [(batch, _)] = read(segment)
     segment.unlink()
     written_then = segment.with_name(f"{later:%Y%m%dT%H%M%S.%fZ}{segment.name[23:]}")
-    written_then.write_bytes(encode_line(Batch(batch.sequence, later, batch.model, rows(5))))
+    written_then.write_bytes(encode_line(Batch(batch.sequence, later, batch.model, rows(5))).content)
     log = DecisionLog(tmp_path, 2**26, segment_s=60)
     log.append("m:1", rows(3, 5))
     assert catch_up(tmp_path, 3600, 64)
