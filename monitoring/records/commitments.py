@@ -18,7 +18,8 @@ gone. JSON escapes quotes inside texts, so the bytes `,"fields":` occur once in 
 import binascii
 import hashlib
 import os
-from collections.abc import Collection, Iterable
+import struct
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -84,10 +85,9 @@ def take_apart(payload: bytes) -> ChainedLine | None:
     return ChainedLine(payload[:cut], bytes(sent.fields), rows, end)
 
 
-def new_salts(number: int) -> list[str]:
-    """So many salts, from one call for random bytes."""
-    text = binascii.b2a_base64(os.urandom(SALT_BYTES * number), newline=False).decode()
-    return [text[start : start + SALT_CHARACTERS] for start in range(0, len(text), SALT_CHARACTERS)]
+def new_salts(number: int) -> Iterator[tuple[bytes]]:
+    """So many salts, each in a tuple, from one call for random bytes; slices would take 0.2 us each."""
+    return struct.iter_unpack(f"{SALT_BYTES}s", os.urandom(SALT_BYTES * number))
 
 
 def commitments(fields: bytes, rows: Iterable[bytes]) -> list[bytes]:

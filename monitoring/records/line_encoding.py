@@ -57,12 +57,11 @@ def encode_batch(batch: Batch, previous: str) -> EncodedBatch:
     decided: list[Decided] = [(row.protocol, row.caller, row.probability, row.decision) for row in rows]
     public = _encode(_PublicPart(batch.sequence, batch.time, batch.model, previous, decided))[:-1]
     fields_json = _encode(fields)
-    salts = new_salts(len(rows))
     sent = [
-        _encode((salt, row.request_id, values))
-        for salt, row, values in zip(salts, rows, map(to_values, applicants), strict=True)
+        _encode((salt, row.request_id, values))  # msgspec writes bytes as base64
+        for (salt,), row, values in zip(new_salts(len(rows)), rows, map(to_values, applicants), strict=True)
     ]
-    # As `commitments` and `line_hash` do it, without a call per row: 0.4 us.
+    # As `commitments` and `line_hash` do it, without calls per row: 0.4 us.
     common, hashed = hashlib.sha256(fields_json), [public]
     for row_json in sent:
         own = common.copy()
