@@ -43,7 +43,7 @@ from monitoring.json_logging import log_as_json
 from monitoring.profiles.supervision import ProfilerProcess
 from monitoring.records.audits import write_audits
 from monitoring.records.decision_log import DecisionLog, LogUnavailable, check_place
-from monitoring.records.log_keys import log_keys_from
+from monitoring.records.log_keys import configured_keys
 from serving.access.authenticator import Authenticator
 from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
@@ -70,7 +70,8 @@ from serving.v2.open_inference import OpenInference
 
 # Everything that follows from settings, environment and artifact; `CreditScorer` adds what belongs to one worker.
 try:
-    SETTINGS, MONITORING, LOG_KEYS = read_service(), read_monitoring(), log_keys_from(os.environ)
+    SETTINGS, MONITORING = read_service(), read_monitoring()
+    LOG_KEYS = configured_keys(MONITORING, os.environ)
     SCORE_UNLOGGED = MONITORING.when_log_fails == "score"
     DIRECTORY = Path(MONITORING.directory)
     if not SCORE_UNLOGGED:

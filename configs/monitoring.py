@@ -18,6 +18,8 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     segment_bytes: Annotated[int, Meta(ge=1_048_576, le=1_073_741_824)]
     segment_s: Annotated[int, Meta(ge=60, le=2_592_000)]
     when_log_fails: Literal["refuse", "score"]
+    seal_key_file: str
+    seal_public_keys_file: str
     retention_days: Annotated[int, Meta(ge=0, le=36_500)]
     window_s: Annotated[int, Meta(ge=60, le=86_400)]
     interval_s: Annotated[float, Meta(ge=0.05, le=60)]

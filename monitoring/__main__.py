@@ -19,7 +19,7 @@ from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import LOG_KEY_VARIABLE, KeyMissing
 from monitoring.records.erasure_journal import journal_path
-from monitoring.records.log_keys import LogKeys, log_keys_from
+from monitoring.records.log_keys import LogKeys, configured_keys
 from monitoring.records.upkeep import exclusive_upkeep
 from monitoring.status import Status, count, inspect_log
 
@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     opt_out(os.environ)  # before commands import what they need
     try:
-        settings, keys = read_monitoring(), log_keys_from(os.environ)
+        settings = read_monitoring()
+        keys = configured_keys(settings, os.environ)
         return int(options.command(settings, keys, options))
     except (ConfigError, CheckpointError, KeyMissing, OSError) as error:
         print(error, file=sys.stderr)
@@ -72,7 +73,7 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
 
     directory = Path(settings.directory)
     if journal_path(directory).exists():
-        with exclusive_upkeep(directory):
+        with exclusive_upkeep(directory, keys):
             pass
     done = profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
     counts = count(directory, keys)
@@ -80,6 +81,27 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
     print(f"{result}: {counts.profiled} of {counts.logged} rows profiled, {counts.pending} pending")
     _warn_of_damage(counts)
     return 0 if done else 1
+
+
+def verify(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
+    """Say whether the records are those that were written; exit code 3 if some are not."""
+    from monitoring.records.proof import verification
+
+    directory = Path(settings.directory)
+    if not directory.is_dir():
+        raise FileNotFoundError(f"{directory}: no such folder, so there are no records to verify")
+    found = verification.verify(directory, keys, options.anchor)
+    broken = [one._asdict() for one in found.broken]
+    if options.json:
+        print(json.dumps({"segments": found.segments, "rows": found.rows, "intact": found.intact, "broken": broken}))
+    else:
+        amount = f"{_counted(found.rows, 'row')} in {_counted(found.segments, 'segment')}"
+        print(f"{'intact' if found.intact else 'broken'}: {amount}")
+        for one in found.broken:
+            print(f"{one.segment}{'' if one.line is None else f', line {one.line}'}: {one.why}")
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    return 0 if found.intact else 3
 
 
 def profile(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
@@ -98,7 +120,7 @@ def compact(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) ->
     if not directory.exists():
         print("nothing has been logged yet")
         return 0
-    with exclusive_upkeep(directory):
+    with exclusive_upkeep(directory, keys):
         done = compaction.compact(directory, keys, options.plain)
     form = "plain" if options.plain or not keys else "encrypted"
     amount = f"{_counted(done.rows, 'row')} from {_counted(done.segments, 'segment')}"
@@ -119,7 +141,7 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
         reason = "nothing has been logged yet" if settings.retention_days else "retention_days is 0"
         print(f"nothing deleted: {reason}")
         return 0
-    with exclusive_upkeep(directory):
+    with exclusive_upkeep(directory, keys):
         done = retention.retain(directory, settings.retention_days, keys)
     amount = f"{_counted(done.segments, 'segment')} and {_counted(done.archives, 'archive')}"
     print(f"deleted {amount} older than {_counted(settings.retention_days, 'day')}")
@@ -140,7 +162,7 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
     if not directory.exists():
         print("erased 0 rows")
         return 0
-    with exclusive_upkeep(directory) as recovered:
+    with exclusive_upkeep(directory, keys) as recovered:
         if recovered:
             print(f"finished an interrupted erasure of {_counted(recovered, 'row')}")
         profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
@@ -190,6 +212,12 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds to profile for (default: 60)",
     )
     command.set_defaults(command=erase)
+    command = commands.add_parser("verify", help="show that no record was altered, removed, added or reordered")
+    command.add_argument("--json", action="store_true", help="print one line of JSON")
+    command.add_argument(
+        "--anchor", action="append", default=[], metavar="HASH", help="a hash that the chain has to have; repeatable"
+    )
+    command.set_defaults(command=verify)
     command = commands.add_parser("profile", help="follow the log until SIGTERM or SIGINT")
     command.set_defaults(command=profile)
     return parser

@@ -6,7 +6,6 @@ Owns: setting the process up: settings, signals, logging, priority. Leaves to ot
 Blocks the stop signals before it imports whylogs, which takes 2 s and starts threads (stopping).
 """
 
-import functools
 import logging
 import os
 import sys
@@ -20,8 +19,8 @@ from monitoring.json_logging import log_as_json
 from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
-from monitoring.records.log_keys import LogKeys, log_keys_from
-from monitoring.records.upkeep import run_upkeep
+from monitoring.records.log_keys import LogKeys, configured_keys
+from monitoring.records.upkeep import Upkeep
 
 
 def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> None:
@@ -45,7 +44,7 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     if parent_pipe:
         run_when_idle()
     directory = Path(settings.directory)
-    upkeep = functools.partial(run_upkeep, directory, settings.retention_days, keys)
+    upkeep = Upkeep(directory, settings.retention_days, keys).run
     profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, parent_pipe, keys, upkeep)
 
 
@@ -63,7 +62,8 @@ def run_when_idle() -> None:
 def main() -> int:
     """Run as the child of a service until standard input ends; return the exit code."""
     try:
-        follow(read_monitoring(), log_keys_from(os.environ), sys.stdin)
+        settings = read_monitoring()
+        follow(settings, configured_keys(settings, os.environ), sys.stdin)
     except (ConfigError, CheckpointError, KeyMissing, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

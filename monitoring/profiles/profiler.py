@@ -21,11 +21,11 @@ from monitoring.records.cipher import KeyMissing
 from monitoring.records.lines import LoggedBatch, RowRange
 from monitoring.records.locks import ProfilerLock
 from monitoring.records.log_keys import NO_KEYS, LogKeys
-from monitoring.records.segments import read_lines, segments, size_bytes
+from monitoring.records.segments import is_closed, read_lines, segments, size_bytes
 
 COMMIT_S = 1.0  # seconds of work per commit while there is a backlog; a commit takes 10 to 30 ms
 MAX_PROFILES = 16  # profiles per commit, about 0.2 MB each: bounds memory while a backlog of many windows is profiled
-UPKEEP_S = 3600.0  # seconds between two runs of the upkeep
+UPKEEP_S = 60.0  # seconds between two runs of the upkeep, which seals what a killed worker has left
 RETRY_S = 5.0  # seconds to wait after a commit failed on the disk
 
 _log = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Profiler:
         self._done = checkpoint.load(self._profiles)
         checkpoint.recover(self._profiles, self._done.generation)
         self._written: dict[Path, Written] = {}
+        self._ends: dict[str, int] = {}  # sizes of closed segments with no more rows: a seal is not one
 
     def advance(self) -> bool:
         """Commit the pending rows, or as many as one commit takes; return whether there are more."""
@@ -79,8 +80,8 @@ class Profiler:
         positions: dict[str, Position] = {}
         deadline = time.monotonic() + COMMIT_S
         for segment in segments(self._directory):
-            position = self._done.position(segment)
-            if size_bytes(segment) == position.offset:
+            position, size = self._done.position(segment), size_bytes(segment)
+            if size in (position.offset, self._ends.get(segment.name)):
                 continue
             for batch, end in self._read(segment, position.offset):
                 if batch.sequence != position.sequence:
@@ -91,6 +92,8 @@ class Profiler:
                 positions[segment.name] = position
                 if time.monotonic() > deadline or len(windows) >= MAX_PROFILES:
                     return PendingCommit(windows.files(), self._next(positions, groups), has_more=True)
+            if not {segment.name} & (positions.keys() | self.undecryptable.keys()) and is_closed(segment):
+                self._ends[segment.name] = size
         return PendingCommit(windows.files(), self._next(positions, groups), has_more=False)
 
     def _next(self, positions: Mapping[str, Position], groups: GroupDecisions) -> Checkpoint:
@@ -100,7 +103,7 @@ class Profiler:
     def _read(self, segment: Path, offset: int) -> Iterator[tuple[LoggedBatch, int]]:
         """Iterate over new batches; a segment whose key is missing is logged once and skipped."""
         try:
-            yield from read_lines(segment, offset, self._keys.lines(segment.name).logged_batch)
+            yield from read_lines(segment, offset, self._keys.lines(segment).logged_batch)
         except KeyMissing as error:
             if segment.name not in self.undecryptable:
                 _log.error("%s", error)
@@ -119,7 +122,7 @@ def run(
     """Follow the log until a stop signal, or until `parent_pipe` ends (stopping); then profile what is pending.
 
     While another process holds the lock, wait until it exits. The caller must have blocked the stop signals. The holder
-    of the lock calls `upkeep` at the start and then every hour.
+    of the lock calls `upkeep` at the start and then every minute.
     """
     profiler: Profiler | None = None
     next_upkeep_s = 0.0
@@ -180,7 +183,7 @@ def _log_ends(directory: Path, keys: LogKeys) -> dict[Path, int]:
     for segment in segments(directory):
         offset = done.position(segment).offset
         if size_bytes(segment) > offset:
-            for _, end in read_lines(segment, offset, keys.lines(segment.name).row_range):
+            for _, end in read_lines(segment, offset, keys.lines(segment).row_range):
                 ends[segment] = end
     return ends
 

@@ -17,7 +17,7 @@ import msgspec
 from configs.monitoring import read_monitoring
 from configs.source import ConfigError
 from monitoring.records.cipher import KeyMissing
-from monitoring.records.log_keys import log_keys_from
+from monitoring.records.log_keys import configured_keys
 from monitoring.records.segments import archives
 
 
@@ -27,7 +27,8 @@ def main() -> int:
 
     application_id = msgspec.json.decode(sys.stdin.buffer.read(), type=str)
     try:
-        settings, keys = read_monitoring(), log_keys_from(os.environ)
+        settings = read_monitoring()
+        keys = configured_keys(settings, os.environ)
         found = [archive.newest_decision(path, application_id, keys) for path in archives(Path(settings.directory))]
     except (ConfigError, KeyMissing, OSError) as error:
         sys.stderr.write(f"{error}\n")

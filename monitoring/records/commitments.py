@@ -12,7 +12,8 @@ of a line (lines), writing it (line_encoding), comparing hashes (proof).
 
 The public part holds the hash of the line before. Erasure replaces a sent row by `["<commitment>"]`, so the hash of the
 line, and all that follows from it, stays. Nobody can try values against a commitment: its salt, 264 random bits, is
-gone. JSON escapes quotes inside texts, so the bytes `,"fields":` occur once in a line, where the public part ends.
+gone. After the rows there may be the code of the line, which shows who wrote it. JSON escapes quotes inside texts, so
+the bytes `,"fields":` occur once in a line, where the public part ends.
 """
 
 import binascii
@@ -44,17 +45,18 @@ class ChainedLine(NamedTuple):
         public: the bytes before the names of the fields.
         fields: their JSON.
         rows: the JSON of each sent row.
-        end: the bytes after the rows.
+        mac: the JSON of the code of the line; empty if it has none.
     """
 
     public: bytes
     fields: bytes
     rows: list[bytes]
-    end: bytes
+    mac: bytes
 
     def joined(self) -> bytes:
         """The JSON of the line."""
-        return b"".join((self.public, _FIELDS, self.fields, _ROWS, b"[", b",".join(self.rows), b"]", self.end))
+        end = b',"mac":%b}' % self.mac if self.mac else b"}"
+        return b"".join((self.public, _FIELDS, self.fields, _ROWS, b"[", b",".join(self.rows), b"]", end))
 
     def hash(self) -> bytes:
         """The hash of the line, 32 bytes."""
@@ -81,8 +83,8 @@ def take_apart(payload: bytes) -> ChainedLine | None:
     except msgspec.DecodeError:
         return None
     rows = list(map(bytes, sent.rows))
-    end = b"}" if sent.mac is msgspec.UNSET else b',"mac":%b}' % bytes(sent.mac)
-    return ChainedLine(payload[:cut], bytes(sent.fields), rows, end)
+    mac = b"" if sent.mac is msgspec.UNSET else bytes(sent.mac)
+    return ChainedLine(payload[:cut], bytes(sent.fields), rows, mac)
 
 
 def new_salts(number: int) -> Iterator[tuple[bytes]]:
@@ -116,9 +118,10 @@ def commitment_of_erased(row: bytes) -> bytes | None:
     if len(row) != SALT_CHARACTERS + 4 or row[-2:] != b'"]' or b"," in row:
         return None
     try:
-        return binascii.a2b_base64(row[2:-2], strict_mode=True)
+        stated = binascii.a2b_base64(row[2:-2], strict_mode=True)
     except binascii.Error:
         return None
+    return stated if binascii.b2a_base64(stated, newline=False) == row[2:-2] else None  # one spelling only
 
 
 def line_hash(public: bytes, of_rows: Iterable[bytes]) -> bytes:

@@ -67,7 +67,7 @@ def compact(directory: Path, keys: LogKeys = NO_KEYS, plain: bool = False) -> Co
 
 def is_profiled(segment: Path, done: Checkpoint, keys: LogKeys) -> bool:
     """Return whether every readable row of a closed segment is in a committed profile."""
-    lines = keys.lines(segment.name)
+    lines = keys.lines(segment)
     return next(read_lines(segment, done.position(segment).offset, lines.row_range), None) is None
 
 

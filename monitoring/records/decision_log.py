@@ -10,6 +10,7 @@ cost the service its speed.
 
 import errno
 import fcntl
+import logging
 import math
 import os
 import tempfile
@@ -19,10 +20,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from monitoring.records.line_encoding import NO_LINE, Encoder
 from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
+from monitoring.records.proof.segment_proof import SegmentProof
 from monitoring.records.segments import segment_path
+
+_log = logging.getLogger("bentoml.scorer")
 
 
 class LogUnavailable(Exception):  # noqa: N818 - a temporary state of the log
@@ -60,6 +63,10 @@ class DecisionLog:
         keys: to encrypt segments with.
         begin: whether to start the first segment now instead of at the first batch.
 
+    Attributes:
+        lost_segments: number of segments that others have removed or changed while they were written.
+        lost_at_s: when the last of them was noticed, by `time.monotonic`.
+
     Raises:
         LogUnavailable: `begin` is set, and the folder cannot be created or written.
     """
@@ -76,17 +83,20 @@ class DecisionLog:
         self._segment_bytes = segment_bytes
         self._segment_s = segment_s
         self._keys = keys
-        self._encode: Encoder = keys.encoder("")  # imports `cryptography` now, not at the first batch
+        keys.encoder("")  # imports `cryptography` now, not at the first batch
         self._lock = threading.Lock()
         self._descriptor = -1
         self._path = Path()
         self._sequence = 0  # number of rows in the segment
-        self._last_hash = NO_LINE  # of the line that was written last
+        self._proof: SegmentProof | None = None  # of the open segment
         self._end = 0  # length of the segment in bytes, without a torn line
         self._expires_s = math.inf  # by time.monotonic, which cannot be set back
+        self._inode = 0
+        self.lost_segments = 0
+        self.lost_at_s = -math.inf
         try:
             if begin:
-                self._open()
+                self._proof = self._open()
         except OSError as error:
             raise LogUnavailable(directory / "decisions", error) from error
 
@@ -121,56 +131,101 @@ class DecisionLog:
             return
         with self._lock:
             try:
-                if not self._usable():
+                if self._descriptor >= 0 and (change := self._change()):
+                    self._give_up(change)
+                if self._proof is None or self._descriptor < 0 or self._is_full():
                     self._close()
-                    self._open()
-                batch = Batch(self._sequence, datetime.now(UTC), model, rows)
-                line, own_hash = self._encode(batch, self._last_hash)
+                    self._proof = self._open()
+                self._proof.record_begun()
+                line = self._proof.encode(Batch(self._sequence, datetime.now(UTC), model, rows))
                 self._write(line)
             except OSError as error:
                 self._roll_back()
                 raise LogUnavailable(self._directory / "decisions", error) from error
+            self._proof.written()
             self._sequence += len(rows)
-            self._last_hash = own_hash
             self._end += len(line)
 
     def close(self) -> None:
-        """Close the segment, and remove it if it is empty."""
+        """Seal and close the segment, or remove it if it is empty."""
         with self._lock:
+            if self._descriptor >= 0 and (change := self._change()):
+                self._give_up(change)
             self._close()
 
     def _close(self) -> None:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
-            empty = os.fstat(descriptor).st_size == 0
-            os.close(descriptor)
-            if empty:
-                self._path.unlink(missing_ok=True)
+            try:
+                if self._sequence == 0:
+                    if self._proof is None or self._proof.record_dropped():
+                        self._path.unlink(missing_ok=True)
+                elif self._proof:
+                    self._seal(descriptor, self._proof)
+            finally:
+                os.close(descriptor)
 
-    def _open(self) -> None:
+    def _seal(self, descriptor: int, proof: SegmentProof) -> None:
+        """End the segment with its seal; on a full disk, upkeep does it later."""
+        line = proof.seal()
+        try:
+            before = os.fstat(descriptor)
+            if os.write(descriptor, line) == len(line):
+                # The age of a file is that of its newest row (retention).
+                os.utime(descriptor, ns=(before.st_atime_ns, before.st_mtime_ns))
+                proof.record_sealed()
+            else:
+                os.ftruncate(descriptor, self._end)
+        except OSError as error:
+            _log.warning("%s is sealed later: %s", self._path, error)
+
+    def _open(self) -> SegmentProof:
         self._path = segment_path(self._directory)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._sequence = self._end = 0
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # marks it as being written (segments)
+            self._inode = os.fstat(self._descriptor).st_ino
+            proof = SegmentProof(self._directory, self._path.name, self._keys)
         except OSError:
             self._close()
             raise
-        self._encode = self._keys.encoder(self._path.name)
-        self._sequence = self._end = 0
-        self._last_hash = NO_LINE
         self._expires_s = time.monotonic() + self._segment_s
+        return proof
 
     def _write(self, line: bytes) -> None:
         if os.write(self._descriptor, line) != len(line):
             raise OSError(errno.ENOSPC, "incomplete write")
 
-    def _usable(self) -> bool:
-        """Return whether the segment takes more, still exists and is unchanged by others: one fstat, 0.5 us."""
-        if self._descriptor < 0 or self._end >= self._segment_bytes or time.monotonic() >= self._expires_s:
-            return False
-        now = os.fstat(self._descriptor)
-        return now.st_nlink > 0 and now.st_size == self._end
+    def _is_full(self) -> bool:
+        return self._end >= self._segment_bytes or time.monotonic() >= self._expires_s
+
+    def _change(self) -> str:
+        """What others have done to the segment, which nobody but this process may write; empty if nothing: 1 us."""
+        try:
+            now = os.stat(self._path)  # noqa: PTH116 - half the time of `Path.stat`
+        except FileNotFoundError:
+            return "was removed"
+        if now.st_ino != self._inode:
+            return "was replaced"
+        return "" if now.st_size == self._end else f"has {now.st_size} bytes instead of {self._end}"
+
+    def _give_up(self, change: str) -> None:
+        """Leave a segment that others have removed or changed, and say so at once; the next batch starts a new one."""
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+        if self._sequence and self._proof:
+            self.lost_segments += 1
+            self.lost_at_s = time.monotonic()
+            _log.error(
+                "%s %s while it was written; %d rows that were answered may be lost: "
+                "`python -m monitoring verify` names what is broken",
+                self._path,
+                change,
+                self._sequence,
+            )
+            self._proof.record_removed()
 
     def _roll_back(self) -> None:
         """Truncate an incomplete line; if that fails too, leave the torn line and start a new segment next time."""

@@ -8,6 +8,7 @@ Only profiled rows are erased, so that no reader is inside a line that changes: 
 Profiles hold no ids, and an applicant cannot be removed from their counts.
 """
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -58,12 +59,12 @@ def erase(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Eras
             plan = prepare(directory, application_id, keys)
             if plan.journal is None:
                 return Erasure(rows, plan.pending)
-            erasure_journal.commit(directory, plan.journal)
+            erasure_journal.commit(directory, plan.journal, keys.seals)
         except Exception:
             if not erasure_journal.journal_path(directory).exists():
                 erasure_journal.discard_prepared(directory)
             raise
-        rows += erasure_journal.recover(directory)
+        rows += erasure_journal.recover(directory, keys.seals)
         if not plan.has_more:
             return Erasure(rows, plan.pending)
 
@@ -76,7 +77,8 @@ def prepare(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Pl
         return Plan(None, found.pending, has_more=False)
     number = len(found.keys | archived)  # after a killed compaction a row may be in both
     record = erasure_journal.make_record(application_id, number, datetime.now(UTC))
-    return Plan(Journal(record, found.edits, changed), found.pending, found.has_more)
+    by_segment = dict(Counter(segment for segment, _ in found.keys | archived))
+    return Plan(Journal(record, found.edits, changed, by_segment), found.pending, found.has_more)
 
 
 def _find_rows(directory: Path, application_id: str, keys: LogKeys) -> _Matches:
@@ -86,7 +88,7 @@ def _find_rows(directory: Path, application_id: str, keys: LogKeys) -> _Matches:
     needle = msgspec.json.encode(application_id)
     size = pending = 0
     for segment in segments(directory):
-        lines = keys.lines(segment.name)
+        lines = keys.lines(segment)
         offset, profiled = 0, done.position(segment).offset
         for line, end in read_lines(segment, 0, bytes):
             offset, start = end, offset

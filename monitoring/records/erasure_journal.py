@@ -23,6 +23,8 @@ from pathlib import Path
 import msgspec
 
 from monitoring.records.durable import PRIVATE, sync_folders, write
+from monitoring.records.proof import chain
+from monitoring.records.proof.seal_keys import NO_SEAL_KEYS, SealKeys
 from monitoring.records.segments import next_path
 
 
@@ -57,11 +59,36 @@ class ErasureRecord(msgspec.Struct, frozen=True):
 
 
 class Journal(msgspec.Struct, frozen=True):
-    """One erasure, or one part of a large one; `archives` are paths relative to the directory of the records."""
+    """One erasure, or one part of a large one.
+
+    Attributes:
+        record: what is kept of it.
+        edits: of segments.
+        archives: that change, by their paths relative to the directory of the records.
+        segments: number of rows erased in each segment, archived ones included, for `chain.log`.
+        mac: code of all the others, hexadecimal, if the erasing process had the seal's key (`code`).
+    """
 
     record: ErasureRecord
     edits: list[Edit]
     archives: list[str]
+    segments: dict[str, int] = {}
+    mac: str = ""
+
+    def code(self, seals: SealKeys, key: str) -> str:
+        """The code that only a holder of this key can make; empty if this process is none."""
+        mac = seals.mac(key, "erasure.journal")
+        content = msgspec.json.encode(msgspec.structs.replace(self, mac=""))
+        return f"{key}:{mac(hashlib.sha256(content).digest()).hex()}" if mac else ""
+
+
+class UnknownJournal(OSError):  # noqa: N818 - a state that ends when the key is given
+    """A journal that was not written by a holder of the seal's key, and is therefore not applied."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: was not written with the seal's key, so it is not applied; move it away, and run `erase` again"
+        )
 
 
 def make_record(application_id: str, rows: int, now: datetime) -> ErasureRecord:
@@ -83,24 +110,39 @@ def read_records(directory: Path) -> list[ErasureRecord]:
     return [msgspec.json.decode(line, type=ErasureRecord) for line in path.read_bytes().splitlines()]
 
 
-def commit(directory: Path, journal: Journal) -> None:
+def commit(directory: Path, journal: Journal, seals: SealKeys = NO_SEAL_KEYS) -> None:
     """Write `journal` durably; from here on the erasure will be applied."""
     temporary = directory / "erasure.journal.next"
+    journal = msgspec.structs.replace(journal, mac=journal.code(seals, seals.signer))
     write(temporary, msgspec.json.encode(journal), PRIVATE)
     temporary.replace(journal_path(directory))
     sync_folders([temporary])
 
 
-def recover(directory: Path) -> int:
+def load(directory: Path) -> Journal | None:
+    """Read the journal; None if no erasure is running or was interrupted."""
+    try:
+        return msgspec.json.decode(journal_path(directory).read_bytes(), type=Journal)
+    except FileNotFoundError:
+        return None
+
+
+def recover(directory: Path, seals: SealKeys = NO_SEAL_KEYS) -> int:
     """Apply a committed journal and discard what was only prepared; return the number of rows erased.
 
     The caller must hold the lock.
+
+    Raises:
+        UnknownJournal: this process has the seal's key, and the one that wrote the journal had not.
     """
     rows = 0
-    path = journal_path(directory)
-    if path.exists():
-        journal = msgspec.json.decode(path.read_bytes(), type=Journal)
-        apply(directory, journal)
+    journal = load(directory)
+    if journal is not None:
+        path = journal_path(directory)
+        code = journal.code(seals, journal.mac.partition(":")[0])
+        if seals.signer and (not code or journal.mac != code):
+            raise UnknownJournal(path)
+        apply(directory, journal, seals)
         path.unlink()
         sync_folders([path])
         rows = journal.record.rows
@@ -114,8 +156,9 @@ def discard_prepared(directory: Path) -> None:
         leftover.unlink()
 
 
-def apply(directory: Path, journal: Journal) -> None:
+def apply(directory: Path, journal: Journal, seals: SealKeys = NO_SEAL_KEYS) -> None:
     """Apply a journal; idempotent."""
+    _append_to_chain(directory, journal, seals)
     for segment, edits in groupby(journal.edits, key=lambda edit: edit.segment):
         _overwrite(directory / "decisions" / segment, list(edits))
     moved = []
@@ -147,6 +190,14 @@ def _overwrite(segment: Path, edits: list[Edit]) -> None:
         os.utime(descriptor, ns=(before.st_atime_ns, before.st_mtime_ns))
     finally:
         os.close(descriptor)
+
+
+def _append_to_chain(directory: Path, journal: Journal, seals: SealKeys) -> None:
+    """Record which rows are erased, before they are, unless that is done."""
+    known = (read.entry.erasure for read in chain.read_chain(directory) if read.entry)
+    if journal.segments and journal.record.erasure not in known:
+        event = chain.Event(event="erased", erasure=journal.record.erasure, erased=journal.segments)
+        chain.append(directory, event, seals)
 
 
 def _append_record(directory: Path, record: ErasureRecord) -> None:

@@ -27,6 +27,7 @@ class EncodedBatch(NamedTuple):
     hash: str
 
 
+Mac = Callable[[bytes], bytes]
 Encoder = Callable[[Batch, str], EncodedBatch]  # from a batch and the hash of the line before to its line
 
 
@@ -49,8 +50,14 @@ def _encode_unset(value: Any) -> None:
 _encode = msgspec.json.Encoder(enc_hook=_encode_unset).encode
 
 
-def encode_batch(batch: Batch, previous: str) -> EncodedBatch:
-    """Encode a batch as JSON; its applicants must be structs of one type."""
+def encode_batch(batch: Batch, previous: str, mac: Mac | None = None) -> EncodedBatch:
+    """Encode a batch as JSON; its applicants must be structs of one type.
+
+    Args:
+        batch: at least one row.
+        previous: hash of the line before, hexadecimal.
+        mac: from the hash of the line to the code that only a holder of the seal's key can make; None for no code.
+    """
     rows = batch.rows
     applicants = [row.applicant for row in rows]
     fields, to_values = _present_fields(applicants)
@@ -67,8 +74,10 @@ def encode_batch(batch: Batch, previous: str) -> EncodedBatch:
         own = common.copy()
         own.update(row_json)
         hashed.append(own.digest())
-    content = b'%b,"fields":%b,"rows":[%b]}' % (public, fields_json, b",".join(sent))
-    return EncodedBatch(content, hashlib.sha256(b"".join(hashed)).hexdigest())
+    own_hash = hashlib.sha256(b"".join(hashed))
+    end = b',"mac":%b}' % _encode(mac(own_hash.digest())) if mac else b"}"
+    content = b'%b,"fields":%b,"rows":[%b]%b' % (public, fields_json, b",".join(sent), end)
+    return EncodedBatch(content, own_hash.hexdigest())
 
 
 class _ApplicantFields(NamedTuple):
@@ -105,19 +114,19 @@ def _value_getter(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]
     return lambda applicant: tuple(getattr(applicant, attribute) for attribute in attributes)
 
 
-def encode_line(batch: Batch, previous: str = NO_LINE) -> EncodedBatch:
-    r"""Encode a batch as one line.
+def encode_line(batch: Batch, previous: str = NO_LINE, mac: Mac | None = None) -> EncodedBatch:
+    r"""Encode a batch as one line, see `encode_batch`.
 
     >>> from datetime import UTC
     >>> from monitoring.records.lines import Row, decode_line, decode_row_range
     >>> rows = [Row("v2", 0.5, "approve", msgspec.defstruct("Applicant", [("age", int)])(3), "a-key", "r-1")]
     >>> line, _ = encode_line(Batch(7, datetime(2026, 11, 21, tzinfo=UTC), "m:1", rows))
-    >>> line[9:65], line[-14:]
+    >>> line[9:65], line[-13:]
     (b'{"sequence":7,"time":"2026-11-21T00:00:00Z","model":"m:1', b'"r-1",[3]]]}\n')
     >>> decode_line(line).to_batch().rows[0].applicant, decode_line(line[:-1]), decode_line(line.replace(b"3]", b"4]"))
     ({'age': 3}, None, None)
     >>> decode_row_range(line)
     RowRange(sequence=7, rows=1)
     """
-    payload, own_hash = encode_batch(batch, previous)
+    payload, own_hash = encode_batch(batch, previous, mac)
     return EncodedBatch(framed(payload), own_hash)

@@ -11,6 +11,7 @@ import msgspec
 from monitoring.records.cipher import SegmentLines
 from monitoring.records.commitments import ChainedLine, take_apart
 from monitoring.records.lines import SentRow, decode_row_range, framed
+from monitoring.records.proof.segment_ends import is_end
 
 _NO_VALUES = msgspec.Raw(b"[]")
 _decode_fields = msgspec.json.Decoder(list[str]).decode
@@ -52,18 +53,23 @@ def erase_from_line(
     payload = lines.payload(line)
     if needle not in (line if payload is None else payload):
         return None
+    if payload is not None and is_end(payload):  # an id may be a word that stands there
+        return None
     row_range = None if payload is None else decode_row_range(framed(payload))
     if payload is None or row_range is None:
         return b" " * (len(line) - 1) + b"\n", []
-    chained = take_apart(payload)
-    content, indexes = (
-        _erase_earlier(payload, needle, application_id)
-        if chained is None
-        else _erase_chained(chained, needle, application_id)
-    )
+    content, indexes = erase_from_payload(payload, needle, application_id)
     if not indexes:
         return None
     return lines.rewritten(line, content.ljust(len(payload))), [row_range.sequence + index for index in indexes]
+
+
+def erase_from_payload(payload: bytes, needle: bytes, application_id: str) -> tuple[bytes, list[int]]:
+    """Return the JSON of a line without the applicant, no longer than it was, and the places of the erased rows."""
+    chained = take_apart(payload)
+    if chained is None:
+        return _erase_earlier(payload, needle, application_id)
+    return _erase_chained(chained, needle, application_id)
 
 
 def _erase_chained(chained: ChainedLine, needle: bytes, application_id: str) -> tuple[bytes, list[int]]:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import archives, read_lines, segments
 
+CLOCK_TICK = timedelta(milliseconds=20)  # by which Linux may date a write too early: at most two ticks of 100 Hz
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -57,9 +58,9 @@ def find(
 
     for segment in reversed(segments(directory)):
         # Several workers write at once: the newest decision may be in a segment that was started earlier.
-        if newest is not None and _last_written(segment) < newest.time:
+        if newest is not None and _last_written(segment) + CLOCK_TICK < newest.time:
             continue
-        read = keys.lines(segment.name).batch
+        read = keys.lines(segment).batch
 
         def decode(line: bytes, read: Callable[[bytes], Batch | None] = read) -> Batch | None:
             if time.monotonic() > deadline_s:

@@ -64,7 +64,7 @@ def read(segment: Path, offset: int = 0, keys: LogKeys = NO_KEYS) -> Iterator[tu
     Raises:
         KeyMissing: a batch is encrypted with a key that is not in `keys`.
     """
-    return read_lines(segment, offset, keys.lines(segment.name).batch)
+    return read_lines(segment, offset, keys.lines(segment).batch)
 
 
 def is_closed(segment: Path) -> bool:

@@ -1,5 +1,6 @@
 """The line of a batch: who asked, what erasure removes, and lines of an earlier version."""
 
+import itertools
 from datetime import UTC, datetime
 
 import msgspec
@@ -44,7 +45,7 @@ def test_each_line_carries_the_hash_of_the_line_before(tmp_path, rows):
         log.append("m:1", rows(number))
     log.close()
     payloads = [line[9:] for line in segments(tmp_path)[0].read_bytes().splitlines() if b"decided" in line]
-    for before, after in zip(payloads, payloads[1:], strict=False):
+    for before, after in itertools.pairwise(payloads):
         assert decode_batch(after).previous == take_apart(before).hash().hex()
 
 

@@ -1,0 +1,100 @@
+"""What makes an open segment prove itself: its head, the chained lines, its seal, and their entries in `chain.log`.
+
+Owns: the state of one segment while it is written. Leaves to others: writing its bytes (decision_log), the bytes of a
+line (line_encoding, cipher), sealing the segment of a writer that was killed (sealing).
+
+Nothing here breaks or delays a request: an entry that cannot be made is left to the next batch, to the end of the
+segment, and to upkeep.
+"""
+
+import logging
+from pathlib import Path
+
+from monitoring.records.cipher import key_id
+from monitoring.records.lines import Batch, framed
+from monitoring.records.log_keys import LogKeys
+from monitoring.records.proof import chain
+from monitoring.records.proof.chain import Event
+from monitoring.records.proof.segment_ends import Head, Seal, head_payload, parse_seal, seal_payload, sha256
+
+LOCK_WAIT_S = 0.05  # seconds that a request waits at most for others that append to `chain.log`: each takes 0.1 ms
+END_WAIT_S = 5.0  # seconds, at the end of the service
+
+_log = logging.getLogger("bentoml.scorer")
+
+
+class SegmentProof:
+    """The proof of one new segment.
+
+    Args:
+        directory: that holds the records.
+        segment: file name.
+        keys: of the log.
+    """
+
+    def __init__(self, directory: Path, segment: str, keys: LogKeys) -> None:
+        self._directory, self._segment, self._keys = directory, segment, keys
+        log_key = key_id(keys.secrets[0]) if keys else ""
+        kind = "aes256gcm" if keys else "plain"
+        head = head_payload(Head(segment, kind, log_key, keys.seals.signer, chain.newest_hash(directory)))  # type: ignore[arg-type]
+        self._head_line, self._head_hash = framed(head), sha256(head)
+        self._encode = keys.encoder(segment)
+        self._last_hash = self._next_hash = self._head_hash
+        self._last_batch = self._next_batch = Batch(0, None, "", ())  # type: ignore[arg-type]
+        self._lines = 0
+        self._begun = False
+
+    def encode(self, batch: Batch) -> bytes:
+        """The bytes of the next batch, after the head if it is the first."""
+        line, self._next_hash = self._encode(batch, self._last_hash)
+        self._next_batch = batch
+        return line if self._lines else self._head_line + line
+
+    def written(self) -> None:
+        """Go on: the bytes that were encoded last are in the file."""
+        self._last_hash, self._last_batch = self._next_hash, self._next_batch
+        self._lines += 1
+
+    def record_begun(self, wait_s: float = LOCK_WAIT_S) -> None:
+        """Record that the segment begins, unless that is done."""
+        if not self._begun:
+            self._begun = self._record(Event(event="begun", segment=self._segment, head=self._head_hash), wait_s)
+
+    def seal(self) -> bytes:
+        """The last line."""
+        last = self._last_batch
+        seal = Seal(self._segment, last.sequence + len(last.rows), self._lines, self._last_hash, last.time)
+        self._seal = seal_payload(seal, self._keys.seals)
+        return framed(self._seal)
+
+    def record_sealed(self, wait_s: float = LOCK_WAIT_S) -> None:
+        """Record that the segment has ended with the seal that was made last."""
+        self.record_begun(wait_s)
+        if self._begun and (sealed := parse_seal(self._seal)):
+            seal = sealed.seal
+            self._record(
+                Event(event="sealed", segment=self._segment, rows=seal.rows, seal=sealed.hash, newest=seal.newest),
+                wait_s,
+            )
+
+    def record_dropped(self) -> bool:
+        """Record that the segment, which has no rows, is deleted; return whether that needs no entry, or has one."""
+        return not self._begun or self._record(Event(event="retired", retired=[self._segment]), LOCK_WAIT_S)
+
+    def record_removed(self) -> None:
+        """Record that the file is gone, or was changed by others."""
+        self._record(Event(event="removed", segment=self._segment), LOCK_WAIT_S)
+
+    def _record(self, event: Event, wait_s: float) -> bool:
+        try:
+            chain.append(self._directory, event, self._keys.seals, wait_s, sync=False)
+        except OSError as error:
+            _log.warning(
+                "%s: %s of %s is recorded later: %s",
+                chain.chain_path(self._directory),
+                event.event,
+                self._segment,
+                error,
+            )
+            return False
+        return True
