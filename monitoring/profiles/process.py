@@ -20,6 +20,7 @@ from monitoring.json_logging import log_as_json
 from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
+from monitoring.records.id_indexing import IdIndexing
 from monitoring.records.log_keys import LogKeys, log_keys_from
 from monitoring.records.upkeep import run_upkeep
 
@@ -46,7 +47,16 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
         run_when_idle()
     directory = Path(settings.directory)
     upkeep = functools.partial(run_upkeep, directory, settings.retention_days, keys)
-    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, parent_pipe, keys, upkeep)
+    profiler.run(
+        directory,
+        settings.window_s,
+        settings.frame_rows,
+        settings.interval_s,
+        parent_pipe,
+        keys,
+        upkeep,
+        IdIndexing(directory, keys).step,
+    )
 
 
 def run_when_idle() -> None:

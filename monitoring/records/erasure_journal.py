@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from monitoring.records.durable import PRIVATE, sync_folders, write
+from monitoring.records.id_indexing import forget
 from monitoring.records.segments import next_path
 
 
@@ -125,6 +126,8 @@ def apply(directory: Path, journal: Journal) -> None:
             next_path(archive).replace(archive)
             moved.append(archive)
     sync_folders(moved)
+    changed = {edit.segment for edit in journal.edits}.union(journal.archives)
+    forget(directory, map(Path, sorted(changed)))
     _append_record(directory, journal.record)
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from monitoring.records import checkpoint
 from monitoring.records.compaction import is_profiled
+from monitoring.records.id_indexing import prune
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import archives, is_closed, segments
 
@@ -40,6 +41,7 @@ def retain(directory: Path, retention_days: int, keys: LogKeys = NO_KEYS) -> Del
     for folder in {path.parent for path in old_archives}:
         if next(folder.iterdir(), None) is None:
             folder.rmdir()
+    prune(directory)
     return Deletion(len(deletable), len(old_archives), len(old) - len(deletable))
 
 
