@@ -12,7 +12,15 @@ from monitoring.records import id_indexing, unread_tails
 from monitoring.records.compaction import compact
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.erasure import erase
-from monitoring.records.id_filter import filter_path, filters_directory, fingerprint, read_filter
+from monitoring.records.id_filter import (
+    Head,
+    filter_path,
+    filters_directory,
+    fingerprint,
+    new_secret,
+    read_filter,
+    write_filter,
+)
 from monitoring.records.id_indexing import IdIndexing
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.lookup import DecisionSearch, find
@@ -207,6 +215,20 @@ def test_an_erased_id_is_in_no_filter(tmp_path):
         assert known.may_hold("application 4")
 
 
+def test_fingerprints_are_found_wherever_they_lie(tmp_path):
+    """Also where they are not spread evenly, which no salt gives but a filter may have."""
+    path = tmp_path / "x.ids"
+    salt, key, secret = new_secret("x", NO_KEYS)
+    names = [str(i) for i in range(3000)]
+    wanted = sorted({fingerprint(one, secret) for one in names})
+    for chosen in (wanted, wanted[:900], wanted[-900:], wanted[1400:1500], wanted[:1], []):
+        head = Head(name="x", covered=1, complete=True, ids=len(chosen), salt=salt, key=key)
+        write_filter(path, head, chosen, secret)
+        known = read_filter(path, NO_KEYS)
+        held = set(chosen)
+        assert [known.may_hold(one) for one in names] == [fingerprint(one, secret) in held for one in names]
+
+
 def test_nothing_is_indexed_while_a_command_changes_the_log(tmp_path):
     write_segments(tmp_path, number=1)
     with exclusive_upkeep(tmp_path):
@@ -228,7 +250,7 @@ def test_filters_go_with_what_they_describe(tmp_path):
 def test_a_full_disk_costs_the_filters_alone(tmp_path, caplog):
     write_segments(tmp_path, number=1)
     filters_directory(tmp_path).write_bytes(b"")  # where the folder should be
-    assert index(tmp_path) == 0
-    assert index(tmp_path) == 0
+    indexing = IdIndexing(tmp_path)
+    assert [indexing.step() for _ in range(3)] == [False] * 3
     assert caplog.text.count("cannot write filters of ids") == 1
     assert find(tmp_path, "application 7")
