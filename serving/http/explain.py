@@ -1,9 +1,9 @@
 """`POST /explain`: why an applicant, or a past decision, has its probability.
 
-Owns the two bodies that the route takes, and that explaining never holds up scoring: one thread explains, applicant by
-applicant and request by request in turn, and few requests may wait. Leaves what an explanation is to
-`models.explanation`, checking applicants to `models.request` and finding decisions to `serving.http.past_decisions`. An explanation decides nothing, so it is neither a row of the decision log
-nor a prediction.
+Owns the two bodies that the route takes, and whose turn it is: applicant by applicant and request by request, and few
+requests may wait. Leaves what an explanation is to `models.explanation`, the process in which it is made to
+`serving.explaining`, checking applicants to `models.request` and finding decisions to `serving.http.past_decisions`. An
+explanation decides nothing, so it is neither a row of the decision log nor a prediction.
 """
 
 import asyncio
@@ -24,12 +24,13 @@ from configs.dataset import RESERVED
 from configs.service import ServiceConfig
 from models.artifact import Artifact
 from models.errors import Detail, Rejected, Unready
-from models.explanation import MAX_INPUTS, Explainer, Explanation
+from models.explanation import MAX_INPUTS, Explanation
 from models.request import RequestDecoder, is_identifier, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.lookup import PastDecision
 from serving.error_responses import guarded
+from serving.explaining import ExplainingProcess
 from serving.http.body import read_body
 from serving.http.past_decisions import PastDecisions
 
@@ -57,24 +58,22 @@ class ExplainEndpoint:
         self._timeout_s = settings.timeout_s
         self._decoder = RequestDecoder(artifact.schema, self._max_rows)
         self._waiting_rows = 0
-        self._explainer: Explainer | None = None
-        # Threads begin with the first job. ONNX Runtime lets go of the interpreter, and the event loop goes on.
-        self._explaining = ThreadPoolExecutor(1, "explain")
+        self._explainer: ExplainingProcess | None = None
+        self._explaining = ThreadPoolExecutor(1, "explain")  # it waits for the process; it begins with the first job
         self._past = PastDecisions(directory, keys, self._timeout_s)
 
     def open(self, example: Struct) -> None:
-        """Begin to explain, after explaining `example`: the first caller does not wait for what is built once."""
+        """Begin to explain `example`, so that all is built when the first caller asks; return at once."""
         if len(self._artifact.schema.inputs) > MAX_INPUTS:
             return
-        # A session of its own: the thread that explains and the one that scores must not share buffers.
-        scorer, model = self._artifact.scorer(), self._artifact
-        explainer = Explainer(model.schema, scorer.probabilities, model.background, model.tag)
-        explainer.explain(example)
-        self._explainer = explainer
+        self._explainer = ExplainingProcess(self._artifact.folder)
+        self._explaining.submit(self._explainer.explain, example)
 
     def close(self) -> None:
         """Stop; requests that wait are dropped."""
         self._explaining.shutdown(wait=False, cancel_futures=True)
+        if self._explainer is not None:
+            self._explainer.close()
         self._past.close()
 
     def route(self) -> Route:
