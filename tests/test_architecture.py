@@ -175,12 +175,13 @@ def test_the_drawing_keeps_apart_what_must_not_meet():
         assert not above & usable_from(f"monitoring.{room}")
 
 
-def test_the_processes_that_our_code_starts_are_these_two():
+def test_the_processes_that_our_code_starts_are_these():
     """The arrows that are no imports; the exact list shows that the finder finds them."""
     arrows = {name_of(path): starts(path) for path in MODULES}
     assert {name: found for name, found in arrows.items() if found} == {
         "monitoring.profiles.supervision": {"monitoring.profiles.process"},
         "monitoring.records.lookup": {"monitoring.records.archive_search"},
+        "serving.explaining": {"serving.explaining_process"},
     }  # and `loadtests.calibration`, which starts itself
 
 

@@ -19,6 +19,7 @@ from monitoring.json_logging import log_as_json
 from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
+from monitoring.records.id_indexing import IdIndexing
 from monitoring.records.log_keys import LogKeys, configured_keys
 from monitoring.records.upkeep import Upkeep
 
@@ -44,8 +45,16 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     if parent_pipe:
         run_when_idle()
     directory = Path(settings.directory)
-    upkeep = Upkeep(directory, settings.retention_days, keys).run
-    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, parent_pipe, keys, upkeep)
+    profiler.run(
+        directory,
+        settings.window_s,
+        settings.frame_rows,
+        settings.interval_s,
+        parent_pipe,
+        keys,
+        Upkeep(directory, settings.retention_days, keys).run,
+        IdIndexing(directory, keys).step,
+    )
 
 
 def run_when_idle() -> None:

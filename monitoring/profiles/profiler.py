@@ -118,11 +118,13 @@ def run(
     parent_pipe: IO[str] | None,
     keys: LogKeys = NO_KEYS,
     upkeep: Callable[[], None] | None = None,
+    index: Callable[[], bool] | None = None,
 ) -> None:
     """Follow the log until a stop signal, or until `parent_pipe` ends (stopping); then profile what is pending.
 
     While another process holds the lock, wait until it exits. The caller must have blocked the stop signals. The holder
-    of the lock calls `upkeep` at the start and then every minute.
+    of the lock calls `upkeep` at the start and then every minute, and `index` while nothing is left to profile; that
+    returns whether there is more to index.
     """
     profiler: Profiler | None = None
     next_upkeep_s = 0.0
@@ -138,6 +140,8 @@ def run(
                 if upkeep and profiler and time.monotonic() >= next_upkeep_s:
                     next_upkeep_s = time.monotonic() + UPKEEP_S
                     upkeep()
+                if index and profiler and wait_s and index():
+                    wait_s = 0.0
             except OSError as error:
                 _log.error("cannot write profiles: %s; retrying in %g s", error, RETRY_S)
                 lock.release()  # only the disk tells how far the failed commit got

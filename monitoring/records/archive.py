@@ -91,6 +91,13 @@ def find_rows(archive: Path, application_id: str, keys: LogKeys) -> set[RowKey]:
         return found
 
 
+def application_ids(archive: Path, keys: LogKeys) -> Iterator[str]:
+    """Iterate over the ids in an archive, erased ones left out."""
+    with open_archive(archive, keys) as (file, _):
+        for group in file.iter_batches(columns=["application_id"]):
+            yield from filter(None, group.column(0).to_pylist())
+
+
 def newest_decision(archive: Path, application_id: str, keys: LogKeys) -> tuple[datetime, str, Row] | None:
     """Return the newest decision on an applicant in an archive: time, model and row; None if there is none."""
     newest: dict[str, Any] | None = None

@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from monitoring.records.durable import PRIVATE, sync_folders, write
+from monitoring.records.id_indexing import forget
 from monitoring.records.proof import chain
 from monitoring.records.proof.seal_keys import NO_SEAL_KEYS, SealKeys
 from monitoring.records.segments import next_path
@@ -168,6 +169,8 @@ def apply(directory: Path, journal: Journal, seals: SealKeys = NO_SEAL_KEYS) -> 
             next_path(archive).replace(archive)
             moved.append(archive)
     sync_folders(moved)
+    changed = {edit.segment for edit in journal.edits}.union(journal.archives)
+    forget(directory, map(Path, sorted(changed)))
     _append_record(directory, journal.record)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from monitoring.records import checkpoint
 from monitoring.records.compaction import is_profiled
+from monitoring.records.id_indexing import prune
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.proof import chain
 from monitoring.records.segments import archives, is_closed, segments
@@ -55,4 +56,5 @@ def retain(directory: Path, retention_days: int, keys: LogKeys = NO_KEYS) -> Del
     for folder in {path.parent for path in old_archives}:
         if next(folder.iterdir(), None) is None:
             folder.rmdir()
+    prune(directory)
     return Deletion(len(deletable), len(old_archives), len(old) - len(deletable))

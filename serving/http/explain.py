@@ -1,14 +1,12 @@
 """`POST /explain`: why an applicant, or a past decision, has its probability.
 
-Owns the two bodies that the route takes, and that explaining never holds up scoring: one thread explains, applicant by
-applicant and request by request in turn, another searches the log, and few requests may wait. Leaves what an
-explanation is to `models.explanation`, checking applicants to `models.request` and finding decisions to
-`monitoring.records.lookup`. An explanation decides nothing, so it is neither a row of the decision log
-nor a prediction.
+Owns the two bodies that the route takes, and whose turn it is: applicant by applicant and request by request, and few
+requests may wait. Leaves what an explanation is to `models.explanation`, the process in which it is made to
+`serving.explaining`, checking applicants to `models.request` and finding decisions to `serving.http.past_decisions`. An
+explanation decides nothing, so it is neither a row of the decision log nor a prediction.
 """
 
 import asyncio
-import time
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,13 +24,15 @@ from configs.dataset import RESERVED
 from configs.service import ServiceConfig
 from models.artifact import Artifact
 from models.errors import Detail, Rejected, Unready
-from models.explanation import MAX_INPUTS, Explainer, Explanation
+from models.explanation import MAX_INPUTS, Explanation
 from models.request import RequestDecoder, is_identifier, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
 from monitoring.records.log_keys import LogKeys
-from monitoring.records.lookup import PastDecision, find
+from monitoring.records.lookup import PastDecision
 from serving.error_responses import guarded
+from serving.explaining import ExplainingProcess
 from serving.http.body import read_body
+from serving.http.past_decisions import PastDecisions
 
 T = TypeVar("T")
 OTHER_MODEL = "other_model"  # error code: another version made the decision
@@ -53,32 +53,28 @@ class ExplainEndpoint:
 
     def __init__(self, artifact: Artifact, directory: Path, settings: ServiceConfig, keys: LogKeys) -> None:
         self._artifact = artifact
-        self._directory = directory
-        self._keys = keys
         self._max_rows = settings.max_explained_rows
         self._max_body_bytes = settings.max_body_bytes
         self._timeout_s = settings.timeout_s
         self._decoder = RequestDecoder(artifact.schema, self._max_rows)
         self._waiting_rows = 0
-        self._explainer: Explainer | None = None
-        # Threads begin with the first job. ONNX Runtime lets go of the interpreter, and the event loop goes on.
-        self._explaining = ThreadPoolExecutor(1, "explain")
-        self._searching = ThreadPoolExecutor(1, "lookup")
+        self._explainer: ExplainingProcess | None = None
+        self._explaining = ThreadPoolExecutor(1, "explain")  # it waits for the process; it begins with the first job
+        self._past = PastDecisions(directory, keys, self._timeout_s)
 
     def open(self, example: Struct) -> None:
-        """Begin to explain, after explaining `example`: the first caller does not wait for what is built once."""
+        """Begin to explain `example`, so that all is built when the first caller asks; return at once."""
         if len(self._artifact.schema.inputs) > MAX_INPUTS:
             return
-        # A session of its own: the thread that explains and the one that scores must not share buffers.
-        scorer, model = self._artifact.scorer(), self._artifact
-        explainer = Explainer(model.schema, scorer.probabilities, model.background, model.tag)
-        explainer.explain(example)
-        self._explainer = explainer
+        self._explainer = ExplainingProcess(self._artifact.folder)
+        self._explaining.submit(self._explainer.explain, example)
 
     def close(self) -> None:
         """Stop; requests that wait are dropped."""
         self._explaining.shutdown(wait=False, cancel_futures=True)
-        self._searching.shutdown(wait=False, cancel_futures=True)
+        if self._explainer is not None:
+            self._explainer.close()
+        self._past.close()
 
     def route(self) -> Route:
         """For Starlette."""
@@ -104,8 +100,7 @@ class ExplainEndpoint:
         self._waiting_rows += taken
         try:
             if past is not None:
-                search = partial(find, self._directory, past, time.monotonic() + self._timeout_s, self._keys)
-                rows = [self._decided(await self._in(self._searching, search))]
+                rows = [self._decided(await self._past.find(past))]
             explain = self._explainer.explain
             # One after the other, so that requests take turns, and a caller who has gone is not worked for.
             return [await self._in(self._explaining, partial(explain, row)) for row in rows]

@@ -12,6 +12,7 @@ from monitoring.profiles.profiler import catch_up
 from monitoring.records.compaction import compact
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.log_keys import LogKeys
+from monitoring.records.segments import archives
 
 SECRET = bytes(range(32))
 
@@ -28,11 +29,15 @@ def archived(tmp_path, rows):
     return tmp_path
 
 
+def archived_in(directory):
+    return [path.relative_to(directory).as_posix() for path in archives(directory)]
+
+
 def search(directory, application_id, **environment):
     return subprocess.run(
         [sys.executable, "-m", "monitoring.records.archive_search"],
         env={**os.environ, "SCORER_DIRECTORY": str(directory), **environment},
-        input=json.dumps(application_id),
+        input=json.dumps({"application_id": application_id, "archives": archived_in(directory)}),
         check=False,
         capture_output=True,
         text=True,
