@@ -54,7 +54,7 @@ from serving.http.connection import Limits
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
 from serving.http.pages import Pages
-from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware
+from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware, score_routed
 from serving.http.protocol import ConnectionSettings, register
 from serving.http.route_types import request_type, response_type
 from serving.metrics import metrics, profiler_metrics
@@ -181,7 +181,7 @@ class CreditScorer:
     async def predict(self, applicants: list[Any]) -> list[Any]:
         """Score applicants; predictions come in the order asked. An invalid one refuses its request, and no other."""
         # Documents the route; answers it, for bodies that were validated, with `fast_path: false` alone.
-        results = await BATCHER.submit(DECODER.convert(applicants), "http")
+        results = await score_routed(applicants, DECODER, BATCHER)
         if error := first_error(results):
             raise BentoMLException(error.message, error_code=HTTPStatus(error.status))
         return [msgspec.to_builtins(prediction) for prediction in results]

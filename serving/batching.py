@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from models.errors import Unready
+from serving.calls import Call
 from serving.rows import PendingRow, Results
 
 LONE_BATCHES = 16  # batches of one request each, after which the next request is assumed to be alone as well
@@ -71,12 +72,12 @@ class Batcher:
         """Whether any row that comes now would be refused."""
         return self._score_batch is None or not self._has_room(1)
 
-    def submit(self, applicants: Sequence[Struct], protocol: str) -> "asyncio.Future[Results]":
+    def submit(self, applicants: Sequence[Struct], call: Call) -> "asyncio.Future[Results]":
         """Score the rows of one request: the way of every protocol, and of BentoML's route.
 
         Args:
             applicants: valid rows of the schema.
-            protocol: `http`, `v2` or `grpc`, as metrics and records name it.
+            call: their request, as metrics and records name it.
 
         Returns:
             A result for each row, in order.
@@ -87,7 +88,7 @@ class Batcher:
         if self._score_batch is None or not self._has_room(len(applicants)):
             future.set_result([OVERLOADED] * len(applicants))
             return future
-        rows = [PendingRow(applicant, protocol, now_s) for applicant in applicants]
+        rows = [PendingRow(applicant, call, now_s) for applicant in applicants]
         if self._lone_batches >= LONE_BATCHES and not self._queue:
             if not self._requests_this_turn:
                 loop.call_soon(self._end_turn)

@@ -95,7 +95,7 @@ class Metrics:
         oldest_s, request_s, request_rows, squares = started_s, 0.0, 0, 0
         predictions: dict[tuple[str, str, str], int] = {}  # a collections.Counter takes twice as long for one row
         for row, (_, decision) in zip(pending, scored, strict=True):
-            labels = (model, decision, row.protocol)
+            labels = (model, decision, row.call.protocol)
             predictions[labels] = predictions.get(labels, 0) + 1
             if row.at_s != request_s:  # the rows of a request were submitted at one moment
                 squares += request_rows * request_rows

@@ -48,12 +48,12 @@ class ScoringPipeline:
         """A prediction for each row, in order; the same error for all when the batch was not scored and logged."""
         started_s = time.perf_counter()
         try:
-            applicants = [row.applicant for row in pending]
+            applicants, calls = [row.applicant for row in pending], [row.call for row in pending]
             scored = self._scorer.score(applicants)
             logged = self._append(
                 [
-                    Row(row.protocol, probability, decision, row.applicant, row.caller, row.request_id)
-                    for row, (probability, decision) in zip(pending, scored, strict=True)
+                    Row(call.protocol, probability, decision, row.applicant, call.caller, call.request_id)
+                    for row, call, (probability, decision) in zip(pending, calls, scored, strict=True)
                 ]
             )
             if not (logged or self._score_unlogged):

@@ -23,6 +23,7 @@ from prometheus_client import Gauge
 from configs.api_keys import Key, Permission, read_api_keys
 from configs.source import ConfigError
 from models.errors import Rejected
+from serving.calls import Caller
 
 POLL_INTERVAL_S = 1.0  # seconds between two looks at the file: a revoked key works for that long at most
 KEY_FORMS = "`Authorization: Bearer <key>` or `X-API-Key: <key>`"
@@ -72,10 +73,11 @@ class _Bucket:
 class _Entry:
     """A key with its state."""
 
-    __slots__ = ("bucket", "digest", "expires_s", "key")
+    __slots__ = ("bucket", "caller", "digest", "expires_s", "key")
 
     def __init__(self, key: Key, workers: int, before: "_Entry | None") -> None:
         self.key = key
+        self.caller = Caller(key.name, "read_all" in key.permissions)
         self.digest = bytes.fromhex(key.sha256)
         self.expires_s = key.expires.timestamp() if key.expires else math.inf
         self.bucket: _Bucket | None = None
@@ -114,10 +116,8 @@ class Authenticator:
         """Whether there is a key file."""
         return self._path is not None
 
-    def authorize(self, presented: str | None, permission: Permission) -> None:
-        """Return if the key `presented` has `permission` now; raises `AccessDenied`: 401, 403 or 429."""
-        if self._path is None:
-            return
+    def authorize(self, presented: str | None, permission: Permission) -> Caller:
+        """Return whose the key `presented` is, if it has `permission` now; raises `AccessDenied`: 401, 403 or 429."""
         if not presented:
             raise _unauthenticated(f"this service requires a key, as {KEY_FORMS}")
         digest = hashlib.sha256(presented.encode("utf-8", "replace")).digest()
@@ -133,6 +133,7 @@ class Authenticator:
         if entry.bucket is not None and (wait_s := entry.bucket.wait_s(self._now_s())):
             message = f"the key {key.name} may make {key.requests_per_s:g} requests a second; wait"
             raise AccessDenied(429, message, math.ceil(wait_s))
+        return entry.caller
 
     def watch(self) -> None:
         """Follow the file from now on, in a daemon thread, so that no request waits while it is read."""

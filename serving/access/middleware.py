@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from configs.api_keys import Permission
 from models.errors import Rejected
 from serving.access.authenticator import AccessDenied, Authenticator
+from serving.calls import ANYONE, NEIGHBOUR, remember_caller
 from serving.error_responses import error_response
 from serving.http.body import headers_of
 from serving.request_ids import HEADER, begin
@@ -51,15 +52,20 @@ class AccessPolicy:
         self.local_only = not self._requires_keys and not open_to_network
 
     def authorize(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
-        """Return if the request is admitted; raises `Rejected`: 401, 403, 429 or 431."""
+        """Return if the request is admitted, and remember who sent it; raises `Rejected`: 401, 403, 429 or 431."""
         if len(scope["headers"]) > MAX_HEADERS:
             raise Rejected(431, f"more than {MAX_HEADERS} headers")
         path = scope["path"]
+        if path in PUBLIC_PATHS:
+            return
+        caller = ANYONE
         if self._requires_keys:
-            if path not in PUBLIC_PATHS:
-                self._authenticator.authorize(_presented_key(headers), required_permission(scope["method"], path))
-        elif self.local_only and path not in PUBLIC_PATHS:
+            permission = required_permission(scope["method"], path)
+            caller = self._authenticator.authorize(_presented_key(headers), permission)
+        elif self.local_only:
             _require_loopback(scope)
+            caller = NEIGHBOUR
+        remember_caller(scope, caller)
 
 
 class AccessMiddleware:

@@ -161,7 +161,7 @@ class ScorerProtocol(LimitedProtocol):
         scope = exchange.scope
         request_ids.begin(scope, exchange.request_id)
         try:
-            submitted = exchange.endpoint.submit(bytes(exchange.body), headers_of(scope))
+            submitted = exchange.endpoint.submit(bytes(exchange.body), scope)
         except Exception as exception:  # noqa: BLE001 - logged there
             submitted = error_from(exception, f"answering POST {scope['path']}")
         request_ids.end()

@@ -12,13 +12,15 @@ from typing import Any, cast
 import grpc
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
+from starlette.types import Scope
 
 from models.errors import ScorerError, Unready
 from models.prediction import Prediction
 from serving.access.grpc_access import GrpcAccess
+from serving.calls import Call
 from serving.faults import error_from
 from serving.metrics import metrics
-from serving.request_ids import begin
+from serving.request_ids import HEADER, begin, id_of, request_id
 from serving.rows import first_error
 from serving.v2.call_coalescer import CallCoalescer
 from serving.v2.extensions import Extensions
@@ -39,7 +41,7 @@ STATUS = {  # of an error's HTTP status; any other is the caller's fault
 }
 SHUTTING_DOWN = Unready("the service is shutting down; try again")
 
-Call = Callable[[bytes, Any], Awaitable[bytes | ScorerError]]
+Handler = Callable[[bytes, Any], Awaitable[bytes | ScorerError]]
 
 
 class GrpcCalls:
@@ -71,7 +73,7 @@ class GrpcCalls:
 
         They take bytes: a message that cannot be parsed is then the caller's fault, not an exception inside gRPC.
         """
-        calls: dict[str, Call] = {
+        calls: dict[str, Handler] = {
             "ServerLive": self._server_live,
             "ServerReady": self._server_ready,
             "ModelReady": self._model_ready,
@@ -84,11 +86,12 @@ class GrpcCalls:
         }
         return {name: grpc.unary_unary_rpc_method_handler(self._guarded(name, call)) for name, call in calls.items()}
 
-    def _guarded(self, name: str, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    def _guarded(self, name: str, call: Handler) -> Callable[[bytes, Any], Awaitable[bytes]]:
         """`call`, ending in a status of gRPC whatever it raises."""
 
         async def handler(body: bytes, context: Any) -> bytes:
             self._running += 1
+            begin({}, None)
             try:
                 answer = SHUTTING_DOWN if self._shutting_down else await call(body, context)
             except Exception as exception:  # noqa: BLE001 - logged there
@@ -98,7 +101,7 @@ class GrpcCalls:
             if isinstance(answer, ScorerError):
                 self._metrics.rejected.labels(answer.code).inc()
                 status = STATUS.get(answer.status, StatusCode.INVALID_ARGUMENT)
-                await context.abort(status, answer.line(), pushback(answer))
+                await context.abort(status, answer.line(), ((HEADER.decode(), request_id()), *pushback(answer)))
             return answer  # type: ignore[return-value] # `abort` does not return
 
         return handler
@@ -147,9 +150,10 @@ class GrpcCalls:
 
     async def _model_infer(self, body: bytes, context: Any) -> bytes | ScorerError:
         received_s, limits_s = time.perf_counter(), [context.time_remaining()]
-        self._access.authorize(context, "predict")
+        caller = self._access.authorize(context, "predict")
         request = self._codec.parse(body)
-        begin({}, request.id.encode())
+        scope: Scope = {}
+        begin(scope, sent_id(request.id, context))
         self._inference.check(request.model_name, request.model_version)
         names = self._codec.outputs(request)
         rows = self._codec.rows(request)
@@ -160,7 +164,7 @@ class GrpcCalls:
             limits_s.append(timeout_s(timeout.int64_param or timeout.uint64_param))
         limit_s = min((limit_s for limit_s in limits_s if limit_s is not None), default=None)
         until_s = None if limit_s is None else received_s + limit_s
-        submitted, limit_s = self._inference.submit(rows, "grpc", until_s)
+        submitted, limit_s = self._inference.submit(rows, Call("grpc", caller.name, id_of(scope)), until_s)
         async with asyncio.timeout(limit_s):
             results = await submitted
         return first_error(results) or self._codec.answer(request, names, cast("Sequence[Prediction]", results))
@@ -173,6 +177,15 @@ class GrpcCalls:
 
     def _bytes(self, name: str, fields: dict[str, Any]) -> bytes:
         return bytes(self._messages[name](**fields).SerializeToString())
+
+
+def sent_id(given: str, context: Any) -> bytes | None:
+    """The id that a call brings: that of its message, or else `x-request-id` of its metadata."""
+    if given:
+        return given.encode()
+    name = HEADER.decode()
+    found = next((value for key, value in context.invocation_metadata() or () if key == name), None)
+    return found.encode() if isinstance(found, str) else found
 
 
 def pushback(error: ScorerError) -> tuple[tuple[str, str], ...]:

@@ -24,7 +24,7 @@ def access():
 
 
 def test_this_machine_may_call_directly_and_through_a_proxy(access):
-    access.authorize(Call(HERE), "predict")
+    assert access.authorize(Call(HERE), "predict").name == "neighbour"
     access.authorize(Call(HERE, ("x-forwarded-for", "127.0.0.1")), "predict")
 
 
