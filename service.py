@@ -53,6 +53,7 @@ from serving.http.bentoml_stack import CrossOriginMiddleware
 from serving.http.connection import Limits
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
+from serving.http.explanation_record import ExplanationRecord
 from serving.http.pages import Pages
 from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware, score_routed
 from serving.http.protocol import ConnectionSettings, register
@@ -144,7 +145,7 @@ class CreditScorer:
         """Run before the first request is admitted, so ready means warm."""
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
-        EXPLAIN.open(example)
+        EXPLAIN.open(example, ExplanationRecord(MODEL.tag, MONITORING, LOG_KEYS))
         BATCHER.open(self.pipeline.score_batch)
         AUTHENTICATOR.watch()
         write_audits(DIRECTORY, MODEL.tag, MODEL.schema.dataset.audit)  # before this worker logs a row

@@ -19,6 +19,7 @@ from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import LOG_KEY_VARIABLE, KeyMissing
 from monitoring.records.erasure_journal import journal_path
+from monitoring.records.explanations import explanations_directory, logs
 from monitoring.records.log_keys import LogKeys, configured_keys
 from monitoring.records.upkeep import exclusive_upkeep
 from monitoring.status import Status, count, inspect_log
@@ -58,7 +59,7 @@ def status(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> 
     for name, number in msgspec.structs.asdict(counts).items():
         print(f"{name:9}{number:12,}  rows {EXPLANATIONS[name]}")
     _warn_of_damage(counts)
-    if journal_path(Path(settings.directory)).exists():
+    if any(journal_path(log).exists() for log in logs(Path(settings.directory))):
         print("an erasure is running or was interrupted; `catch-up` finishes it", file=sys.stderr)
     return 0
 
@@ -72,9 +73,10 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
     from monitoring.profiles import profiler
 
     directory = Path(settings.directory)
-    if journal_path(directory).exists():
-        with exclusive_upkeep(directory, keys):
-            pass
+    for log in logs(directory):
+        if journal_path(log).exists():
+            with exclusive_upkeep(log, keys):
+                pass
     done = profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
     counts = count(directory, keys)
     result = "caught up" if done else "timed out"
@@ -143,6 +145,11 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
         return 0
     with exclusive_upkeep(directory, keys):
         done = retention.retain(directory, settings.retention_days, keys)
+    told = explanations_directory(directory)
+    if told.exists():
+        with exclusive_upkeep(told, keys):
+            deleted = retention.retain(told, settings.retention_days, keys)
+        done = done._replace(segments=done.segments + deleted.segments, deferred=done.deferred + deleted.deferred)
     amount = f"{_counted(done.segments, 'segment')} and {_counted(done.archives, 'archive')}"
     print(f"deleted {amount} older than {_counted(settings.retention_days, 'day')}")
     if done.deferred:
@@ -168,6 +175,11 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
         profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
         done = erasure.erase(directory, application_id, keys)
     print(f"erased {_counted(done.rows, 'row')}")
+    told = explanations_directory(directory)
+    if told.exists():
+        with exclusive_upkeep(told, keys):
+            explained = erasure.erase(told, application_id, keys)
+        print(f"erased {_counted(explained.rows, 'explanation')}")
     if done.pending:
         print(f"not erased, because not profiled yet: {_counted(done.pending, 'row')}; run again", file=sys.stderr)
     return 1 if done.pending else 0

@@ -41,6 +41,9 @@ class Metrics:
         self.refused_connections = Counter(
             "scorer_refused_connections_total", "Connections refused for want of file descriptors"
         )
+        self.unlogged_explanations = Counter(
+            "scorer_unlogged_explanations_total", "Explanations that could not be logged"
+        )
         self._buffer = BufferedMetrics()
         self._batch_rows = [self._buffer.add_histogram(batch_rows, BATCH_BUCKETS_ROWS)]
         self._queue_seconds = self._buffer.add_histogram(queue_seconds, QUEUE_BUCKETS_S)

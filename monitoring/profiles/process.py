@@ -19,6 +19,7 @@ from monitoring.json_logging import log_as_json
 from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
+from monitoring.records.explanations import explanations_directory
 from monitoring.records.id_indexing import IdIndexing
 from monitoring.records.log_keys import LogKeys, configured_keys
 from monitoring.records.upkeep import Upkeep
@@ -45,6 +46,12 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     if parent_pipe:
         run_when_idle()
     directory = Path(settings.directory)
+    upkeeps = [Upkeep(log, settings.retention_days, keys) for log in (directory, explanations_directory(directory))]
+
+    def upkeep() -> None:
+        for one in upkeeps:
+            one.run()
+
     profiler.run(
         directory,
         settings.window_s,
@@ -52,7 +59,7 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
         settings.interval_s,
         parent_pipe,
         keys,
-        Upkeep(directory, settings.retention_days, keys).run,
+        upkeep,
         IdIndexing(directory, keys).step,
     )
 

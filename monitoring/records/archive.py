@@ -23,6 +23,7 @@ import pyarrow.parquet.encryption as pe
 
 from monitoring.records.archive_columns import (
     FORMAT,
+    TRAILING,
     feature_of,
     features_of,
     ours,
@@ -38,6 +39,7 @@ from monitoring.records.proof.segment_ends import is_end, parse_head, parse_seal
 from monitoring.records.segments import read, read_lines
 
 ROW_GROUP_ROWS = 16_384  # rows in memory at a time, about 2 kB each as Python objects
+BATCH_ROWS = 1024  # rows read at a time
 
 RowKey = tuple[str, int]  # segment and sequence number
 
@@ -98,27 +100,53 @@ def application_ids(archive: Path, keys: LogKeys) -> Iterator[str]:
             yield from filter(None, group.column(0).to_pylist())
 
 
-def newest_decision(archive: Path, application_id: str, keys: LogKeys) -> tuple[datetime, str, Row] | None:
-    """Return the newest decision on an applicant in an archive: time, model and row; None if there is none."""
-    newest: dict[str, Any] | None = None
+def newest_decision(
+    archive: Path, application_id: str, keys: LogKeys, owner: str | None = None
+) -> tuple[datetime, str, Row] | None:
+    """Return the newest decision on an applicant in an archive: time, model and row; None if there is none.
+
+    Args:
+        archive: to search.
+        application_id: of the applicant.
+        keys: of the log.
+        owner: the caller whose rows count; None for those of all.
+    """
+    newest = None
+    for found in read_rows(archive, keys, application_id):
+        if owner is None or found[2].caller == owner:
+            newest = found
+    return newest
+
+
+def read_rows(archive: Path, keys: LogKeys, application_id: str | None = None) -> Iterator[tuple[datetime, str, Row]]:
+    """Iterate over the decisions in an archive, or those on one applicant: time, model and row.
+
+    The applicant of an erased row is empty.
+    """
     with open_archive(archive, keys) as (file, _):
-        not_features = ours(file.schema_arrow) - {"application_id"}
+        known = ours(file.schema_arrow)
+        columns = [name for name in file.schema_arrow.names if name not in TRAILING or name not in known]
         for number in range(file.num_row_groups):
-            ids = file.read_row_group(number, columns=["application_id"]).column("application_id")
-            if not pc.any(_matches(ids, application_id)).as_py():
-                continue
-            table = file.read_row_group(number)
-            newest = table.filter(_matches(table.column("application_id"), application_id)).to_pylist()[-1]
-    if newest is None:
-        return None
+            if application_id is not None:
+                ids = file.read_row_group(number, columns=["application_id"]).column("application_id")
+                if not pc.any(_matches(ids, application_id)).as_py():
+                    continue
+            for part in file.iter_batches(BATCH_ROWS, row_groups=[number], columns=columns):
+                matching = part
+                if application_id is not None:
+                    matching = part.filter(_matches(part.column("application_id"), application_id))
+                for found in matching.to_pylist():
+                    yield found["time"], found["model"], _row_of(found, known)
+
+
+def _row_of(found: dict[str, Any], known: frozenset[str]) -> Row:
     applicant = {
-        feature_of(name, not_features | {"application_id"}): value
-        for name, value in newest.items()
-        if value is not None and name not in not_features
+        feature_of(name, known): value
+        for name, value in found.items()
+        if value is not None and (name not in known or name == "application_id")
     }
-    chained = {name: newest.get(name) or "" for name in ("caller", "request_id") if name in not_features}
-    row = Row(newest["protocol"], newest["probability"], newest["decision"], applicant, **chained)
-    return newest["time"], newest["model"], row
+    caller, request_id = (found[name] or "" if name in known else "" for name in ("caller", "request_id"))
+    return Row(found["protocol"], found["probability"], found["decision"], applicant, caller, request_id)
 
 
 def write_erased(path: Path, archive: Path, application_id: str, keys: LogKeys) -> None:

@@ -26,10 +26,11 @@ from monitoring.records.log_keys import LogKeys, configured_keys
 
 
 class Question(msgspec.Struct):
-    """What is searched, and where: paths relative to the directory of the records."""
+    """What is searched, where (paths relative to the directory of the records), and whose; None for everybody's."""
 
     application_id: str
     archives: list[str]
+    owner: str | None
 
 
 def main() -> int:
@@ -43,7 +44,8 @@ def main() -> int:
         directory, keys = Path(settings.directory), configured_keys(settings, os.environ)
         for name in question.archives:
             with suppress(FileNotFoundError):  # retention may delete it meanwhile
-                found.append(archive.newest_decision(directory / name, question.application_id, keys))
+                path = directory / name
+                found.append(archive.newest_decision(path, question.application_id, keys, question.owner))
                 _complete_filter(directory, directory / name, keys)
     except (ConfigError, KeyMissing, OSError) as error:
         sys.stderr.write(f"{error}\n")

@@ -23,6 +23,7 @@ import msgspec
 
 from monitoring.records.durable import sync_folders, write
 from monitoring.records.lines import RowRange
+from monitoring.records.segments import EXPLANATIONS
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -70,6 +71,9 @@ class GroupCount(NamedTuple):
         return cls(*msgspec.json.decode(key, type=tuple[str, str, str, str]))
 
 
+WHOLE = Position(1 << 40)  # beyond the end of any segment
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
     """The position in every segment ever profiled, deleted ones included, so that a restored one counts once.
 
@@ -97,6 +101,14 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return Checkpoint(self.generation + 1, {**self.segments, **positions}, group_decisions)
 
 
+class Unprofiled(Checkpoint, frozen=True):
+    """The checkpoint of a log that nobody profiles: no row of it is pending."""
+
+    def position(self, segment: Path) -> Position:  # noqa: ARG002 - the same for each
+        """Return the end of any segment."""
+        return WHOLE
+
+
 class CheckpointError(Exception):
     """Profiles exist, but no record of which rows they hold; continuing would count rows twice."""
 
@@ -109,6 +121,11 @@ class CheckpointError(Exception):
 def profiles_directory(directory: Path) -> Path:
     """Return the folder of the profiles of the records in `directory`."""
     return directory / "profiles"
+
+
+def of_log(directory: Path) -> Checkpoint:
+    """Return how far the log in `directory` has been profiled; explanations are not profiled."""
+    return Unprofiled() if directory.name == EXPLANATIONS else load(profiles_directory(directory))
 
 
 def load(profiles: Path) -> Checkpoint:

@@ -83,7 +83,7 @@ def prepare(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Pl
 
 def _find_rows(directory: Path, application_id: str, keys: LogKeys) -> _Matches:
     """Search the segments: read every line, and decode those that contain the text of the id."""
-    done = checkpoint.load(checkpoint.profiles_directory(directory))
+    done = checkpoint.of_log(directory)
     found = _Matches([], set(), 0, False)
     needle = msgspec.json.encode(application_id)
     size = pending = 0

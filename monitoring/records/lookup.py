@@ -66,12 +66,15 @@ class DecisionSearch:
         """Rows decoded because no filter covers them yet."""
         return self._tails.decoded_rows
 
-    def find(self, application_id: str, deadline_s: float = float("inf")) -> PastDecision | None:
+    def find(
+        self, application_id: str, deadline_s: float = float("inf"), owner: str | None = None
+    ) -> PastDecision | None:
         """Return the newest decision on `application_id`; None if the log has none, or no longer has it.
 
         Args:
             application_id: of the applicant.
             deadline_s: time by `time.monotonic` at which the search is aborted.
+            owner: the caller whose rows count, as if there were no others; None for those of all.
 
         Raises:
             TimeoutError: the deadline has passed.
@@ -101,11 +104,13 @@ class DecisionSearch:
                     continue
                 for batch, _ in read_lines(segment, start, decode):
                     for row in batch.rows:
-                        if row.applicant.get(RESERVED) == application_id and (
-                            newest is None or batch.time >= newest.time
+                        if (
+                            row.applicant.get(RESERVED) == application_id
+                            and (owner is None or row.caller == owner)
+                            and (newest is None or batch.time >= newest.time)
                         ):
                             newest = PastDecision(batch.time, batch.model, row)
-        return newest or self._archived(application_id, deadline_s, filters)
+        return newest or self._archived(application_id, deadline_s, filters, owner)
 
     def _filter(self, file: Path, before: dict[str, IdFilter]) -> IdFilter | None:
         """The filter of a file, checked unless it is the one that it was before."""
@@ -124,7 +129,9 @@ class DecisionSearch:
             start = known.head.covered
         return start if self._tails.may_hold(segment, start, application_id, deadline_s) else None
 
-    def _archived(self, application_id: str, deadline_s: float, before: dict[str, IdFilter]) -> PastDecision | None:
+    def _archived(
+        self, application_id: str, deadline_s: float, before: dict[str, IdFilter], owner: str | None
+    ) -> PastDecision | None:
         """The newest archived decision; archives are listed after the segments that they may take the place of."""
         candidates = []
         for archive in archives(self._directory):
@@ -134,25 +141,31 @@ class DecisionSearch:
             if known is None or not known.head.complete or known.may_hold(application_id):
                 candidates.append(archive.relative_to(self._directory).as_posix())
         self.searched_archives += len(candidates)
-        return _search_archives(self._directory, application_id, candidates, deadline_s) if candidates else None
+        if not candidates:
+            return None
+        return _search_archives(self._directory, application_id, candidates, deadline_s, owner)
 
 
 def find(
-    directory: Path, application_id: str, deadline_s: float = float("inf"), keys: LogKeys = NO_KEYS
+    directory: Path,
+    application_id: str,
+    deadline_s: float = float("inf"),
+    keys: LogKeys = NO_KEYS,
+    owner: str | None = None,
 ) -> PastDecision | None:
     """Search once, as `DecisionSearch.find` does."""
-    return DecisionSearch(directory, keys).find(application_id, deadline_s)
+    return DecisionSearch(directory, keys).find(application_id, deadline_s, owner)
 
 
 def _search_archives(
-    directory: Path, application_id: str, candidates: Sequence[str], deadline_s: float
+    directory: Path, application_id: str, candidates: Sequence[str], deadline_s: float, owner: str | None
 ) -> PastDecision | None:
     """Search these archives in a separate process (archive_search)."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     try:
         done = subprocess.run(
             [sys.executable, "-m", "monitoring.records.archive_search"],
-            input=msgspec.json.encode({"application_id": application_id, "archives": candidates}),
+            input=msgspec.json.encode({"application_id": application_id, "archives": candidates, "owner": owner}),
             env={**os.environ, "PYTHONPATH": path, "SCORER_DIRECTORY": str(directory.absolute())},
             stdout=subprocess.PIPE,
             check=True,

@@ -34,7 +34,7 @@ def retain(directory: Path, retention_days: int, keys: LogKeys = NO_KEYS) -> Del
     if not retention_days:
         return Deletion()
     cutoff_s = time.time() - retention_days * DAY_S
-    done = checkpoint.load(checkpoint.profiles_directory(directory))
+    done = checkpoint.of_log(directory)
     ends = {
         read.entry.segment: read.entry.newest.timestamp()
         for read in chain.read_chain(directory)

@@ -19,6 +19,7 @@ from typing import TypeVar
 from monitoring.records.lines import Batch
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 
+EXPLANATIONS = "explanations"  # the folder of the log of explanations, which has the form of the log beside it
 T = TypeVar("T")
 
 

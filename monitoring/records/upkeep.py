@@ -68,8 +68,10 @@ class Upkeep:
     def run(self) -> None:
         """Seal what writers have left; once an hour finish an erasure, delete what is old, and log the anchor.
 
-        While another process holds the lock, nothing is done.
+        While another process holds the lock, or there is no log yet, nothing is done.
         """
+        if not self._directory.is_dir():
+            return
         try:
             with UpkeepLock(self._directory) as lock:
                 if lock.acquire():

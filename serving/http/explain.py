@@ -2,8 +2,9 @@
 
 Owns the two bodies that the route takes, and whose turn it is: applicant by applicant and request by request, and few
 requests may wait. Leaves what an explanation is to `models.explanation`, the process in which it is made to
-`serving.explaining`, checking applicants to `models.request` and finding decisions to `serving.http.past_decisions`. An
-explanation decides nothing, so it is neither a row of the decision log nor a prediction.
+`serving.explaining`, checking applicants to `models.request`, finding decisions to `serving.http.past_decisions`, and
+the record of what was told to `serving.http.explanation_record`. An explanation decides nothing, so it is neither a row
+of the decision log nor a prediction.
 """
 
 import asyncio
@@ -29,9 +30,11 @@ from models.request import RequestDecoder, is_identifier, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.lookup import PastDecision
+from serving.calls import call_of, caller_of
 from serving.error_responses import guarded
 from serving.explaining import ExplainingProcess
 from serving.http.body import read_body
+from serving.http.explanation_record import ExplanationRecord
 from serving.http.past_decisions import PastDecisions
 
 T = TypeVar("T")
@@ -59,11 +62,18 @@ class ExplainEndpoint:
         self._decoder = RequestDecoder(artifact.schema, self._max_rows)
         self._waiting_rows = 0
         self._explainer: ExplainingProcess | None = None
+        self._record: ExplanationRecord | None = None
         self._explaining = ThreadPoolExecutor(1, "explain")  # it waits for the process; it begins with the first job
         self._past = PastDecisions(directory, keys, self._timeout_s)
 
-    def open(self, example: Struct) -> None:
-        """Begin to explain `example`, so that all is built when the first caller asks; return at once."""
+    def open(self, example: Struct, record: ExplanationRecord) -> None:
+        """Begin to explain `example`, so that all is built when the first caller asks; return at once.
+
+        Args:
+            example: an applicant.
+            record: of what callers are told.
+        """
+        self._record = record
         if len(self._artifact.schema.inputs) > MAX_INPUTS:
             return
         self._explainer = ExplainingProcess(self._artifact.folder)
@@ -75,18 +85,23 @@ class ExplainEndpoint:
         if self._explainer is not None:
             self._explainer.close()
         self._past.close()
+        if self._record:
+            self._record.close()
 
     def route(self) -> Route:
         """For Starlette."""
         return Route("/explain", guarded(self._answer), methods=["POST"])
 
     async def _answer(self, request: Request) -> Response:
+        caller = caller_of(request.scope)
         async with asyncio.timeout(self._timeout_s):
             body = await read_body(request.scope, request.receive, self._max_body_bytes)
-            explanations = await self._explain(body)
+            explanations = await self._explain(body, None if caller.reads_all else caller.name)
+        if self._record:
+            self._record.write(explanations, call_of(request.scope, "http"))
         return Response(msgspec.json.encode(explanations), media_type="application/json")
 
-    async def _explain(self, body: bytes) -> list[Explanation]:
+    async def _explain(self, body: bytes, owner: str | None) -> list[Explanation]:
         body = body.removeprefix(BOM_UTF8)
         inputs = len(self._artifact.schema.inputs)
         if inputs > MAX_INPUTS:
@@ -100,7 +115,7 @@ class ExplainEndpoint:
         self._waiting_rows += taken
         try:
             if past is not None:
-                rows = [self._decided(await self._past.find(past))]
+                rows = [self._decided(await self._past.find(past, owner))]
             explain = self._explainer.explain
             # One after the other, so that requests take turns, and a caller who has gone is not worked for.
             return [await self._in(self._explaining, partial(explain, row)) for row in rows]

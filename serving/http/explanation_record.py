@@ -1,0 +1,53 @@
+"""The record of explanations that were given, written before their answer leaves.
+
+Owns what a failure of that log means, by `when_log_fails` as for decisions. Leaves to others: what is recorded
+(`monitoring.records.explanations`), and writing it (`monitoring.records.decision_log`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from configs.monitoring import Monitoring
+from models.errors import Unready
+from models.explanation import Explanation
+from monitoring.records.decision_log import DecisionLog, LogUnavailable
+from monitoring.records.explanations import explanations_directory, rows_of
+from monitoring.records.log_keys import LogKeys
+from serving.calls import Call
+from serving.log_outage import LogOutage
+from serving.metrics import metrics
+
+
+class ExplanationRecord:
+    """The log of explanations of one worker.
+
+    Args:
+        model: name and version of the model that is explained.
+        settings: where records are kept, and what a failure means.
+        keys: to encrypt the log with.
+    """
+
+    def __init__(self, model: str, settings: Monitoring, keys: LogKeys) -> None:
+        directory = explanations_directory(Path(settings.directory))
+        # Its first segment begins with the first explanation.
+        self._log = DecisionLog(directory, settings.segment_bytes, settings.segment_s, keys, begin=False)
+        self._model = model
+        self._answer_unlogged = settings.when_log_fails == "score"
+        self._outage = LogOutage(self._answer_unlogged)
+
+    def write(self, explanations: Sequence[Explanation], call: Call) -> None:
+        """Record what one request is told; raises `Unready` where that fails and may not."""
+        try:
+            self._log.append(self._model, rows_of(explanations, call.protocol, call.caller, call.request_id))
+        except LogUnavailable as error:
+            self._outage.record_loss(len(explanations), error)
+            metrics().unlogged_explanations.inc(len(explanations))
+            if not self._answer_unlogged:
+                raise Unready("the log of explanations cannot be written, so nothing is explained") from None
+            return
+        if self._outage.active:
+            self._outage.end()
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
