@@ -44,6 +44,7 @@ from monitoring.profiles.supervision import ProfilerProcess
 from monitoring.records.audits import write_audits
 from monitoring.records.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.records.log_keys import configured_keys
+from monitoring.records.models_archive import keep_model
 from serving.access.authenticator import Authenticator
 from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
@@ -149,6 +150,7 @@ class CreditScorer:
         BATCHER.open(self.pipeline.score_batch)
         AUTHENTICATOR.watch()
         write_audits(DIRECTORY, MODEL.tag, MODEL.schema.dataset.audit)  # before this worker logs a row
+        keep_model(MONITORING, MODEL)  # likewise
         if self.profiler:
             self.profiler.start()
         await OPEN_INFERENCE.start(self.__is_ready__)

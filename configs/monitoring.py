@@ -24,6 +24,7 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window_s: Annotated[int, Meta(ge=60, le=86_400)]
     interval_s: Annotated[float, Meta(ge=0.05, le=60)]
     frame_rows: Annotated[int, Meta(ge=1, le=65_536)]
+    models_archive: Annotated[str, Meta(min_length=1)]
 
 
 def read_monitoring(path: Path = MONITORING_YAML) -> Monitoring:

@@ -15,12 +15,13 @@ import msgspec
 from configs.monitoring import Monitoring, read_monitoring
 from configs.opt_outs import opt_out
 from configs.source import ConfigError
+from monitoring import replaying
 from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import LOG_KEY_VARIABLE, KeyMissing
 from monitoring.records.erasure_journal import journal_path
-from monitoring.records.explanations import explanations_directory, logs
 from monitoring.records.log_keys import LogKeys, configured_keys
+from monitoring.records.segments import explanations_directory, logs
 from monitoring.records.upkeep import exclusive_upkeep
 from monitoring.status import Status, count, inspect_log
 
@@ -92,7 +93,7 @@ def verify(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> 
     directory = Path(settings.directory)
     if not directory.is_dir():
         raise FileNotFoundError(f"{directory}: no such folder, so there are no records to verify")
-    found = verification.verify(directory, keys, options.anchor)
+    found = verification.verify_logs(directory, keys, options.anchor)
     broken = [one._asdict() for one in found.broken]
     if options.json:
         print(json.dumps({"segments": found.segments, "rows": found.rows, "intact": found.intact, "broken": broken}))
@@ -230,6 +231,7 @@ def _parser() -> argparse.ArgumentParser:
         "--anchor", action="append", default=[], metavar="HASH", help="a hash that the chain has to have; repeatable"
     )
     command.set_defaults(command=verify)
+    replaying.add_command(commands)
     command = commands.add_parser("profile", help="follow the log until SIGTERM or SIGINT")
     command.set_defaults(command=profile)
     return parser

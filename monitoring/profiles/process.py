@@ -19,9 +19,9 @@ from monitoring.json_logging import log_as_json
 from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
-from monitoring.records.explanations import explanations_directory
 from monitoring.records.id_indexing import IdIndexing
 from monitoring.records.log_keys import LogKeys, configured_keys
+from monitoring.records.segments import explanations_directory
 from monitoring.records.upkeep import Upkeep
 
 

@@ -30,7 +30,7 @@ class Question(msgspec.Struct):
 
     application_id: str
     archives: list[str]
-    owner: str | None
+    owner: str | None = None
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """The log of explanations: what callers of `/explain` were told about an applicant.
 
-Owns: what is recorded of an explanation, and where. Leaves to others: writing and reading (decision_log, segments),
+Owns: what is recorded of an explanation. Leaves to others: where it lies (segments), writing it (decision_log),
 encryption, erasure and retention, which work on this log as on the decision log; what an explanation is
 (`models.explanation`).
 
@@ -10,13 +10,11 @@ reasons. Nobody profiles it, and it is not archived: an explanation is rare, and
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec import Struct
 
 from models.explanation import Explanation, Reason
 from monitoring.records.lines import Row
-from monitoring.records.segments import EXPLANATIONS
 
 
 class Told(Struct, frozen=True, gc=False):
@@ -29,16 +27,6 @@ class Told(Struct, frozen=True, gc=False):
 
     application_id: str
     reasons: list[Reason]
-
-
-def explanations_directory(directory: Path) -> Path:
-    """Return the directory of the log of explanations of the records in `directory`."""
-    return directory / EXPLANATIONS
-
-
-def logs(directory: Path) -> list[Path]:
-    """Return the directories of the logs that there are: that of decisions, and that of explanations."""
-    return [path for path in (directory, explanations_directory(directory)) if path.exists()]
 
 
 def rows_of(explanations: Sequence[Explanation], protocol: str, caller: str, request_id: str) -> list[Row]:

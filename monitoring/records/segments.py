@@ -23,6 +23,16 @@ EXPLANATIONS = "explanations"  # the folder of the log of explanations, which ha
 T = TypeVar("T")
 
 
+def explanations_directory(directory: Path) -> Path:
+    """Return the directory of the log of explanations of the records in `directory`."""
+    return directory / EXPLANATIONS
+
+
+def logs(directory: Path) -> list[Path]:
+    """Return the directories of the logs that there are: that of decisions, and that of explanations."""
+    return [path for path in (directory, explanations_directory(directory)) if path.exists()]
+
+
 def segment_path(directory: Path) -> Path:
     """Return the path of a new segment of this process; paths are unique and sort by time."""
     now = datetime.now(UTC)

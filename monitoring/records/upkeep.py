@@ -17,6 +17,7 @@ from monitoring.records.proof import chain
 from monitoring.records.proof.chain import NO_ENTRY
 from monitoring.records.proof.seal_keys import SEAL_KEY_VARIABLE
 from monitoring.records.proof.sealing import seal_abandoned
+from monitoring.records.segments import EXPLANATIONS
 
 WAIT_S = 10.0  # seconds to wait for another compact, erase or retain
 HOUR_S = 3600.0  # seconds between two looks for what is old, and between two lines with the anchor
@@ -97,7 +98,8 @@ class Upkeep:
             _log.error("%s was cut or written anew: the entry %s is not in it any more", path, self._anchor)
         if hashes:
             self._anchor = hashes[-1]
-            _log.info("anchor of the decision log: %s, %d entries", self._anchor, len(hashes))
+            name = "log of explanations" if self._directory.name == EXPLANATIONS else "decision log"
+            _log.info("anchor of the %s: %s, %d entries", name, self._anchor, len(hashes))
 
 
 def run_upkeep(directory: Path, retention_days: int, keys: LogKeys = NO_KEYS) -> None:

@@ -11,8 +11,9 @@ from configs.monitoring import Monitoring
 from models.errors import Unready
 from models.explanation import Explanation
 from monitoring.records.decision_log import DecisionLog, LogUnavailable
-from monitoring.records.explanations import explanations_directory, rows_of
+from monitoring.records.explanations import rows_of
 from monitoring.records.log_keys import LogKeys
+from monitoring.records.segments import explanations_directory
 from serving.calls import Call
 from serving.log_outage import LogOutage
 from serving.metrics import metrics

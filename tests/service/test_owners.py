@@ -10,9 +10,8 @@ import sys
 import httpx
 import pytest
 
-from monitoring.records.explanations import explanations_directory
 from monitoring.records.lines import framed
-from monitoring.records.segments import archives, read, segments
+from monitoring.records.segments import archives, explanations_directory, read, segments
 from tests.conftest import ROOT, Server, apart
 from tests.service.conftest import metric
 

@@ -19,7 +19,7 @@ from monitoring.records.proof import chain
 from monitoring.records.proof.chain import NO_ENTRY
 from monitoring.records.proof.chain_view import CHAIN, ChainView
 from monitoring.records.proof.segment_check import Finding, SegmentCheck, check_segment
-from monitoring.records.segments import archives, segments
+from monitoring.records.segments import archives, explanations_directory, segments
 
 ATTEMPTS, PAUSE_S = 3, 0.2  # readings of what seems broken, and seconds between them: an erasure takes less
 
@@ -64,6 +64,28 @@ def verify(directory: Path, keys: LogKeys, anchors: Sequence[str] = ()) -> Verif
     checks = result.checks.values()
     rows = sum(check.rows for check in checks)
     return Verification(len(checks), rows, not broken, broken, result.notes())
+
+
+def verify_logs(directory: Path, keys: LogKeys, anchors: Sequence[str] = ()) -> Verification:
+    """Verify the decision log, and the log of explanations beside it; arguments and errors are those of `verify`.
+
+    An anchor is that of either chain.
+    """
+    told = explanations_directory(directory)
+    known = {entry.hash for entry in chain.read_chain(told)} if told.exists() else set()
+    found = verify(directory, keys, [anchor for anchor in anchors if anchor not in known])
+    if not told.exists():
+        return found
+    more = verify(told, keys)
+    broken = [one._replace(segment=f"{told.name}/{one.segment}") for one in more.broken]
+    notes = [f"{told.name}: {note}" for note in more.notes]
+    return Verification(
+        found.segments + more.segments,
+        found.rows + more.rows,
+        found.intact and more.intact,
+        [*found.broken, *broken],
+        [*found.notes, *notes],
+    )
 
 
 class _Reading:
