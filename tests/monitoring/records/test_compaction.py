@@ -52,8 +52,7 @@ def test_archives_hold_each_row_once_and_counts_stay(tmp_path, rows, profile_tot
     assert sorted(ids) == [("application 2",), ("application 62",)]
     frame = pd.concat(map(pd.read_parquet, archives(tmp_path)), ignore_index=True)
     assert sorted(frame["application_id"]) == sorted(f"application {i}" for i in range(100))
-    leading = ["time", "model", "protocol", "caller", "request_id", "application_id", "probability", "decision"]
-    assert list(frame.columns)[:8] == leading
+    assert list(frame.columns)[:6] == ["time", "model", "protocol", "application_id", "probability", "decision"]
     row = frame[frame["application_id"] == "application 14"].iloc[0]
     assert (row["age_years"], row["purpose"], row["savings"], row["probability"]) == (32.0, "教育", "tier 2", 0.14)
     assert (row["model"], row["decision"], row["protocol"]) == ("m:1", "approve", "http")
