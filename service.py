@@ -166,6 +166,8 @@ class CreditScorer:
             self.profiler.stop()
 
     def __is_ready__(self) -> bool:
+        if self.pipeline.log_was_lost():
+            return False
         return (self.log.is_open and not self.pipeline.log_failed) or self.log.probe()
 
     def __metrics__(self, text: str) -> str:

@@ -42,7 +42,7 @@ def exclusive_upkeep(directory: Path, keys: LogKeys = NO_KEYS) -> Iterator[int]:
         BlockingIOError: another process holds the lock.
         UnsignedCommand: the chain is signed, and the key is not in `keys`.
     """
-    if keys.seals.signer == "" and (key := chain.newest_signer(directory)):
+    if not keys.seals.signer and (key := chain.newest(directory).signed_by):
         raise UnsignedCommand(key)
     with UpkeepLock(directory) as lock:
         if not lock.acquire(WAIT_S):
