@@ -25,7 +25,6 @@ from serving.usage_reports import stop_usage_reports
 stop_usage_reports()  # before the imports below: ONNX Runtime reports as soon as it is imported
 
 import os
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
 from serving.http.explanation_record import ExplanationRecord
 from serving.http.pages import Pages
-from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware, score_routed
+from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware, answer_routed
 from serving.http.protocol import ConnectionSettings, register
 from serving.http.route_types import request_type, response_type
 from serving.metrics import metrics, profiler_metrics
@@ -64,7 +63,6 @@ from serving.model_loading import load
 from serving.parent import end_with_parent, open_parent_pipe
 from serving.process_control import keep_processes_private
 from serving.request_ids import request_id
-from serving.rows import first_error
 from serving.scoring import ScoringPipeline
 from serving.start_folders import claim_metrics_folder, require_folders
 from serving.tracing import tracing
@@ -169,6 +167,8 @@ class CreditScorer:
             self.profiler.stop()
 
     def __is_ready__(self) -> bool:
+        if self.pipeline.log_was_lost():
+            return False
         return (self.log.is_open and not self.pipeline.log_failed) or self.log.probe()
 
     def __metrics__(self, text: str) -> str:
@@ -184,10 +184,7 @@ class CreditScorer:
     async def predict(self, applicants: list[Any]) -> list[Any]:
         """Score applicants; predictions come in the order asked. An invalid one refuses its request, and no other."""
         # Documents the route; answers it, for bodies that were validated, with `fast_path: false` alone.
-        results = await score_routed(applicants, DECODER, BATCHER)
-        if error := first_error(results):
-            raise BentoMLException(error.message, error_code=HTTPStatus(error.status))
-        return [msgspec.to_builtins(prediction) for prediction in results]
+        return await answer_routed(applicants, DECODER, BATCHER)
 
 
 app: Any = CreditScorer  # which BentoML's decorator has made a Service

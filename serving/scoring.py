@@ -17,6 +17,8 @@ from serving.log_outage import LogOutage
 from serving.metrics import Metrics
 from serving.rows import PendingRow, Results
 
+UNREADY_S = 60.0  # seconds for which a worker is not ready after its log was removed: several looks of any orchestrator
+
 
 class ScoringPipeline:
     """Scores batches.
@@ -38,11 +40,23 @@ class ScoringPipeline:
         self._metrics = metrics
         self._score_unlogged = score_unlogged
         self._outage = LogOutage(score_unlogged)
+        self._lost_logs = 0
 
     @property
     def log_failed(self) -> bool:
         """Whether the last batch could not be logged."""
         return self._outage.active
+
+    def log_was_lost(self) -> bool:
+        """Look whether the log is still there; whether others removed or changed it just now, so nobody shall ask."""
+        self._log.look()
+        self._count_lost_logs()
+        return not self._score_unlogged and time.monotonic() - self._log.lost_at_s < UNREADY_S
+
+    def _count_lost_logs(self) -> None:
+        if self._log.lost_segments > self._lost_logs:
+            self._metrics.removed_logs.inc(self._log.lost_segments - self._lost_logs)
+            self._lost_logs = self._log.lost_segments
 
     def score_batch(self, pending: Sequence[PendingRow]) -> Results:
         """A prediction for each row, in order; the same error for all when the batch was not scored and logged."""
@@ -73,6 +87,8 @@ class ScoringPipeline:
         except LogUnavailable as error:
             self._outage.record_loss(len(rows), error)
             return False
+        finally:
+            self._count_lost_logs()
         if self._outage.active:
             self._outage.end()
         return True

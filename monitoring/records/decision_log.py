@@ -1,7 +1,8 @@
 """The decision log of one service process: every scored row is written before its response is sent.
 
-Owns: appending, and a consistent log when the disk fails. Leaves to others: the bytes of a line (lines, cipher),
-reading (segments). The log holds personal data, so its files have mode 0600 and its folder 0700.
+Owns: appending, and a consistent log when the disk fails or others interfere. Leaves to others: the bytes of a line
+(line_encoding, cipher), the head and the seal of a segment (proof), reading (segments). The log holds personal data, so
+its files have mode 0600 and its folder 0700.
 
 One `os.write` per batch, to an O_APPEND descriptor: when it returns, the rows are in the page cache and survive any end
 of this process. There is no fsync, so a power failure may lose the last seconds; at 20,000 rows/s anything safer would
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from monitoring.records.file_watch import FileWatch
 from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.proof.segment_proof import SegmentProof
@@ -91,7 +93,7 @@ class DecisionLog:
         self._proof: SegmentProof | None = None  # of the open segment
         self._end = 0  # length of the segment in bytes, without a torn line
         self._expires_s = math.inf  # by time.monotonic, which cannot be set back
-        self._inode = 0
+        self._watch: FileWatch | None = None
         self.lost_segments = 0
         self.lost_at_s = -math.inf
         try:
@@ -131,8 +133,7 @@ class DecisionLog:
             return
         with self._lock:
             try:
-                if self._descriptor >= 0 and (change := self._change()):
-                    self._give_up(change)
+                self._look()
                 if self._proof is None or self._descriptor < 0 or self._is_full():
                     self._close()
                     self._proof = self._open()
@@ -146,11 +147,15 @@ class DecisionLog:
             self._sequence += len(rows)
             self._end += len(line)
 
+    def look(self) -> None:
+        """Look whether the open segment is still there and unchanged by others, as each `append` does."""
+        with self._lock:
+            self._look(now=True)
+
     def close(self) -> None:
         """Seal and close the segment, or remove it if it is empty."""
         with self._lock:
-            if self._descriptor >= 0 and (change := self._change()):
-                self._give_up(change)
+            self._look()
             self._close()
 
     def _close(self) -> None:
@@ -186,7 +191,7 @@ class DecisionLog:
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # marks it as being written (segments)
-            self._inode = os.fstat(self._descriptor).st_ino
+            self._watch = FileWatch(self._path, self._descriptor)
             proof = SegmentProof(self._directory, self._path.name, self._keys)
         except OSError:
             self._close()
@@ -201,18 +206,10 @@ class DecisionLog:
     def _is_full(self) -> bool:
         return self._end >= self._segment_bytes or time.monotonic() >= self._expires_s
 
-    def _change(self) -> str:
-        """What others have done to the segment, which nobody but this process may write; empty if nothing: 1 us."""
-        try:
-            now = os.stat(self._path)  # noqa: PTH116 - half the time of `Path.stat`
-        except FileNotFoundError:
-            return "was removed"
-        if now.st_ino != self._inode:
-            return "was replaced"
-        return "" if now.st_size == self._end else f"has {now.st_size} bytes instead of {self._end}"
-
-    def _give_up(self, change: str) -> None:
+    def _look(self, now: bool = False) -> None:
         """Leave a segment that others have removed or changed, and say so at once; the next batch starts a new one."""
+        if self._descriptor < 0 or self._watch is None or not (change := self._watch.change(self._end, now)):
+            return
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
         if self._sequence and self._proof:

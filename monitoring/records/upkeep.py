@@ -37,18 +37,23 @@ class UnsignedCommand(OSError):  # noqa: N818 - a state that ends when the key i
 
 @contextmanager
 def exclusive_upkeep(directory: Path, keys: LogKeys = NO_KEYS) -> Iterator[int]:
-    """Hold the upkeep lock and finish an interrupted erasure; yield the number of rows that this erased.
+    """Hold the upkeep lock, seal what writers have left, and finish an interrupted erasure; yield how many rows it had.
 
     Raises:
         BlockingIOError: another process holds the lock.
         UnsignedCommand: the chain is signed, and the key is not in `keys`.
     """
-    if keys.seals.signer == "" and (key := chain.newest_signer(directory)):
+    if not keys.seals.signer and (key := chain.newest(directory).signed_by):
         raise UnsignedCommand(key)
     with UpkeepLock(directory) as lock:
         if not lock.acquire(WAIT_S):
             raise BlockingIOError(f"{directory}: another compact, erase or retain is running; retry later")
-        yield erasure_journal.recover(directory, keys.seals)
+        recovered = erasure_journal.recover(directory, keys.seals)
+        try:
+            seal_abandoned(directory, keys)
+        except OSError as error:  # which is no reason to erase nothing
+            _log.warning("segments are sealed later: %s", error)
+        yield recovered
 
 
 class Upkeep:
@@ -67,7 +72,7 @@ class Upkeep:
         self._next_hour_s = 0.0
 
     def run(self) -> None:
-        """Seal what writers have left; once an hour finish an erasure, delete what is old, and log the anchor.
+        """Finish an erasure and seal what writers have left; once an hour delete what is old, and log the anchor.
 
         While another process holds the lock, or there is no log yet, nothing is done.
         """
@@ -76,6 +81,7 @@ class Upkeep:
         try:
             with UpkeepLock(self._directory) as lock:
                 if lock.acquire():
+                    erasure_journal.recover(self._directory, self._keys.seals)
                     self._broken = seal_abandoned(self._directory, self._keys, self._broken)
                     if time.monotonic() >= self._next_hour_s:
                         self._next_hour_s = time.monotonic() + HOUR_S
@@ -84,7 +90,6 @@ class Upkeep:
             _log.warning("upkeep of the log failed: %s", error)
 
     def _run_hourly(self) -> None:
-        erasure_journal.recover(self._directory, self._keys.seals)
         done = retention.retain(self._directory, self._retention_days, self._keys)
         if done.segments or done.archives:
             _log.info("retention deleted segments: %d, archives: %d", done.segments, done.archives)

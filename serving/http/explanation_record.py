@@ -35,6 +35,7 @@ class ExplanationRecord:
         self._model = model
         self._answer_unlogged = settings.when_log_fails == "score"
         self._outage = LogOutage(self._answer_unlogged)
+        self._lost_logs = 0
 
     def write(self, explanations: Sequence[Explanation], call: Call) -> None:
         """Record what one request is told; raises `Unready` where that fails and may not."""
@@ -46,8 +47,15 @@ class ExplanationRecord:
             if not self._answer_unlogged:
                 raise Unready("the log of explanations cannot be written, so nothing is explained") from None
             return
+        finally:
+            self._count_lost_logs()
         if self._outage.active:
             self._outage.end()
+
+    def _count_lost_logs(self) -> None:
+        if self._log.lost_segments > self._lost_logs:
+            metrics().removed_logs.inc(self._log.lost_segments - self._lost_logs)
+            self._lost_logs = self._log.lost_segments
 
     def close(self) -> None:
         """Close the log."""

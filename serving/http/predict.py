@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+from bentoml.exceptions import BentoMLException
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -86,13 +87,16 @@ class RoutedRow(Struct, frozen=True):
     applicant: Any
 
 
-async def score_routed(routed: Sequence[Any], decoder: RequestDecoder, batcher: Batcher) -> Results:
-    """A result for each row that BentoML's route has gathered, in order."""
+async def answer_routed(routed: Sequence[Any], decoder: RequestDecoder, batcher: Batcher) -> list[Any]:
+    """A prediction for each row that BentoML's route has gathered, in order; raises `BentoMLException`."""
     rows = msgspec.convert(routed, list[RoutedRow])
     waiting = []
     for call, group in groupby(rows, key=attrgetter("call")):
         waiting.append(batcher.submit(decoder.convert([row.applicant for row in group]), call))
-    return [result for part in await asyncio.gather(*waiting) for result in part]
+    results = [result for part in await asyncio.gather(*waiting) for result in part]
+    if error := first_error(results):
+        raise BentoMLException(error.message, error_code=HTTPStatus(error.status))
+    return [msgspec.to_builtins(prediction) for prediction in results]
 
 
 class PredictMiddleware:

@@ -65,13 +65,20 @@ def test_readiness_comes_back_without_traffic(trained, serve, tmp_path, applican
         assert client.get("/readyz").status_code == 200
 
 
-def test_a_log_deleted_underneath_is_begun_anew(trained, serve, tmp_path, applicant):
-    service = serve(trained)
+@pytest.mark.parametrize("when_log_fails", ["refuse", "score"])
+def test_a_log_deleted_underneath_is_begun_anew_and_loud_at_once(trained, serve, tmp_path, applicant, when_log_fails):
+    service = serve(trained, SCORER_WHEN_LOG_FAILS=when_log_fails)
     with httpx.Client(base_url=service.url, timeout=30) as client:
         client.post("/predict", json={"applicants": [applicant | {"application_id": "first"}]})
+        assert metric(client, "scorer_log_removed_total") == 0
         shutil.rmtree(tmp_path / "var" / "decisions")
         client.post("/predict", json={"applicants": [applicant | {"application_id": "second"}]})
+        assert metric(client, "scorer_log_removed_total") == 1
+        assert client.get("/readyz").status_code == (503 if when_log_fails == "refuse" else 200)
+        assert "scorer_log_anchor{hash=" in client.get("/metrics").text
     assert records(tmp_path / "var").keys() == {"second"}
+    said = service.log.read_text()
+    assert said.count("was removed while it was written; 1 rows that were answered may be lost") == 1
 
 
 def test_a_profiler_that_cannot_write_leaves_serving_alone(trained, serve, tmp_path, applicant):

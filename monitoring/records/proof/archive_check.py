@@ -25,6 +25,7 @@ def check_archive(path: Path, keys: LogKeys) -> SegmentCheck:
     check = SegmentCheck(f"{path.stem}.log", keys)
     try:
         with open_archive(path, keys) as (file, _):
+            check.good_bytes = path.stat().st_size
             _check(file, check)
     except FileNotFoundError:
         raise

@@ -105,24 +105,25 @@ def read_chain(directory: Path) -> list[ReadEntry]:
     return [_parse(line) for line in content.split(b"\n")[:-1]]
 
 
-def newest_signer(directory: Path) -> str:
-    """The id of the key that signed the newest entry; empty if none did."""
+class Newest(NamedTuple):
+    """The newest entry: its hash, the id of the key that signed it, empty if none did, and the number of entries."""
+
+    hash: str = NO_ENTRY
+    signed_by: str = ""
+    entries: int = 0
+
+
+def newest(directory: Path) -> Newest:
+    """The newest entry, whose hash is the anchor of all that was recorded before; reads the end of the file only."""
     try:
         with chain_path(directory).open("rb") as file:
             last = _last_line(file.fileno())
     except FileNotFoundError:
-        return ""
-    return _parse(last).signature.signed_by if last else ""
-
-
-def newest_hash(directory: Path) -> str:
-    """The hash of the newest entry, which is the anchor of all that was recorded before."""
-    try:
-        with chain_path(directory).open("rb") as file:
-            last = _last_line(file.fileno())
-    except FileNotFoundError:
-        return NO_ENTRY
-    return sha256(last) if last else NO_ENTRY
+        return Newest()
+    if not last:
+        return Newest()
+    read = _parse(last)
+    return Newest(read.hash, read.signature.signed_by, read.entry.number + 1 if read.entry else 0)
 
 
 def append(directory: Path, event: Event, keys: SealKeys, wait_s: float = 10.0, sync: bool = True) -> str:

@@ -43,7 +43,7 @@ class SegmentCheck:
         lines: of rows, good ones.
         erased: number of erased rows, of those.
         torn_bytes: length of what follows the last complete line.
-        good_bytes: length up to there, in a file.
+        good_bytes: length up to there; of an archive, its length.
         last_hash: of the last line of rows, or of the head, hexadecimal.
         newest: batch of the last line of rows.
         is_chained: whether it was written by a version that chains lines.

@@ -36,7 +36,7 @@ class SegmentProof:
         self._directory, self._segment, self._keys = directory, segment, keys
         log_key = key_id(keys.secrets[0]) if keys else ""
         kind = "aes256gcm" if keys else "plain"
-        head = head_payload(Head(segment, kind, log_key, keys.seals.signer, chain.newest_hash(directory)))  # type: ignore[arg-type]
+        head = head_payload(Head(segment, kind, log_key, keys.seals.signer, chain.newest(directory).hash))  # type: ignore[arg-type]
         self._head_line, self._head_hash = framed(head), sha256(head)
         self._encode = keys.encoder(segment)
         self._last_hash = self._next_hash = self._head_hash

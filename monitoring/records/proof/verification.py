@@ -137,7 +137,7 @@ class _Reading:
             end = view.sealed.get(name)
             rows = f"{end.rows} rows" if end else "it was not sealed yet"
             yield Finding(name, None, f"is missing: it was removed ({rows})")
-        if self.checks and not view.begun and any(check.is_chained for check in self.checks.values()):
+        if not view.begun and any(check.is_chained and check.good_bytes for check in self.checks.values()):
             yield Finding(CHAIN, None, "is missing or empty, though there are records: it was removed")
         if self._seals and view.newest != NO_ENTRY and not view.is_signed:
             why = "is not signed, though a key is given: start the service with the key, or the chain was written anew"
@@ -152,10 +152,10 @@ class _Reading:
         begun, sealed = view.begun.get(name), view.sealed.get(name)
         if begun is None:
             known = not check.is_chained and not view.found.isdisjoint((name, f"{name.removesuffix('.log')}.parquet"))
-            if not known and check.rows:
+            if not known and (check.rows or check.findings):
                 yield Finding(name, None, "is not in chain.log: it was added")
             return
-        if check.rows and (not check.is_chained or check.head_hash != begun.head):
+        if (check.rows or check.findings) and (not check.is_chained or check.head_hash != begun.head):
             yield Finding(name, 1, "is not the head that chain.log says")
         elif check.head and view.hashes.get(check.head.previous, begun.number) >= begun.number:
             yield Finding(CHAIN, None, f"the entry that was the newest when {name} began is not in it")
@@ -177,7 +177,7 @@ class _Reading:
         """In words, what is not proved."""
         view, notes = self._view, []
         earlier = sum(not check.is_chained for check in self.checks.values())
-        unsealed = sum(check.is_chained and check.seal is None for check in self.checks.values())
+        unsealed = sum(check.is_chained and check.seal is None and check.rows > 0 for check in self.checks.values())
         unsigned = sum(check.seal is not None and not check.seal.signature.signed_by for check in self.checks.values())
         for number, what in (
             (earlier, "unsealed: written by an earlier version, so a change would not be found"),

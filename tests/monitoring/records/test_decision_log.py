@@ -17,6 +17,8 @@ from monitoring.profiles.profiler import catch_up
 from monitoring.records.decision_log import DecisionLog, LogUnavailable
 from monitoring.records.line_encoding import encode_line
 from monitoring.records.lines import Batch, Row
+from monitoring.records.log_keys import NO_KEYS
+from monitoring.records.proof.verification import verify
 from monitoring.records.segments import is_closed, read, segments
 from monitoring.status import Status, count
 from tests.conftest import struct_of
@@ -191,6 +193,30 @@ def test_a_deleted_directory_is_created_again(tmp_path, log, rows):
     (tmp_path / "decisions").rmdir()
     log.append("m:1", rows(3))
     assert count(tmp_path) == Status(3, 3, 0, 3)
+
+
+GONE = {
+    "was removed": lambda path: path.unlink(),
+    "was moved away": lambda path: path.rename(path.with_suffix(".away")),
+    "was replaced": lambda path: (path.rename(path.with_suffix(".away")), path.write_bytes(b"")),
+    "has 0 bytes instead of": lambda path: os.truncate(path, 0),
+}
+
+
+@pytest.mark.parametrize("what", GONE)
+def test_a_log_that_others_take_away_while_it_is_written_is_said_at_once(tmp_path, log, rows, caplog, what):
+    log.append("m:1", rows(2))
+    [path] = segments(tmp_path)
+    GONE[what](path)
+    log.look()
+    assert log.lost_segments == 1
+    assert f"{path} {what}" in caplog.text
+    assert "2 rows that were answered may be lost: `python -m monitoring verify`" in caplog.text
+    log.append("m:1", rows(3))
+    log.look()
+    assert log.lost_segments == 1
+    assert count(tmp_path).served == 3
+    assert path.name in {one.segment for one in verify(tmp_path, NO_KEYS).broken}
 
 
 def test_a_segment_that_another_process_changed_is_not_appended_to(tmp_path, log, rows):

@@ -1,11 +1,11 @@
 """Every way of tampering with segments and with the chain is found, and named."""
 
-import os
+import hashlib
 import shutil
-import zlib
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monitoring.records.commitments import line_hash, take_apart
 from monitoring.records.decision_log import DecisionLog
@@ -93,7 +93,7 @@ def test_every_segment_and_the_chain_removed_leaves_what_an_anchor_finds(tmp_pat
 
 def test_a_copy_under_another_name_and_a_renamed_segment_are_found(tmp_path, keys, write):
     segment = write(keys, 2)
-    copy = segment.with_name(f"2{segment.name[1:-5]}0.log")
+    copy = segment.with_name(f"{segment.stem}0.log")
     shutil.copy(segment, copy)
     found = why(tmp_path, keys)
     assert list(found) == [copy.name]
@@ -153,7 +153,7 @@ def test_a_forged_segment_is_found_by_an_auditor_with_the_public_key_alone(tmp_p
     segment = write(SIGNED, 2, 3)
     public = LogKeys(seals=SealKeys(public=[SEAL_KEY.public_key()]))
     assert why(tmp_path, public) == {}
-    forged(segment, SealKeys([type(SEAL_KEY).generate()]))
+    forged(segment, SealKeys([Ed25519PrivateKey.generate()]))
     assert "which was not given" in why(tmp_path, public)[segment.name]
 
 
@@ -223,40 +223,32 @@ def test_a_segment_retired_by_an_intruder_is_found(tmp_path, write):
     write(SIGNED, 1)
     segment = write(SIGNED, 2)
     segment.unlink()
-    append(tmp_path, Event(event="retired", retired=[segment.name]), SealKeys([type(SEAL_KEY).generate()]))
+    append(tmp_path, Event(event="retired", retired=[segment.name]), SealKeys([Ed25519PrivateKey.generate()]))
     assert "which was not given" in why(tmp_path, SIGNED)["chain.log"]
 
 
-@pytest.mark.parametrize("file", ["segment", "chain"])
-@pytest.mark.parametrize("checksum", ["old checksum", "new checksum"])
-def test_every_single_changed_byte_is_found(tmp_path, write, monkeypatch, file, checksum):
+@pytest.mark.parametrize("what", ["segment", "segment with right checksums", "chain"])
+def test_every_single_changed_byte_is_found(tmp_path, write, monkeypatch, what):
     monkeypatch.setattr(verification, "ATTEMPTS", 1)
     segment = write(SIGNED, 2, 1)
-    path = segment if file == "segment" else chain_path(tmp_path)
+    path = chain_path(tmp_path) if what == "chain" else segment
     whole = path.read_bytes()
     assert verify(tmp_path, SIGNED).intact
-    if file == "chain" and checksum == "new checksum":
-        return  # entries have none
-    for at in range(len(whole)):
+    # Without its line feed, the last entry of the chain is one that is being written.
+    for at in range(len(whole) - (what == "chain")):
         content = bytearray(whole)
         content[at] ^= 1
-        if checksum == "new checksum":
-            content = bytearray(
-                b"".join(refit(line) if line[-1:] == b"\n" else line for line in content.splitlines(True))
-            )
+        if what == "segment with right checksums":
+            lines = bytes(content).splitlines(keepends=True)
+            content = bytearray(b"".join(refit(line) if line[-1:] == b"\n" else line for line in lines))
             if content == whole:  # the change was in the old checksum
                 continue
         path.write_bytes(content)
         broken = {one.segment for one in verify(tmp_path, SIGNED).broken}
         assert broken, f"byte {at} of {len(whole)}"
-    path.write_bytes(whole)
-    assert zlib.crc32(whole) == zlib.crc32(path.read_bytes())
 
 
 def test_a_hash_is_over_the_bytes_that_stand_in_the_line(write):
-    import hashlib
-
     line = take_apart(lines_of(write(SIGNED, 2))[1][9:-1])
     each = [hashlib.sha256(line.fields + row).digest() for row in line.rows]
     assert line.hash() == line_hash(line.public, each) == hashlib.sha256(line.public + b"".join(each)).digest()
-    assert os.path.commonprefix(line.rows) == b'["'
