@@ -52,14 +52,14 @@ class SealKeys:
         """The id of the key that signs; empty if none does."""
         return self._signer
 
-    def sign(self, purpose: bytes, content: bytes) -> Signature:
-        """Sign some bytes for a purpose, so that a signature cannot be used for another."""
+    def sign(self, use: bytes, content: bytes) -> Signature:
+        """Sign some bytes for one use, so that a signature is worth nothing for another."""
         if not self._signer:
             return Signature()
-        signature = self._private[self._signer].sign(_to_sign(purpose, content))
+        signature = self._private[self._signer].sign(_to_sign(use, content))
         return Signature(self._signer, base64.b64encode(signature).decode())
 
-    def fault(self, purpose: bytes, content: bytes, signature: Signature) -> str:
+    def fault(self, use: bytes, content: bytes, signature: Signature) -> str:
         """What is wrong with a signature that is there; empty if nothing is, or if there is no key to check with."""
         from cryptography.exceptions import InvalidSignature
 
@@ -69,7 +69,7 @@ class SealKeys:
         if key is None:
             return f"is signed by the key {signature.signed_by}, which was not given"
         try:
-            key.verify(base64.b64decode(signature.signature, validate=True), _to_sign(purpose, content))
+            key.verify(base64.b64decode(signature.signature, validate=True), _to_sign(use, content))
         except (InvalidSignature, ValueError):
             return f"is not as the key {signature.signed_by} has signed it"
         return ""
@@ -153,5 +153,5 @@ def _id(public: Any) -> str:
     return hashlib.sha256(b"credit-scorer seal key " + public.public_bytes_raw()).hexdigest()[:8]
 
 
-def _to_sign(purpose: bytes, content: bytes) -> bytes:
-    return b"credit-scorer %b\n%b" % (purpose, content)
+def _to_sign(use: bytes, content: bytes) -> bytes:
+    return b"credit-scorer %b\n%b" % (use, content)
