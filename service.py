@@ -50,7 +50,7 @@ from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
 from serving.batching import Batcher
 from serving.gc_tuning import tune_gc
-from serving.http.bentoml_stack import CrossOriginMiddleware
+from serving.http.bentoml_stack import CrossOriginMiddleware, cross_origin
 from serving.http.connection import Limits
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
@@ -83,7 +83,7 @@ except (ConfigError, LogUnavailable) as error:
     raise BentoMLException(str(error)) from None
 # A bento is built with the argument `model`, the version packed with it, which then holds wherever it is served.
 MODEL = load(getattr(bentoml.use_arguments(), "model", SETTINGS.model), SETTINGS.model_signed_by)
-ACCESS = AccessPolicy(AUTHENTICATOR, SETTINGS.open_to_network)
+ACCESS = AccessPolicy(AUTHENTICATOR, SETTINGS.open_to_network, SETTINGS.hosts, SETTINGS.origins)
 DECODER = RequestDecoder(MODEL.schema, SETTINGS.max_rows)
 BATCHER = Batcher(SETTINGS.max_batch_rows, SETTINGS.max_rows, SETTINGS.max_queue_ms / 1000)
 EXPLAIN = ExplainEndpoint(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
@@ -100,7 +100,7 @@ HUGE_PAGES = {"name": "GLIBC_TUNABLES", "value": "glibc.malloc.hugetlb=1"}
 @bentoml.service(
     name="credit_scorer",
     workers=SETTINGS.workers,
-    http={"host": SETTINGS.host},  # where no --host is given
+    http={"host": SETTINGS.host, **cross_origin(SETTINGS.origins)},  # the host where no --host is given
     logging={"access": {"enabled": SETTINGS.access_log}},
     metrics={"enabled": SETTINGS.bentoml_metrics},
     tracing=tracing(SETTINGS),
@@ -191,9 +191,11 @@ class CreditScorer:
 
 
 app: Any = CreditScorer  # which BentoML's decorator has made a Service
-app.add_asgi_middleware(CrossOriginMiddleware)
+app.add_asgi_middleware(CrossOriginMiddleware, origins=ACCESS.origins)
 app.add_asgi_middleware(AccessMiddleware, policy=ACCESS)
 app.add_asgi_middleware(PredictMiddleware, endpoint=ENDPOINT, connections=CONNECTIONS, ask_route=not SETTINGS.fast_path)
 PAGES = Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys)
-app.mount_asgi_app(Starlette(routes=[*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()]), path="/")
+ROUTES = Starlette(routes=[*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()])
+ROUTES.router.redirect_slashes = False  # to the host that the request named, whoever chose that
+app.mount_asgi_app(ROUTES, path="/")
 register()

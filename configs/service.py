@@ -10,6 +10,10 @@ from configs.source import read
 
 SERVICE_YAML = Path(__file__).with_name("service.yaml")
 RENAMED = {"lane": "fast_path", "max_latency_ms": "max_queue_ms"}  # still read under the old names for one version
+HOST_NAME = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"  # an IPv6 address in brackets
+HOST_NAMES = rf"^({HOST_NAME}(, *{HOST_NAME})*)?$"
+ORIGIN = rf"https?://{HOST_NAME}(:[0-9]+)?"
+ORIGINS = rf"^({ORIGIN}(, *{ORIGIN})*)?$"
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - chosen by `host` alone
 
 
@@ -31,6 +35,8 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     bentoml_metrics: bool
     keys_file: str
     open_to_network: bool
+    allowed_hosts: Annotated[str, Meta(pattern=HOST_NAMES)]
+    allowed_origins: Annotated[str, Meta(pattern=ORIGINS)]
     log_format: Literal["text", "json"]
     tracing_endpoint: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
     tracing_sample_rate: Annotated[float, Meta(ge=0, le=1)]
@@ -52,6 +58,16 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return EVERYWHERE if self.keys_file or self.open_to_network else LOOPBACK
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """What `Host` may name, beside loopback."""
+        return _listed(self.allowed_hosts)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins whose pages may call, beside the service's own."""
+        return _listed(self.allowed_origins)
+
+    @property
     def grpc_address(self) -> str:
         """The address to listen on for gRPC; by default, that of HTTP."""
         return self.grpc_host or self.host
@@ -60,3 +76,12 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def read_service(path: Path = SERVICE_YAML) -> ServiceConfig:
     """Read the file; `SCORER_MODEL`, `SCORER_WORKERS` … in the environment override it."""
     return read(path, ServiceConfig, os.environ, RENAMED)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The parts of a text that commas separate.
+
+    >>> _listed("a.example, b.example"), _listed("")
+    (('a.example', 'b.example'), ())
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip())

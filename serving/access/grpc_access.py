@@ -11,10 +11,11 @@ from urllib.parse import unquote
 from configs.api_keys import Permission
 from configs.service import ServiceConfig
 from serving.access.authenticator import AccessDenied, Authenticator
-from serving.access.middleware import LOCAL_ONLY, is_loopback
+from serving.access.middleware import LOCAL_ONLY, PROXY_HEADERS, is_loopback
 from serving.calls import ANYONE, NEIGHBOUR, Caller, certificate_caller
 
 BEARER = "bearer "
+PROXY_METADATA = frozenset(name.decode() for name in PROXY_HEADERS)
 
 
 class GrpcAccess:
@@ -39,16 +40,15 @@ class GrpcAccess:
             return certificate_caller(certificate_name(context.auth_context()))
         if self._open_to_network:
             return ANYONE
-        if not all(map(is_loopback, callers(context))):
+        if not is_neighbour(context):
             raise AccessDenied(403, LOCAL_ONLY)
         return NEIGHBOUR
 
 
-def callers(context: Any) -> list[str]:
-    """The addresses that a call came by: the peer's, and those that proxies name in `x-forwarded-for`."""
+def is_neighbour(context: Any) -> bool:
+    """Whether a call comes from this machine, and no proxy says that it passed it on."""
     metadata = context.invocation_metadata() or ()
-    forwarded = [part.strip() for name, value in metadata if name == "x-forwarded-for" for part in value.split(",")]
-    return [host_of(context.peer()), *forwarded]
+    return is_loopback(host_of(context.peer())) and PROXY_METADATA.isdisjoint(name for name, _ in metadata)
 
 
 def certificate_name(properties: Mapping[str, Sequence[bytes]]) -> str:

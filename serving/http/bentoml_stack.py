@@ -1,7 +1,8 @@
 """What BentoML's configuration (BENTOML_CONFIG, BENTOML_CONFIG_OPTIONS) adds around the routes, such as CORS.
 
-Owns which of it has to see every request, so that the fast path steps aside and says so, and that CORS is in front of
-whatever may answer: BentoML puts it behind the middleware of a service, where no refusal and no prediction passes.
+Owns what of that configuration follows from our setting of CORS, which of it has to see every request, so that the fast
+path steps aside and says so, and that CORS is in front of whatever may answer: BentoML puts it behind the middleware of
+a service, where no refusal and no prediction passes.
 
 The configuration is read from what BentoML made of it, the list of middleware of its application; whether it traces is
 in a private part, for which `tests/service/test_bentoml_config.py` fails when that changes.
@@ -16,6 +17,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.access.origins import OriginRules
+
+PREFLIGHT_S = 600  # for which a browser may keep the answer to a preflight
 OURS = "serving."  # the modules of this service's own middleware
 UNSEEN = ("ContextMiddleware",)  # does nothing for a request that is answered elsewhere
 TIMEOUT, TRACING = "TimeoutMiddleware", "OpenTelemetryMiddleware"
@@ -36,10 +40,12 @@ class CrossOriginMiddleware:
 
     Args:
         app: handles the requests.
+        origins: the rules on pages of other sites, which learn whose pages may call. `*` lets none in without a key.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, origins: OriginRules) -> None:
         self._app = self._behind = app
+        self._origins = origins
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request; the start of the application decides how."""
@@ -47,7 +53,21 @@ class CrossOriginMiddleware:
             for middleware in scope["app"].user_middleware:
                 if middleware.cls is CORSMiddleware:
                     self._app = CORSMiddleware(self._behind, **middleware.kwargs)
+                    named = middleware.kwargs["allow_origins"]
+                    self._origins.allow_origins([named] if isinstance(named, str) else named)
         return self._app(scope, receive, send)
+
+
+def cross_origin(origins: Sequence[str]) -> dict[str, Any]:
+    """BentoML's configuration of CORS for pages of these origins; nothing for none.
+
+    >>> cross_origin(())
+    {}
+    """
+    if not origins:
+        return {}
+    names = {"origins": list(origins), "methods": ["GET", "POST"], "headers": ["*"], "max_age": PREFLIGHT_S}
+    return {"cors": {"enabled": True, **{f"access_control_allow_{name}": value for name, value in names.items()}}}
 
 
 def seeing_every_request(stack: Sequence[Middleware], path: str, timeout_s: float) -> list[str]:

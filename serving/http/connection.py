@@ -20,7 +20,7 @@ from models.errors import Rejected, ScorerError
 from serving.error_responses import error_response
 from serving.faults import error_from
 from serving.http.descriptors import Descriptors
-from serving.http.request_target import with_path
+from serving.http.request_target import host_in, with_path
 
 MAX_HEAD_BYTES = 65_536  # the limit of uvicorn with h11; nginx has 32 KiB, browsers send some 2
 MAX_UNREAD_BYTES = 16 << 20  # of a body whose response is already sent; the client may read that before the end
@@ -192,6 +192,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Start the ASGI application."""
         if not self.url.startswith((b"/", b"*")):
             self.url = with_path(self.url)
+            self.headers[:] = [header for header in self.headers if header[0] != b"host"]
+            self.headers.append((b"host", host_in(self.url)))  # by RFC 9112 the header is ignored
         super().on_headers_complete()
 
     def _refuse_connection(self, refusal: ScorerError) -> None:

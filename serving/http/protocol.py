@@ -36,8 +36,6 @@ from serving.http.connection import LimitedProtocol, Limits
 from serving.http.endpoint import Encoded, Endpoint, Submitted
 from serving.rows import first_error
 
-# uvicorn takes the client's address from these headers, for the ASGI application alone.
-FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto")
 # The parts of uvicorn's protocol that this module and `serving.http.connection` override or call.
 USED = (
     "_start_asgi_task connection_lost connection_made data_received on_body on_headers_complete on_message_begin "
@@ -129,8 +127,6 @@ class ScorerProtocol(LimitedProtocol):
         headers = headers_of(scope)
         length = headers.get(b"content-length")
         if length is None or int(length) > settings.max_body_bytes or b"content-encoding" in headers:
-            return None
-        if settings.access.local_only and any(name in headers for name in FORWARDED):
             return None
         scope["method"], scope["path"] = "POST", self.url.decode("ascii")
         try:
