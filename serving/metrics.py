@@ -38,6 +38,7 @@ class Metrics:
             buckets=QUEUE_BUCKETS_S,
         )
         self.rejected = Counter("scorer_rejected_total", "Requests refused", ["reason"])
+        self.wrong_keys = Counter("scorer_wrong_keys_total", "API keys refused as unknown or expired", ["reason"])
         self.refused_connections = Counter(
             "scorer_refused_connections_total", "Connections refused for want of file descriptors"
         )

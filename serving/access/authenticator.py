@@ -23,6 +23,7 @@ from prometheus_client import Gauge
 from configs.api_keys import Key, Permission, read_api_keys
 from configs.source import ConfigError
 from models.errors import Rejected
+from serving.access.wrong_keys import WrongKeys
 from serving.calls import Caller
 
 POLL_INTERVAL_S = 1.0  # seconds between two looks at the file: a revoked key works for that long at most
@@ -39,6 +40,20 @@ class AccessDenied(Rejected):
     def __init__(self, status: int, message: str, retry_after_s: int | None = None) -> None:
         super().__init__(status, message)
         self.retry_after_s = retry_after_s
+
+
+class WrongKey(AccessDenied):
+    """A key that is unknown, was revoked or has expired: 401.
+
+    Attributes:
+        reason: `unknown` or `expired`.
+        hold_s: seconds to wait before the answer; whoever knows the address sets it.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(401, message)
+        self.reason = reason
+        self.hold_s = 0.0
 
 
 class _Bucket:
@@ -97,6 +112,9 @@ class Authenticator:
             caller that keeps to one connection, and with it to one worker, gets that share alone.
         now_s: a clock that only goes forwards, in seconds.
 
+    Attributes:
+        wrong_keys: those that were refused, over all protocols.
+
     Raises:
         ConfigError: the file cannot be read or makes no sense.
     """
@@ -105,6 +123,7 @@ class Authenticator:
         self._path = path
         self._workers = workers
         self._now_s = now_s
+        self.wrong_keys = WrongKeys(now_s)
         self._entries: dict[bytes, _Entry] = {}
         self._stamp: Stamp | None = None
         if path:
@@ -119,14 +138,14 @@ class Authenticator:
     def authorize(self, presented: str | None, permission: Permission) -> Caller:
         """Return whose the key `presented` is, if it has `permission` now; raises `AccessDenied`: 401, 403 or 429."""
         if not presented:
-            raise _unauthenticated(f"this service requires a key, as {KEY_FORMS}")
+            raise AccessDenied(401, f"this service requires a key, as {KEY_FORMS}")
         digest = hashlib.sha256(presented.encode("utf-8", "replace")).digest()
         entry = self._entries.get(digest)
         if entry is None or not hmac.compare_digest(entry.digest, digest):
-            raise _unauthenticated("the key is unknown or was revoked")
+            raise WrongKey("the key is unknown or was revoked", "unknown")
         key = entry.key
         if time.time() >= entry.expires_s:
-            raise _unauthenticated(f"the key {key.name} expired at {key.expires}")
+            raise WrongKey(f"the key {key.name} expired at {key.expires}", "expired")
         if permission not in key.permissions:
             allowed = ", ".join(key.permissions)
             raise AccessDenied(403, f"the key {key.name} does not have the permission {permission}, only {allowed}")
@@ -136,7 +155,7 @@ class Authenticator:
         return entry.caller
 
     def watch(self) -> None:
-        """Follow the file from now on, in a daemon thread, so that no request waits while it is read."""
+        """Follow the file from now on, in a daemon thread, so that no request waits for it; log wrong keys there."""
         if self._path:
             _broken().set(0)
             threading.Thread(target=self._follow, name="keys", daemon=True).start()
@@ -163,6 +182,7 @@ class Authenticator:
         while True:
             time.sleep(POLL_INTERVAL_S)
             self.reload_if_changed()
+            self.wrong_keys.report()
 
     def _replace(self, keys: tuple[Key, ...]) -> None:
         entries = {}
@@ -170,10 +190,6 @@ class Authenticator:
             digest = bytes.fromhex(key.sha256)
             entries[digest] = _Entry(key, self._workers, self._entries.get(digest))
         self._entries = entries  # at once: a request sees the old keys or the new ones
-
-
-def _unauthenticated(message: str) -> AccessDenied:
-    return AccessDenied(401, message)
 
 
 def _stamp(path: Path) -> Stamp | None:

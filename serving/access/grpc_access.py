@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from configs.api_keys import Permission
 from configs.service import ServiceConfig
-from serving.access.authenticator import AccessDenied, Authenticator
+from serving.access.authenticator import AccessDenied, Authenticator, WrongKey
 from serving.access.middleware import LOCAL_ONLY, PROXY_HEADERS, is_loopback
 from serving.calls import ANYONE, NEIGHBOUR, Caller, certificate_caller
 
@@ -35,7 +35,13 @@ class GrpcAccess:
     def authorize(self, context: Any, permission: Permission) -> Caller:
         """Return who calls, if the caller has the permission; raises `Rejected`: 401, 403 or 429."""
         if self._authenticator.requires_keys:
-            return self._authenticator.authorize(presented_key(dict(context.invocation_metadata() or ())), permission)
+            try:
+                return self._authenticator.authorize(
+                    presented_key(dict(context.invocation_metadata() or ())), permission
+                )
+            except WrongKey as wrong:
+                wrong.hold_s = self._authenticator.wrong_keys.hold_s(host_of(context.peer()), wrong.reason)
+                raise
         if self._by_certificate:
             return certificate_caller(certificate_name(context.auth_context()))
         if self._open_to_network:

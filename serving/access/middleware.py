@@ -6,6 +6,7 @@ limit on the number of headers, and the id of the request. Leaves to others: whe
 admitted request some 2 us with keys and 1 us without.
 """
 
+import asyncio
 import ipaddress
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import lru_cache
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from configs.api_keys import Permission
 from models.errors import Rejected
-from serving.access.authenticator import AccessDenied, Authenticator
+from serving.access.authenticator import AccessDenied, Authenticator, WrongKey
 from serving.access.origins import OriginRules
 from serving.calls import ANYONE, NEIGHBOUR, remember_caller
 from serving.error_responses import error_response
@@ -95,6 +96,11 @@ class AccessPolicy:
             self.origins.check(scope, headers)
         remember_caller(scope, caller)
 
+    def hold_s(self, scope: Scope, wrong: WrongKey) -> float:
+        """Count a wrong key; the seconds to wait before its answer."""
+        client = scope.get("client")
+        return self._authenticator.wrong_keys.hold_s(client[0] if client else "", wrong.reason)
+
 
 class AccessMiddleware:
     """Refuses callers that may not call.
@@ -116,6 +122,8 @@ class AccessMiddleware:
                 send = _echoing(send, request_id)
             try:
                 self._policy.authorize(scope, headers)
+            except WrongKey as wrong:
+                return _held_back(self._policy.hold_s(scope, wrong), error_response(scope, wrong)(scope, receive, send))
             except Rejected as refusal:
                 return error_response(scope, refusal)(scope, receive, send)
         return self._app(scope, receive, send)
@@ -137,6 +145,12 @@ def required_permission(method: str, path: str) -> Permission:
         if path.startswith("/v2/") and path.endswith("/infer"):
             return "predict"
     return "read" if method in ("GET", "HEAD", "OPTIONS") else "admin"
+
+
+async def _held_back(seconds: float, answer: Awaitable[None]) -> None:
+    if seconds:
+        await asyncio.sleep(seconds)
+    await answer
 
 
 def _presented_key(headers: Mapping[bytes, bytes]) -> str | None:

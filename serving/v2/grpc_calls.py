@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from models.errors import ScorerError, Unready
 from models.prediction import Prediction
+from serving.access.authenticator import WrongKey
 from serving.access.grpc_access import GrpcAccess
 from serving.calls import Call
 from serving.faults import error_from
@@ -98,6 +99,8 @@ class GrpcCalls:
                 answer = error_from(exception, f"answering the gRPC call {name}")
             finally:
                 self._running -= 1
+            if isinstance(answer, WrongKey):
+                await asyncio.sleep(answer.hold_s)
             if isinstance(answer, ScorerError):
                 self._metrics.rejected.labels(answer.code).inc()
                 status = STATUS.get(answer.status, StatusCode.INVALID_ARGUMENT)
