@@ -52,6 +52,7 @@ from serving.batching import Batcher
 from serving.gc_tuning import tune_gc
 from serving.http.bentoml_stack import CrossOriginMiddleware, cross_origin
 from serving.http.connection import Limits
+from serving.http.descriptors import prepare_descriptors
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
 from serving.http.explanation_record import ExplanationRecord
@@ -90,7 +91,7 @@ EXPLAIN = ExplainEndpoint(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
 OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, AUTHENTICATOR)
 ENDPOINT = PredictEndpoint(DECODER, BATCHER)
 ENDPOINTS: dict[bytes, Endpoint] = {PREDICT.encode(): ENDPOINT, **OPEN_INFERENCE.endpoints()}
-LIMITS = Limits(SETTINGS.timeout_s, SETTINGS.keep_alive_s)
+LIMITS = Limits(SETTINGS.timeout_s, SETTINGS.keep_alive_s, SETTINGS.max_connections_per_address)
 CONNECTIONS = ConnectionSettings(ENDPOINTS if SETTINGS.uses_fast_path else {}, ACCESS, SETTINGS.max_body_bytes, LIMITS)
 claim_metrics_folder()
 # Memory in pages of 2 MB where the C library is glibc: looking up small pages took a tenth of a worker's time.
@@ -125,6 +126,7 @@ class CreditScorer:
     def prepare_workers() -> None:
         """Run once in the process that starts them: try folders, certificates and gRPC's port, or stop."""
         require_folders()
+        prepare_descriptors()
         OPEN_INFERENCE.prepare()
         open_parent_pipe()
         keep_processes_private()

@@ -30,6 +30,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     timeout_s: Annotated[int, Meta(ge=1, le=600)]
     keep_alive_s: Annotated[int, Meta(ge=1, le=86_400)]
+    max_connections_per_address: Annotated[int, Meta(ge=0, le=1_000_000)]
     fast_path: bool
     access_log: bool
     bentoml_metrics: bool

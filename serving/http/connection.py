@@ -9,17 +9,18 @@ requests a deadline. `tests/serving/http/test_protocol.py` fails when these part
 import asyncio
 import logging
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, cast
 
 import httptools
 from msgspec import Struct
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from models.errors import Rejected, ScorerError
+from models.errors import Rejected, ScorerError, Unready
 from serving.error_responses import error_response
 from serving.faults import error_from
-from serving.http.descriptors import Descriptors
+from serving.http.crowding import Crowd, Rank
+from serving.http.descriptors import TOO_MANY, Descriptors
 from serving.http.request_target import host_in, with_path
 
 MAX_HEAD_BYTES = 65_536  # the limit of uvicorn with h11; nginx has 32 KiB, browsers send some 2
@@ -27,6 +28,8 @@ MAX_UNREAD_BYTES = 16 << 20  # of a body whose response is already sent; the cli
 SWEEP_S = 1.0  # seconds between two checks of the deadlines of all connections
 CLOSE_S = 5.0  # seconds for a client to read what a closed connection still has for it
 NOT_REPEATED = (b"upgrade", b"http2-settings", b"connection")
+ADDRESS_SHARE = 0.75  # of the descriptors that one address may have, so that there are always some for the others
+LEAST_WAIT = 0.1  # of `idle_s` that a connection that was used before may stay, and of `timeout_s` a body on its way
 NEVER_S = float("inf")
 logger = logging.getLogger("bentoml.scorer")
 
@@ -37,10 +40,12 @@ class Limits(Struct, frozen=True):
     Attributes:
         timeout_s: seconds for a request to arrive, and again for its response.
         idle_s: seconds that a connection may be without a request.
+        per_address: connections of one address; 0 is three quarters of what the file descriptors allow.
     """
 
     timeout_s: float
     idle_s: float
+    per_address: int = 0
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -48,6 +53,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     limits: ClassVar[Limits]  # set before the server listens
     descriptors: ClassVar[Descriptors] = Descriptors()
+    crowd: ClassVar[Crowd] = Crowd()
     _swept: ClassVar[asyncio.AbstractEventLoop | None] = None  # the loop that has the timer
     cycle: Any  # of the newest request: uvicorn's, or what stands for it
     scope: Any  # of the newest request; has a path once its head is whole
@@ -60,14 +66,55 @@ class LimitedProtocol(HttpToolsProtocol):
         self._ignored = False  # whether the request being parsed is dropped
         self._broken = False  # whether what follows the requests received so far cannot be parsed
         self.wait_for_request()
-        if not self.descriptors.suffice_for(transport):
-            refusal = self.descriptors.refuse(len(self.connections))
+        self._arriving = True
+        refusal = self._find_place(transport)
+        self._arriving = False
+        self._refused = refusal is not None
+        if refusal:
             # Of this connection alone, so that requests of the others do not ask.
             self.choose_path = partial(self._refuse_connection, refusal)  # type: ignore[method-assign]
             self.until_s = self.loop.time() + CLOSE_S
         if LimitedProtocol._swept is not self.loop:
             LimitedProtocol._swept = self.loop
             self.loop.call_later(SWEEP_S, self._sweep)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End a connection."""
+        self.crowd.leave(self, self._address)
+        super().connection_lost(exc)
+
+    # Crowding
+
+    def _find_place(self, transport: asyncio.Transport) -> ScorerError | None:
+        """Have other connections give way if there are too many; the refusal of this one if none can."""
+        now_s = self.loop.time()
+        self._address = self.client[0] if self.client else ""
+        limit = self.limits.per_address or self.descriptors.share(ADDRESS_SHARE)
+        if not self.crowd.enter(self, self._address, limit, now_s):
+            return self.descriptors.refuse(len(self.connections), f"its address has {limit:.0f} connections already")
+        if self.descriptors.suffice_for(transport) or self.crowd.make_room(cast("set[Self]", self.connections), now_s):
+            return None
+        return self.descriptors.refuse(len(self.connections))
+
+    def rank(self, now_s: float) -> Rank | None:
+        """How soon this connection gives way to a new one; None while it has a request that is being answered."""
+        if self._arriving or self.transport.is_closing() or self._awaits_response():
+            return None
+        if not self.receiving:
+            if self.scope is None:  # there was no request yet
+                return 1, self.until_s
+            return (2, self.until_s) if now_s > self.until_s - self.limits.idle_s * (1 - LEAST_WAIT) else None
+        if "path" not in self.scope:
+            return 0, self.until_s
+        return (3, self.until_s) if now_s > self.until_s - self.limits.timeout_s * (1 - LEAST_WAIT) else None
+
+    def give_way(self) -> None:
+        """Close for the sake of a new connection."""
+        self.until_s = self.loop.time() + CLOSE_S
+        if self.receiving:
+            self.refuse(Unready(TOO_MANY))
+        else:
+            self.transport.close()
 
     # Deadlines
 
@@ -80,6 +127,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """End what takes too long on the connections of this worker: one timer instead of one per request."""
         self.loop.call_later(SWEEP_S, self._sweep)
         now_s = self.loop.time()
+        if self.descriptors.used_up:  # then nobody comes for whom another one would give way
+            self.crowd.make_room(cast("set[Self]", self.connections), now_s)
         for connection in [one for one in self.connections if isinstance(one, LimitedProtocol) and one.until_s < now_s]:
             connection.until_s = now_s + CLOSE_S
             if connection.transport.is_closing():
@@ -178,7 +227,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._ignored = False
         self.receiving = True
-        self.until_s = self.loop.time() + self.limits.timeout_s + SWEEP_S  # the application's own 504 comes first
+        if not self._refused:
+            self.until_s = self.loop.time() + self.limits.timeout_s + SWEEP_S  # the application's own 504 comes first
 
     def on_headers_complete(self) -> None:
         """Choose the path of the request, unless it is dropped or parsed again."""
