@@ -51,7 +51,7 @@ from serving.announcement import announce
 from serving.batching import Batcher
 from serving.gc_tuning import tune_gc
 from serving.http.bentoml_stack import CrossOriginMiddleware, cross_origin
-from serving.http.connection import Limits
+from serving.http.connection import LimitedProtocol, Limits
 from serving.http.descriptors import prepare_descriptors
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
@@ -67,6 +67,7 @@ from serving.process_control import keep_processes_private
 from serving.request_ids import request_id
 from serving.rows import first_error
 from serving.scoring import ScoringPipeline
+from serving.shutdown import Shutdown, kill_after_s
 from serving.start_folders import claim_metrics_folder, require_folders
 from serving.tracing import tracing
 from serving.v2.open_inference import OpenInference
@@ -93,6 +94,7 @@ ENDPOINT = PredictEndpoint(DECODER, BATCHER)
 ENDPOINTS: dict[bytes, Endpoint] = {PREDICT.encode(): ENDPOINT, **OPEN_INFERENCE.endpoints()}
 LIMITS = Limits(SETTINGS.timeout_s, SETTINGS.keep_alive_s, SETTINGS.max_connections_per_address)
 CONNECTIONS = ConnectionSettings(ENDPOINTS if SETTINGS.uses_fast_path else {}, ACCESS, SETTINGS.max_body_bytes, LIMITS)
+SHUTDOWN = Shutdown(SETTINGS.grace_s)
 claim_metrics_folder()
 # Memory in pages of 2 MB where the C library is glibc: looking up small pages took a tenth of a worker's time.
 HUGE_PAGES = {"name": "GLIBC_TUNABLES", "value": "glibc.malloc.hugetlb=1"}
@@ -129,7 +131,7 @@ class CreditScorer:
         prepare_descriptors()
         OPEN_INFERENCE.prepare()
         open_parent_pipe()
-        keep_processes_private()
+        keep_processes_private(kill_after_s(SETTINGS.grace_s))
 
     def __init__(self) -> None:
         self.configure_logging()
@@ -156,6 +158,7 @@ class CreditScorer:
         if self.profiler:
             self.profiler.start()
         await OPEN_INFERENCE.start(self.__is_ready__)
+        SHUTDOWN.watch(OPEN_INFERENCE.begin_to_stop, LimitedProtocol.end_all_in)
         end_with_parent(OPEN_INFERENCE.stop_at_once)
         tune_gc()
         announce(MODEL, SETTINGS, AUTHENTICATOR.requires_keys)
@@ -163,12 +166,12 @@ class CreditScorer:
     @bentoml.on_shutdown
     async def close(self) -> None:
         """Run after the last answer over HTTP: end gRPC, close the log, then let the profiler finish with it."""
-        await OPEN_INFERENCE.stop()
+        await OPEN_INFERENCE.stop(SHUTDOWN.requests_s)
         EXPLAIN.close()
         metrics().flush()
         self.log.close()
         if self.profiler:
-            self.profiler.stop()
+            self.profiler.stop(SHUTDOWN.left_s)
 
     def __is_ready__(self) -> bool:
         return (self.log.is_open and not self.pipeline.log_failed) or self.log.probe()

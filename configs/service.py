@@ -9,7 +9,11 @@ from msgspec import Meta, Struct
 from configs.source import read
 
 SERVICE_YAML = Path(__file__).with_name("service.yaml")
-RENAMED = {"lane": "fast_path", "max_latency_ms": "max_queue_ms"}  # still read under the old names for one version
+RENAMED = {
+    "lane": "fast_path",
+    "max_latency_ms": "max_queue_ms",
+    "grpc_grace_s": "grace_s",
+}  # still read under the old names for one version
 HOST_NAME = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"  # an IPv6 address in brackets
 HOST_NAMES = rf"^({HOST_NAME}(, *{HOST_NAME})*)?$"
 ORIGIN = rf"https?://{HOST_NAME}(:[0-9]+)?"
@@ -30,6 +34,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_body_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     timeout_s: Annotated[int, Meta(ge=1, le=600)]
     keep_alive_s: Annotated[int, Meta(ge=1, le=86_400)]
+    grace_s: Annotated[int, Meta(ge=1, le=600)]
     max_connections_per_address: Annotated[int, Meta(ge=0, le=1_000_000)]
     fast_path: bool
     access_log: bool
@@ -43,7 +48,6 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tracing_sample_rate: Annotated[float, Meta(ge=0, le=1)]
     grpc_host: str
     grpc_port: Annotated[int, Meta(ge=0, le=65_535)]
-    grpc_grace_s: Annotated[int, Meta(ge=1, le=600)]
     grpc_certificate: str
     grpc_key: str
     grpc_client_ca: str

@@ -8,12 +8,14 @@ requests a deadline. `tests/serving/http/test_protocol.py` fails when these part
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Self, cast
+from urllib.parse import quote
 
 import httptools
 from msgspec import Struct
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from models.errors import Rejected, ScorerError, Unready
@@ -30,6 +32,9 @@ CLOSE_S = 5.0  # seconds for a client to read what a closed connection still has
 NOT_REPEATED = (b"upgrade", b"http2-settings", b"connection")
 ADDRESS_SHARE = 0.75  # of the descriptors that one address may have, so that there are always some for the others
 LEAST_WAIT = 0.1  # of `idle_s` that a connection that was used before may stay, and of `timeout_s` a body on its way
+FLUSH_S = 1.0  # for a client to read its refusal, or the end of its response, when the worker ends
+CANCEL_S = 0.2  # seconds for an application to notice that its client is gone
+SHUTTING_DOWN = "the service is shutting down; try again"
 NEVER_S = float("inf")
 logger = logging.getLogger("bentoml.scorer")
 
@@ -54,6 +59,7 @@ class LimitedProtocol(HttpToolsProtocol):
     limits: ClassVar[Limits]  # set before the server listens
     descriptors: ClassVar[Descriptors] = Descriptors()
     crowd: ClassVar[Crowd] = Crowd()
+    _server: ClassVar[Any] = None  # uvicorn's state: the connections and the tasks of this worker
     _swept: ClassVar[asyncio.AbstractEventLoop | None] = None  # the loop that has the timer
     cycle: Any  # of the newest request: uvicorn's, or what stands for it
     scope: Any  # of the newest request; has a path once its head is whole
@@ -61,6 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
         super().connection_made(transport)
+        LimitedProtocol._server = self.server_state
         self._stray_bytes = 0
         self._progress = False  # whether the bytes just read belonged to a body or ended a request
         self._ignored = False  # whether the request being parsed is dropped
@@ -147,6 +154,39 @@ class LimitedProtocol(HttpToolsProtocol):
         """Whether a request that was received before the one being parsed is not answered yet."""
         in_body = self.receiving and "path" in self.scope  # then `cycle` belongs to the request being parsed
         return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete and not in_body)
+
+    # Shutdown
+
+    @classmethod
+    def end_all_in(cls, seconds: float) -> None:
+        """End every connection after `seconds`, whatever it is doing, and drop what its client has not read then."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds, cls._end_all, LimitedProtocol.end)
+        loop.call_later(seconds + FLUSH_S, cls._end_all, LimitedProtocol.abort)
+        loop.call_later(seconds + FLUSH_S + CANCEL_S, cls._cancel_all)
+
+    @classmethod
+    def _end_all(cls, end: Callable[["LimitedProtocol"], None]) -> None:
+        for connection in list(cls._server.connections if cls._server else ()):
+            end(connection)
+
+    @classmethod
+    def _cancel_all(cls) -> None:
+        """End what goes on without a connection, such as an explanation."""
+        for task in list(cls._server.tasks if cls._server else ()):
+            task.cancel()
+
+    def end(self) -> None:
+        """Refuse what is not answered yet as far as it can be refused, and close."""
+        self.refuse(Unready(SHUTTING_DOWN))
+        self.transport.close()
+
+    def abort(self) -> None:
+        """End at once."""
+        self.transport.abort()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        super()._start_asgi_task(cycle, partial(_until_cancelled, app))
 
     # Bytes
 
@@ -297,3 +337,11 @@ class LimitedProtocol(HttpToolsProtocol):
         super().resume_writing()
         if not (self.pipeline or self._broken):
             self.flow.resume_reading()
+
+
+async def _until_cancelled(app: ASGIApp, scope: Any, receive: Any, send: Any) -> None:
+    """Run the application; cancelling it at the end of a worker is nothing to log."""
+    try:
+        await app(scope, receive, send)
+    except asyncio.CancelledError:
+        logger.info("dropped %s %s at the end of the grace", scope["method"], quote(scope["path"]))

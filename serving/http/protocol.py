@@ -25,14 +25,14 @@ from msgspec import Struct
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from models.errors import Rejected, ScorerError
+from models.errors import Rejected, ScorerError, Unready
 from serving import request_ids
 from serving.access.middleware import AccessPolicy
 from serving.error_responses import error_response
 from serving.faults import TOOK_TOO_LONG, error_from
 from serving.http.bentoml_stack import seeing_every_request
 from serving.http.body import headers_of
-from serving.http.connection import LimitedProtocol, Limits
+from serving.http.connection import SHUTTING_DOWN, LimitedProtocol, Limits
 from serving.http.endpoint import Encoded, Endpoint, Submitted
 from serving.rows import first_error
 
@@ -222,13 +222,23 @@ class ScorerProtocol(LimitedProtocol):
 
     def time_out(self) -> None:
         """End an exchange whose request does not arrive or whose response takes too long, or else the connection."""
-        if type(self.cycle) is _Exchange and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
-            self._respond(self.cycle, Rejected(504, TOOK_TOO_LONG))
-            if self._pending is not None:
-                self._pending.cancel()
-        else:
+        if not self._end_exchange(Rejected(504, TOOK_TOO_LONG)):
             super().time_out()
+
+    def end(self) -> None:
+        """Refuse what is not answered yet, and close."""
+        if not self._end_exchange(Unready(SHUTTING_DOWN)):
+            super().end()
+
+    def _end_exchange(self, error: ScorerError) -> bool:
+        """Answer an exchange that is not answered yet with an error, and close; whether there was one."""
+        if type(self.cycle) is not _Exchange or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        self._respond(self.cycle, error)
+        if self._pending is not None:
+            self._pending.cancel()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the rows of a client that has gone out of the queue."""

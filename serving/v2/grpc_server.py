@@ -88,15 +88,15 @@ class GrpcServer:
         self._readiness_task = asyncio.create_task(self._watch_readiness())
         logger.info("serving gRPC on %s", address)
 
-    async def stop(self, drain_s: float = DRAIN_S) -> None:
-        """Report NOT_SERVING, refuse new calls for `drain_s`, and let running ones finish within the grace."""
+    async def stop(self, grace_s: float, drain_s: float = DRAIN_S) -> None:
+        """Report NOT_SERVING, refuse new calls for `drain_s` seconds, and let running ones finish in `grace_s`."""
         if self._server is None or self._calls is None or self._readiness_task is None:
             return
         self._readiness_task.cancel()
         await self._health.enter_graceful_shutdown()
         self._calls.shut_down()
         await asyncio.sleep(drain_s)
-        await self._server.stop(self._settings.grpc_grace_s)
+        await self._server.stop(max(grace_s - drain_s, 0))
 
     def _add_reflection(self, messages: Messages) -> None:
         for module in (health_pb2, reflection_pb2):
