@@ -50,6 +50,7 @@ from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
 from serving.batching import Batcher
 from serving.gc_tuning import tune_gc
+from serving.http.bentoml_observers import observe
 from serving.http.bentoml_stack import CrossOriginMiddleware, cross_origin
 from serving.http.connection import LimitedProtocol, Limits
 from serving.http.descriptors import prepare_descriptors
@@ -200,7 +201,9 @@ app.add_asgi_middleware(CrossOriginMiddleware, origins=ACCESS.origins)
 app.add_asgi_middleware(AccessMiddleware, policy=ACCESS)
 app.add_asgi_middleware(PredictMiddleware, endpoint=ENDPOINT, connections=CONNECTIONS, ask_route=not SETTINGS.fast_path)
 PAGES = Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys)
-ROUTES = Starlette(routes=[*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()])
-ROUTES.router.redirect_slashes = False  # to the host that the request named, whoever chose that
-app.mount_asgi_app(ROUTES, path="/")
+ROUTES = [*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()]
+BESIDE = Starlette(routes=ROUTES)
+BESIDE.router.redirect_slashes = False  # to the host that the request named, whoever chose that
+app.mount_asgi_app(BESIDE, path="/")
+observe([route.path for route in ROUTES], *MODEL.tag.split(":"))
 register()

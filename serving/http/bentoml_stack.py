@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access.origins import OriginRules
+from serving.http.bentoml_observers import QuotingAccessLogMiddleware, RouteMetricsMiddleware
 
 PREFLIGHT_S = 600  # for which a browser may keep the answer to a preflight
 OURS = "serving."  # the modules of this service's own middleware
@@ -26,8 +27,8 @@ TIMEOUT, TRACING = "TimeoutMiddleware", "OpenTelemetryMiddleware"
 TRACING_REMEDY = "set tracing_endpoint in configs/service.yaml, or give excluded_urls beside the exporter"
 NAMES = {
     "CORSMiddleware": "CORS",
-    "AccessLogMiddleware": "the access log",
-    "RunnerTrafficMetricsMiddleware": "metrics.enabled",
+    QuotingAccessLogMiddleware.__name__: "the access log",
+    RouteMetricsMiddleware.__name__: "metrics.enabled",
     "MaxConcurrencyMiddleware": "traffic.max_concurrency",
     TIMEOUT: "traffic.timeout",
     TRACING: "tracing",
@@ -81,7 +82,8 @@ def seeing_every_request(stack: Sequence[Middleware], path: str, timeout_s: floa
     found = []
     for middleware in stack:
         name = getattr(middleware.cls, "__name__", repr(middleware.cls))
-        if getattr(middleware.cls, "__module__", "").startswith(OURS) or name in UNSEEN:
+        ours = getattr(middleware.cls, "__module__", "").startswith(OURS) and name not in NAMES
+        if ours or name in UNSEEN:
             continue
         given: Any = middleware.kwargs.get("timeout", timeout_s)
         if name == TIMEOUT and given >= timeout_s:
