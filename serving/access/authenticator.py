@@ -1,7 +1,8 @@
 """Whether a caller is authorized: its key known, not expired, with the permission, and within its rate.
 
-Owns the decision, for every protocol, and following the key file. Leaves to others: where a protocol carries the key
-and which route needs which permission (`serving.access.middleware`, `serving.access.grpc_access`), and the file's form
+Owns the decision, for every protocol, and following the key file. Leaves to others: rates (`serving.access.rates`), of
+which those of rows and explanations are spent where their number is known; where a protocol carries the key and which
+route needs which permission (`serving.access.middleware`, `serving.access.grpc_access`); and the file's form
 (`configs.api_keys`).
 
 Keys are looked up by their SHA-256 and compared in constant time. The time of the look-up depends on a hash that a
@@ -22,7 +23,8 @@ from prometheus_client import Gauge
 
 from configs.api_keys import Key, Permission, read_api_keys
 from configs.source import ConfigError
-from models.errors import Rejected
+from serving.access.denials import AccessDenied, OverRate, WrongKey
+from serving.access.rates import Bucket, Rate
 from serving.access.wrong_keys import WrongKeys
 from serving.calls import Caller
 
@@ -34,73 +36,36 @@ logger = logging.getLogger("bentoml.scorer")
 Stamp = tuple[int, int, int]
 
 
-class AccessDenied(Rejected):
-    """A caller that may not call: 401, 403 or 429."""
-
-    def __init__(self, status: int, message: str, retry_after_s: int | None = None) -> None:
-        super().__init__(status, message)
-        self.retry_after_s = retry_after_s
-
-
-class WrongKey(AccessDenied):
-    """A key that is unknown, was revoked or has expired: 401.
-
-    Attributes:
-        reason: `unknown` or `expired`.
-        hold_s: seconds to wait before the answer; whoever knows the address sets it.
-    """
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(401, message)
-        self.reason = reason
-        self.hold_s = 0.0
-
-
-class _Bucket:
-    """A token bucket in one number: when it will be full again.
-
-    That is the generic cell rate algorithm (ITU-T I.371), which grants what a bucket of `burst` tokens, refilled at
-    `rate` a second, grants.
-    """
-
-    __slots__ = ("_full_at_s", "_step_s", "_tolerance_s")
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._step_s = 1 / rate
-        self._tolerance_s = (max(burst, 1) - 1) / rate
-        self._full_at_s = 0.0
-
-    def wait_s(self, now_s: float) -> float:
-        """Take a token and give 0, or take none and give the seconds until there is one.
-
-        >>> bucket = _Bucket(rate=2, burst=2)
-        >>> [bucket.wait_s(now_s) for now_s in (100.0, 100.0, 100.0, 100.5)]
-        [0.0, 0.0, 0.5, 0.0]
-        """
-        full_at_s = max(self._full_at_s, now_s)
-        wait_s = full_at_s - now_s - self._tolerance_s
-        if wait_s > 0:
-            return wait_s
-        self._full_at_s = full_at_s + self._step_s
-        return 0.0
-
-
 class _Entry:
     """A key with its state."""
 
     __slots__ = ("bucket", "caller", "digest", "expires_s", "key")
+    caller: Caller
 
-    def __init__(self, key: Key, workers: int, before: "_Entry | None") -> None:
+    def __init__(self, key: Key, workers: int, now_s: Callable[[], float], before: "_Entry | None") -> None:
         self.key = key
-        self.caller = Caller(key.name, "read_all" in key.permissions)
         self.digest = bytes.fromhex(key.sha256)
         self.expires_s = key.expires.timestamp() if key.expires else math.inf
-        self.bucket: _Bucket | None = None
+        # Rates that stay the same keep their state, or every change of the file would fill all buckets.
+        self.bucket: Bucket | None = None
         if before and (before.key.requests_per_s, before.key.burst) == (key.requests_per_s, key.burst):
-            self.bucket = before.bucket  # or every change of the file would fill all buckets
+            self.bucket = before.bucket
         elif key.requests_per_s:
             burst = key.requests_per_s if key.burst is None else key.burst
-            self.bucket = _Bucket(key.requests_per_s / workers, burst / workers)
+            self.bucket = Bucket(key.requests_per_s / workers, burst / workers)
+
+        def rate(unit: str, per_s: float | None, kept: Rate | None) -> Rate | None:
+            if per_s is None or (kept and (kept.key, kept.per_s) == (key.name, per_s)):
+                return kept if per_s else None
+            return Rate(key.name, unit, per_s, workers, now_s)
+
+        had = before.caller if before else Caller(key.name, reads_all=False)
+        self.caller = Caller(
+            key.name,
+            "read_all" in key.permissions,
+            rate("rows scored", key.rows_per_s, had.rows),
+            rate("rows explained", key.explanations_per_s, had.explanations),
+        )
 
 
 class Authenticator:
@@ -136,7 +101,7 @@ class Authenticator:
         return self._path is not None
 
     def authorize(self, presented: str | None, permission: Permission) -> Caller:
-        """Return whose the key `presented` is, if it has `permission` now; raises `AccessDenied`: 401, 403 or 429."""
+        """Return whose the key `presented` is, if it has `permission` now; raises `Rejected`: 401, 403 or 429."""
         if not presented:
             raise AccessDenied(401, f"this service requires a key, as {KEY_FORMS}")
         digest = hashlib.sha256(presented.encode("utf-8", "replace")).digest()
@@ -151,7 +116,7 @@ class Authenticator:
             raise AccessDenied(403, f"the key {key.name} does not have the permission {permission}, only {allowed}")
         if entry.bucket is not None and (wait_s := entry.bucket.wait_s(self._now_s())):
             message = f"the key {key.name} may make {key.requests_per_s:g} requests a second; wait"
-            raise AccessDenied(429, message, math.ceil(wait_s))
+            raise OverRate(message, math.ceil(wait_s))
         return entry.caller
 
     def watch(self) -> None:
@@ -188,7 +153,7 @@ class Authenticator:
         entries = {}
         for key in keys:
             digest = bytes.fromhex(key.sha256)
-            entries[digest] = _Entry(key, self._workers, self._entries.get(digest))
+            entries[digest] = _Entry(key, self._workers, self._now_s, self._entries.get(digest))
         self._entries = entries  # at once: a request sees the old keys or the new ones
 
 

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 from configs.api_keys import Permission
 from configs.service import ServiceConfig
-from serving.access.authenticator import AccessDenied, Authenticator, WrongKey
+from serving.access.authenticator import Authenticator
+from serving.access.denials import AccessDenied, WrongKey
 from serving.access.middleware import LOCAL_ONLY, PROXY_HEADERS, is_loopback
 from serving.calls import ANYONE, NEIGHBOUR, Caller, certificate_caller
 

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from configs.api_keys import Permission
 from models.errors import Rejected
-from serving.access.authenticator import AccessDenied, Authenticator, WrongKey
+from serving.access.authenticator import Authenticator
+from serving.access.denials import AccessDenied, WrongKey
 from serving.access.origins import OriginRules
 from serving.calls import ANYONE, NEIGHBOUR, remember_caller
 from serving.error_responses import error_response

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from starlette.types import Scope
 
-from serving.access.authenticator import AccessDenied
+from serving.access.denials import AccessDenied
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 MAX_KNOWN_HOSTS = 64  # values of `Host` that are remembered as checked; there is one per name and port

@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from models.errors import ScorerError, Unready
 from models.prediction import Prediction
-from serving.access.authenticator import WrongKey
+from serving.access.denials import WrongKey
 from serving.access.grpc_access import GrpcAccess
 from serving.calls import Call
 from serving.faults import error_from
@@ -154,12 +154,16 @@ class GrpcCalls:
     async def _model_infer(self, body: bytes, context: Any) -> bytes | ScorerError:
         received_s, limits_s = time.perf_counter(), [context.time_remaining()]
         caller = self._access.authorize(context, "predict")
+        if caller.rows:
+            caller.rows.spend(0)
         request = self._codec.parse(body)
         scope: Scope = {}
         begin(scope, sent_id(request.id, context))
         self._inference.check(request.model_name, request.model_version)
         names = self._codec.outputs(request)
         rows = self._codec.rows(request)
+        if caller.rows:
+            caller.rows.spend(len(rows))
         if self._running > 1 or self._coalescer.crowded:  # a lone call does not wait
             await self._coalescer.join()
         if request.parameters and TIMEOUT in request.parameters:
