@@ -33,7 +33,6 @@ import bentoml
 import msgspec
 from bentoml.exceptions import BentoMLException
 from bentoml.models import BentoModel
-from starlette.applications import Starlette
 
 from configs.monitoring import read_monitoring
 from configs.service import read_service
@@ -50,17 +49,16 @@ from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
 from serving.batching import Batcher
 from serving.gc_tuning import tune_gc
-from serving.http.bentoml_observers import observe
-from serving.http.bentoml_stack import CrossOriginMiddleware, cross_origin
-from serving.http.connection import LimitedProtocol, Limits
+from serving.http.bentoml_stack import CrossOriginMiddleware, cross_origin, mount
 from serving.http.descriptors import prepare_descriptors
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
 from serving.http.explanation_record import ExplanationRecord
 from serving.http.pages import Pages
 from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware, score_routed
-from serving.http.protocol import ConnectionSettings, register
+from serving.http.protocol import ScorerProtocol, connection_settings, register
 from serving.http.route_types import request_type, response_type
+from serving.memory import HUGE_PAGES
 from serving.metrics import metrics, profiler_metrics
 from serving.model_loading import load
 from serving.parent import end_with_parent, open_parent_pipe
@@ -93,12 +91,9 @@ EXPLAIN = ExplainEndpoint(MODEL, DIRECTORY, SETTINGS, LOG_KEYS)
 OPEN_INFERENCE = OpenInference(MODEL, BATCHER, SETTINGS, AUTHENTICATOR)
 ENDPOINT = PredictEndpoint(DECODER, BATCHER)
 ENDPOINTS: dict[bytes, Endpoint] = {PREDICT.encode(): ENDPOINT, **OPEN_INFERENCE.endpoints()}
-LIMITS = Limits(SETTINGS.timeout_s, SETTINGS.keep_alive_s, SETTINGS.max_connections_per_address)
-CONNECTIONS = ConnectionSettings(ENDPOINTS if SETTINGS.uses_fast_path else {}, ACCESS, SETTINGS.max_body_bytes, LIMITS)
+CONNECTIONS = connection_settings(SETTINGS, ENDPOINTS, ACCESS)
 SHUTDOWN = Shutdown(SETTINGS.grace_s)
 claim_metrics_folder()
-# Memory in pages of 2 MB where the C library is glibc: looking up small pages took a tenth of a worker's time.
-HUGE_PAGES = {"name": "GLIBC_TUNABLES", "value": "glibc.malloc.hugetlb=1"}
 
 
 @bentoml.service(
@@ -109,8 +104,7 @@ HUGE_PAGES = {"name": "GLIBC_TUNABLES", "value": "glibc.malloc.hugetlb=1"}
     metrics={"enabled": SETTINGS.bentoml_metrics},
     tracing=tracing(SETTINGS),
     envs=[HUGE_PAGES],
-    # BentoML's message for a timeout is not the contract's, so ours comes first.
-    traffic={"timeout": SETTINGS.timeout_s + 1},
+    traffic={"timeout": SETTINGS.timeout_s + 1},  # ours comes first: BentoML's message is not the contract's
 )
 class CreditScorer:
     """Probability of the dataset's event, and the decision that follows from it, for each applicant."""
@@ -159,7 +153,7 @@ class CreditScorer:
         if self.profiler:
             self.profiler.start()
         await OPEN_INFERENCE.start(self.__is_ready__)
-        SHUTDOWN.watch(OPEN_INFERENCE.begin_to_stop, LimitedProtocol.end_all_in)
+        SHUTDOWN.watch(OPEN_INFERENCE.begin_to_stop, ScorerProtocol.end_all_in)
         end_with_parent(OPEN_INFERENCE.stop_at_once)
         tune_gc()
         announce(MODEL, SETTINGS, AUTHENTICATOR.requires_keys)
@@ -201,9 +195,5 @@ app.add_asgi_middleware(CrossOriginMiddleware, origins=ACCESS.origins)
 app.add_asgi_middleware(AccessMiddleware, policy=ACCESS)
 app.add_asgi_middleware(PredictMiddleware, endpoint=ENDPOINT, connections=CONNECTIONS, ask_route=not SETTINGS.fast_path)
 PAGES = Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys)
-ROUTES = [*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()]
-BESIDE = Starlette(routes=ROUTES)
-BESIDE.router.redirect_slashes = False  # to the host that the request named, whoever chose that
-app.mount_asgi_app(BESIDE, path="/")
-observe([route.path for route in ROUTES], *MODEL.tag.split(":"))
+mount(app, [*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()], MODEL.tag)
 register()

@@ -6,7 +6,7 @@
        grace_s - 1 s ────────────────► the process manager kills what is still there, which loses no row
 
 Owns these times, and noticing the signal: uvicorn has no public limit on its shutdown that a service could set, and
-waits for as long as a connection is open. Leaves ending connections to `serving.http.connection`, and calls to
+waits for as long as a connection is open. Leaves ending connections to `serving.http.closing`, and calls to
 `serving.v2.grpc_server`.
 """
 

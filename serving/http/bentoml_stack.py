@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from bentoml._internal.configuration.containers import BentoMLContainer
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access.origins import OriginRules
-from serving.http.bentoml_observers import QuotingAccessLogMiddleware, RouteMetricsMiddleware
+from serving.http.bentoml_observers import QuotingAccessLogMiddleware, RouteMetricsMiddleware, observe
 
 PREFLIGHT_S = 600  # for which a browser may keep the answer to a preflight
 OURS = "serving."  # the modules of this service's own middleware
@@ -69,6 +71,20 @@ def cross_origin(origins: Sequence[str]) -> dict[str, Any]:
         return {}
     names = {"origins": list(origins), "methods": ["GET", "POST"], "headers": ["*"], "max_age": PREFLIGHT_S}
     return {"cors": {"enabled": True, **{f"access_control_allow_{name}": value for name, value in names.items()}}}
+
+
+def mount(app: Any, routes: Sequence[Route], tag: str) -> None:
+    """Have BentoML's application serve these routes beside its own, and observe them.
+
+    Args:
+        app: BentoML's service.
+        routes: ours.
+        tag: of the served model.
+    """
+    beside = Starlette(routes=routes)
+    beside.router.redirect_slashes = False  # to the host that the request named, whoever chose that
+    app.mount_asgi_app(beside, path="/")
+    observe([route.path for route in routes], *tag.split(":"))
 
 
 def seeing_every_request(stack: Sequence[Middleware], path: str, timeout_s: float) -> list[str]:

@@ -1,28 +1,23 @@
 """The connection: uvicorn's HTTP protocol with the limits that it lacks.
 
 Owns the limit on a head, the time in which a request must arrive and for which a connection may be idle, and offers of
-an upgrade, which are declined. Leaves to others: the number of connections (`serving.http.descriptors`). Uses private
+an upgrade, which are declined. Leaves to others: the number of connections (`serving.http.closing`). Uses private
 parts of uvicorn, as `serving.http.protocol` does: there is no public way to limit heads with httptools, nor to give
 requests a deadline. `tests/serving/http/test_protocol.py` fails when these parts change.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
-from functools import partial
-from typing import Any, ClassVar, Self, cast
-from urllib.parse import quote
+from typing import Any, ClassVar
 
 import httptools
 from msgspec import Struct
-from starlette.types import ASGIApp, Scope
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from models.errors import Rejected, ScorerError, Unready
+from models.errors import Rejected, ScorerError
 from serving.error_responses import error_response
 from serving.faults import error_from
-from serving.http.crowding import Crowd, Rank
-from serving.http.descriptors import TOO_MANY, Descriptors
 from serving.http.request_target import host_in, with_path
 
 MAX_HEAD_BYTES = 65_536  # the limit of uvicorn with h11; nginx has 32 KiB, browsers send some 2
@@ -30,11 +25,6 @@ MAX_UNREAD_BYTES = 16 << 20  # of a body whose response is already sent; the cli
 SWEEP_S = 1.0  # seconds between two checks of the deadlines of all connections
 CLOSE_S = 5.0  # seconds for a client to read what a closed connection still has for it
 NOT_REPEATED = (b"upgrade", b"http2-settings", b"connection")
-ADDRESS_SHARE = 0.75  # of the descriptors that one address may have, so that there are always some for the others
-LEAST_WAIT = 0.1  # of `idle_s` that a connection that was used before may stay, and of `timeout_s` a body on its way
-FLUSH_S = 1.0  # for a client to read its refusal, or the end of its response, when the worker ends
-CANCEL_S = 0.2  # seconds for an application to notice that its client is gone
-SHUTTING_DOWN = "the service is shutting down; try again"
 NEVER_S = float("inf")
 logger = logging.getLogger("bentoml.scorer")
 
@@ -57,9 +47,6 @@ class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
     limits: ClassVar[Limits]  # set before the server listens
-    descriptors: ClassVar[Descriptors] = Descriptors()
-    crowd: ClassVar[Crowd] = Crowd()
-    _server: ClassVar[Any] = None  # uvicorn's state: the connections and the tasks of this worker
     _swept: ClassVar[asyncio.AbstractEventLoop | None] = None  # the loop that has the timer
     cycle: Any  # of the newest request: uvicorn's, or what stands for it
     scope: Any  # of the newest request; has a path once its head is whole
@@ -67,61 +54,15 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
         super().connection_made(transport)
-        LimitedProtocol._server = self.server_state
         self._stray_bytes = 0
         self._progress = False  # whether the bytes just read belonged to a body or ended a request
+        self._refused = False  # whether this connection is one too many
         self._ignored = False  # whether the request being parsed is dropped
         self._broken = False  # whether what follows the requests received so far cannot be parsed
         self.wait_for_request()
-        self._arriving = True
-        refusal = self._find_place(transport)
-        self._arriving = False
-        self._refused = refusal is not None
-        if refusal:
-            # Of this connection alone, so that requests of the others do not ask.
-            self.choose_path = partial(self._refuse_connection, refusal)  # type: ignore[method-assign]
-            self.until_s = self.loop.time() + CLOSE_S
         if LimitedProtocol._swept is not self.loop:
             LimitedProtocol._swept = self.loop
-            self.loop.call_later(SWEEP_S, self._sweep)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End a connection."""
-        self.crowd.leave(self, self._address)
-        super().connection_lost(exc)
-
-    # Crowding
-
-    def _find_place(self, transport: asyncio.Transport) -> ScorerError | None:
-        """Have other connections give way if there are too many; the refusal of this one if none can."""
-        now_s = self.loop.time()
-        self._address = self.client[0] if self.client else ""
-        limit = self.limits.per_address or self.descriptors.share(ADDRESS_SHARE)
-        if not self.crowd.enter(self, self._address, limit, now_s):
-            return self.descriptors.refuse(len(self.connections), f"its address has {limit:.0f} connections already")
-        if self.descriptors.suffice_for(transport) or self.crowd.make_room(cast("set[Self]", self.connections), now_s):
-            return None
-        return self.descriptors.refuse(len(self.connections))
-
-    def rank(self, now_s: float) -> Rank | None:
-        """How soon this connection gives way to a new one; None while it has a request that is being answered."""
-        if self._arriving or self.transport.is_closing() or self._awaits_response():
-            return None
-        if not self.receiving:
-            if self.scope is None:  # there was no request yet
-                return 1, self.until_s
-            return (2, self.until_s) if now_s > self.until_s - self.limits.idle_s * (1 - LEAST_WAIT) else None
-        if "path" not in self.scope:
-            return 0, self.until_s
-        return (3, self.until_s) if now_s > self.until_s - self.limits.timeout_s * (1 - LEAST_WAIT) else None
-
-    def give_way(self) -> None:
-        """Close for the sake of a new connection."""
-        self.until_s = self.loop.time() + CLOSE_S
-        if self.receiving:
-            self.refuse(Unready(TOO_MANY))
-        else:
-            self.transport.close()
+            self.loop.call_later(SWEEP_S, self.sweep)
 
     # Deadlines
 
@@ -130,12 +71,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self.receiving = False
         self.until_s = self.loop.time() + self.limits.idle_s
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """End what takes too long on the connections of this worker: one timer instead of one per request."""
-        self.loop.call_later(SWEEP_S, self._sweep)
+        self.loop.call_later(SWEEP_S, self.sweep)
         now_s = self.loop.time()
-        if self.descriptors.used_up:  # then nobody comes for whom another one would give way
-            self.crowd.make_room(cast("set[Self]", self.connections), now_s)
         for connection in [one for one in self.connections if isinstance(one, LimitedProtocol) and one.until_s < now_s]:
             connection.until_s = now_s + CLOSE_S
             if connection.transport.is_closing():
@@ -145,48 +84,15 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def time_out(self) -> None:
         """End an idle connection, or one whose request has not arrived in time."""
-        if self.receiving and "path" not in self.scope and not self._awaits_response():
+        if self.receiving and "path" not in self.scope and not self.awaits_response():
             self.refuse(Rejected(408, "the head of the request did not arrive in time"))
         else:  # idle, or a body that does not come although the application has responded
             self.transport.close()
 
-    def _awaits_response(self) -> bool:
+    def awaits_response(self) -> bool:
         """Whether a request that was received before the one being parsed is not answered yet."""
         in_body = self.receiving and "path" in self.scope  # then `cycle` belongs to the request being parsed
         return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete and not in_body)
-
-    # Shutdown
-
-    @classmethod
-    def end_all_in(cls, seconds: float) -> None:
-        """End every connection after `seconds`, whatever it is doing, and drop what its client has not read then."""
-        loop = asyncio.get_running_loop()
-        loop.call_later(seconds, cls._end_all, LimitedProtocol.end)
-        loop.call_later(seconds + FLUSH_S, cls._end_all, LimitedProtocol.abort)
-        loop.call_later(seconds + FLUSH_S + CANCEL_S, cls._cancel_all)
-
-    @classmethod
-    def _end_all(cls, end: Callable[["LimitedProtocol"], None]) -> None:
-        for connection in list(cls._server.connections if cls._server else ()):
-            end(connection)
-
-    @classmethod
-    def _cancel_all(cls) -> None:
-        """End what goes on without a connection, such as an explanation."""
-        for task in list(cls._server.tasks if cls._server else ()):
-            task.cancel()
-
-    def end(self) -> None:
-        """Refuse what is not answered yet as far as it can be refused, and close."""
-        self.refuse(Unready(SHUTTING_DOWN))
-        self.transport.close()
-
-    def abort(self) -> None:
-        """End at once."""
-        self.transport.abort()
-
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        super()._start_asgi_task(cycle, partial(_until_cancelled, app))
 
     # Bytes
 
@@ -243,7 +149,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Answer what never became a whole request, and close; requests before it are answered first, and it is not."""
         if self.transport.is_closing():
             return
-        if self._awaits_response():
+        if self.awaits_response():
             self._broken = True
             self.flow.pause_reading()
             return
@@ -285,10 +191,6 @@ class LimitedProtocol(HttpToolsProtocol):
             self.headers[:] = [header for header in self.headers if header[0] != b"host"]
             self.headers.append((b"host", host_in(self.url)))  # by RFC 9112 the header is ignored
         super().on_headers_complete()
-
-    def _refuse_connection(self, refusal: ScorerError) -> None:
-        self._ignored = True
-        self.refuse(refusal)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -337,11 +239,3 @@ class LimitedProtocol(HttpToolsProtocol):
         super().resume_writing()
         if not (self.pipeline or self._broken):
             self.flow.resume_reading()
-
-
-async def _until_cancelled(app: ASGIApp, scope: Any, receive: Any, send: Any) -> None:
-    """Run the application; cancelling it at the end of a worker is nothing to log."""
-    try:
-        await app(scope, receive, send)
-    except asyncio.CancelledError:
-        logger.info("dropped %s %s at the end of the grace", scope["method"], quote(scope["path"]))

@@ -3,7 +3,7 @@
 Owns how many connections one address may have, and who is closed early when it has them all or when file descriptors
 run out: first heads that were begun and not ended, then connections that never had a request, then those that have been
 idle for a while, then bodies that do not come. A request that is being answered never gives way. What is closed is
-counted and logged. Leaves to others: when a connection can give way (`serving.http.connection`), and how many
+counted and logged. Leaves to others: when a connection can give way (`serving.http.closing`), and how many
 descriptors there are (`serving.http.descriptors`).
 """
 

@@ -90,7 +90,7 @@ def test_only_plain_requests_of_known_length_take_the_short_way(stand, schema, s
     original = ScorerProtocol.complete_request
 
     def noted(self):
-        taken.append(type(self.cycle).__name__ == "_Exchange")
+        taken.append(type(self.cycle).__name__ == "Exchange")
         original(self)
 
     monkeypatch.setattr(ScorerProtocol, "complete_request", noted)
