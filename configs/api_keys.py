@@ -27,6 +27,8 @@ class Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     burst: Annotated[int, Meta(ge=1, le=1_000_000)] | None = (
         None  # requests at once; by default, as many as requests_per_s
     )
+    rows_per_s: Annotated[float, Meta(gt=0, le=1e6)] | None = None  # scored, over all workers and protocols
+    explanations_per_s: Annotated[float, Meta(gt=0, le=1e6)] | None = None  # rows explained, likewise
     expires: Annotated[datetime, Meta(tz=True)] | None = None  # refused from this time on
 
 

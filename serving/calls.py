@@ -11,6 +11,7 @@ from msgspec import Struct
 from starlette.types import Scope
 
 from configs.api_keys import UNNAMED
+from serving.access.rates import Rate
 from serving.request_ids import id_of
 
 _CALLER = "credit_scorer.caller"  # in the scope, where ASGI lets extensions keep their own
@@ -23,10 +24,14 @@ class Caller(Struct, frozen=True, gc=False):
     Attributes:
         name: of the API key, or one of those below; it is recorded with every row.
         reads_all: whether it may see what others scored.
+        rows: how many rows it may have scored; None is any number.
+        explanations: how many rows it may have explained; None is any number.
     """
 
     name: str
     reads_all: bool
+    rows: Rate | None = None
+    explanations: Rate | None = None
 
 
 class Call(Struct, frozen=True, gc=False):

@@ -39,8 +39,12 @@ class Metrics:
             buckets=QUEUE_BUCKETS_S,
         )
         self.rejected = Counter("scorer_rejected_total", "Requests refused", ["reason"])
+        self.wrong_keys = Counter("scorer_wrong_keys_total", "API keys refused as unknown or expired", ["reason"])
         self.refused_connections = Counter(
-            "scorer_refused_connections_total", "Connections refused for want of file descriptors"
+            "scorer_refused_connections_total", "Connections refused, as there were too many"
+        )
+        self.evicted_connections = Counter(
+            "scorer_evicted_connections_total", "Connections without a request closed early to make room for new ones"
         )
         self.unlogged_explanations = Counter(
             "scorer_unlogged_explanations_total", "Explanations that could not be logged"

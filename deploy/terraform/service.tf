@@ -88,7 +88,7 @@ resource "aws_ecs_task_definition" "this" {
       dependsOn              = [{ containerName = "tmp", condition = "SUCCESS" }]
       readonlyRootFilesystem = true
       linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
-      stopTimeout            = 90 # longer than timeout_s and grpc_grace_s together
+      stopTimeout            = 35 # longer than grace_s
       portMappings           = [{ containerPort = 3000, protocol = "tcp" }]
       mountPoints = [
         { sourceVolume = "records", containerPath = "/scorer/var" },

@@ -10,11 +10,13 @@ from urllib.parse import unquote
 
 from configs.api_keys import Permission
 from configs.service import ServiceConfig
-from serving.access.authenticator import AccessDenied, Authenticator
-from serving.access.middleware import LOCAL_ONLY, is_loopback
+from serving.access.authenticator import Authenticator
+from serving.access.denials import AccessDenied, WrongKey
+from serving.access.middleware import LOCAL_ONLY, PROXY_HEADERS, is_loopback
 from serving.calls import ANYONE, NEIGHBOUR, Caller, certificate_caller
 
 BEARER = "bearer "
+PROXY_METADATA = frozenset(name.decode() for name in PROXY_HEADERS)
 
 
 class GrpcAccess:
@@ -34,21 +36,26 @@ class GrpcAccess:
     def authorize(self, context: Any, permission: Permission) -> Caller:
         """Return who calls, if the caller has the permission; raises `Rejected`: 401, 403 or 429."""
         if self._authenticator.requires_keys:
-            return self._authenticator.authorize(presented_key(dict(context.invocation_metadata() or ())), permission)
+            try:
+                return self._authenticator.authorize(
+                    presented_key(dict(context.invocation_metadata() or ())), permission
+                )
+            except WrongKey as wrong:
+                wrong.hold_s = self._authenticator.wrong_keys.hold_s(host_of(context.peer()), wrong.reason)
+                raise
         if self._by_certificate:
             return certificate_caller(certificate_name(context.auth_context()))
         if self._open_to_network:
             return ANYONE
-        if not all(map(is_loopback, callers(context))):
+        if not is_neighbour(context):
             raise AccessDenied(403, LOCAL_ONLY)
         return NEIGHBOUR
 
 
-def callers(context: Any) -> list[str]:
-    """The addresses that a call came by: the peer's, and those that proxies name in `x-forwarded-for`."""
+def is_neighbour(context: Any) -> bool:
+    """Whether a call comes from this machine, and no proxy says that it passed it on."""
     metadata = context.invocation_metadata() or ()
-    forwarded = [part.strip() for name, value in metadata if name == "x-forwarded-for" for part in value.split(",")]
-    return [host_of(context.peer()), *forwarded]
+    return is_loopback(host_of(context.peer())) and PROXY_METADATA.isdisjoint(name for name, _ in metadata)
 
 
 def certificate_name(properties: Mapping[str, Sequence[bytes]]) -> str:

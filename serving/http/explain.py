@@ -30,7 +30,7 @@ from models.request import RequestDecoder, is_identifier, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.lookup import PastDecision
-from serving.calls import call_of, caller_of
+from serving.calls import Caller, call_of, caller_of
 from serving.error_responses import guarded
 from serving.explaining import ExplainingProcess
 from serving.http.body import read_body
@@ -96,12 +96,12 @@ class ExplainEndpoint:
         caller = caller_of(request.scope)
         async with asyncio.timeout(self._timeout_s):
             body = await read_body(request.scope, request.receive, self._max_body_bytes)
-            explanations = await self._explain(body, None if caller.reads_all else caller.name)
+            explanations = await self._explain(body, caller)
         if self._record:
             self._record.write(explanations, call_of(request.scope, "http"))
         return Response(msgspec.json.encode(explanations), media_type="application/json")
 
-    async def _explain(self, body: bytes, owner: str | None) -> list[Explanation]:
+    async def _explain(self, body: bytes, caller: Caller) -> list[Explanation]:
         body = body.removeprefix(BOM_UTF8)
         inputs = len(self._artifact.schema.inputs)
         if inputs > MAX_INPUTS:
@@ -112,10 +112,12 @@ class ExplainEndpoint:
         taken = max(1, len(rows))
         if self._explainer is None or (self._waiting_rows and self._waiting_rows + taken > self._max_rows):
             raise Unready("too many explanations are waiting; try again")
+        if caller.explanations:
+            caller.explanations.spend(taken)
         self._waiting_rows += taken
         try:
             if past is not None:
-                rows = [self._decided(await self._past.find(past, owner))]
+                rows = [self._decided(await self._past.find(past, None if caller.reads_all else caller.name))]
             explain = self._explainer.explain
             # One after the other, so that requests take turns, and a caller who has gone is not worked for.
             return [await self._in(self._explaining, partial(explain, row)) for row in rows]

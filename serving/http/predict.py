@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from models.errors import Rejected, ScorerError
 from models.request import ENVELOPE, RequestDecoder
 from serving.batching import OVERLOADED, Batcher
-from serving.calls import Call, call_of
+from serving.calls import Call, call_of, caller_of
 from serving.error_responses import client_closed_response, error_response
 from serving.faults import TOOK_TOO_LONG, error_from
 from serving.http.body import ClientGone, read_body
@@ -58,12 +58,16 @@ class PredictEndpoint:
         """Decode, validate and submit; returns or raises the error that refuses the request."""
         if self._batcher.full:
             return OVERLOADED  # before the body costs the work of decoding it
+        if rate := caller_of(scope).rows:
+            rate.spend(0)
         try:
             rows = self.decoder.decode(body)
         except Rejected:
             if not body.startswith(BOM_UTF8):
                 raise
             rows = self.decoder.decode(body[len(BOM_UTF8) :])  # only here, so that no other body is looked at twice
+        if rate:
+            rate.spend(len(rows))
         return Submitted(self._batcher.submit(rows, call_of(scope, "http")), _answer)
 
     def count_response(self, status: int) -> None:
@@ -160,6 +164,8 @@ class PredictMiddleware:
             if self._endpoint.full:
                 return OVERLOADED
             rows = self._endpoint.decoder.decode(body.removeprefix(BOM_UTF8))
+            if rate := caller_of(scope).rows:
+                rate.spend(len(rows))
             call = call_of(scope, "http")
             return await self._ask_route(scope, receive, encode({ENVELOPE: [RoutedRow(call, row) for row in rows]}))
         submitted = self._endpoint.submit(body, scope)

@@ -74,9 +74,15 @@ class OpenInference:
     def stop_at_once(self) -> None:
         """In a worker that nobody waits for any more: free the port now, whatever is still answered elsewhere."""
         if self._server:
-            self._stopping = asyncio.create_task(self._server.stop(drain_s=0))
+            self._stopping = asyncio.create_task(self._server.stop(self._settings.grace_s, drain_s=0))
 
-    async def stop(self) -> None:
-        """In a worker: stop gRPC without a failed call."""
-        if self._server:
-            await self._server.stop()
+    def begin_to_stop(self, grace_s: float) -> None:
+        """In a worker: take no more calls; those that run have `grace_s` seconds."""
+        if self._server and self._stopping is None:
+            self._stopping = asyncio.create_task(self._server.stop(grace_s))
+
+    async def stop(self, grace_s: float) -> None:
+        """In a worker: stop gRPC without a failed call, unless one takes longer."""
+        self.begin_to_stop(grace_s)
+        if self._stopping:
+            await self._stopping

@@ -21,7 +21,7 @@ from models.errors import Unready
 from models.prediction import Prediction
 from models.request import parse
 from serving import request_ids
-from serving.calls import call_of
+from serving.calls import call_of, caller_of
 from serving.error_responses import Handler, error_response, guarded
 from serving.http.body import headers_of, read_body
 from serving.http.endpoint import JSON, Encoded, Submitted
@@ -50,11 +50,15 @@ class InferEndpoint:
     def submit(self, body: bytes, scope: Scope) -> Submitted:
         """Decode, validate and submit; raises the error that refuses the request."""
         received_s = time.perf_counter()
+        if rate := caller_of(scope).rows:
+            rate.spend(0)  # before the body costs the work of decoding it
         json_bytes = headers_of(scope).get(LENGTH_HEADER.encode())
         request, tail = self._codec.parse(body, None if json_bytes is None else json_bytes.decode("latin-1"))
         request_ids.prefer(scope, request.id)
         outputs = self._codec.outputs(request)
         rows = self._codec.rows(request, tail)
+        if rate:
+            rate.spend(len(rows))
         asked_s = timeout_s((request.parameters or {}).get(TIMEOUT))
         until_s = None if asked_s is None else received_s + asked_s
         results, limit_s = self._inference.submit(rows, call_of(scope, "v2"), until_s)

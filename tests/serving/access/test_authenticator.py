@@ -8,7 +8,8 @@ import pytest
 from configs.api_keys import read_api_keys
 from configs.source import ConfigError
 from serving.access.__main__ import main
-from serving.access.authenticator import AccessDenied, Authenticator
+from serving.access.authenticator import Authenticator
+from serving.access.denials import AccessDenied
 from serving.calls import Caller
 
 SECRET, OTHER = "scorer_first", "scorer_second"
