@@ -130,7 +130,13 @@ class CreditScorer:
         self.configure_logging()
         self.scorer = MODEL.encoded_scorer()
         self.log = DecisionLog(
-            DIRECTORY, MONITORING.segment_bytes, MONITORING.segment_s, LOG_KEYS, begin=not SCORE_UNLOGGED
+            DIRECTORY,
+            MONITORING.segment_bytes,
+            MONITORING.segment_s,
+            LOG_KEYS,
+            begin=not SCORE_UNLOGGED,
+            sync=MONITORING.sync,
+            sync_interval_ms=MONITORING.sync_interval_ms,
         )
         if not SETTINGS.bentoml_metrics:
             metrics().use_bentoml_names()
@@ -144,7 +150,8 @@ class CreditScorer:
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
         EXPLAIN.open(example)
-        BATCHER.open(self.pipeline.score_batch)
+        durably = self.pipeline.score_batch_durably if MONITORING.sync == "batch" else None
+        BATCHER.open(self.pipeline.score_batch, durably)
         AUTHENTICATOR.watch()
         write_audits(DIRECTORY, MODEL.tag, MODEL.schema.dataset.audit)  # before this worker logs a row
         if self.profiler:

@@ -17,6 +17,8 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     directory: str
     segment_bytes: Annotated[int, Meta(ge=1_048_576, le=1_073_741_824)]
     segment_s: Annotated[int, Meta(ge=60, le=2_592_000)]
+    sync: Literal["none", "interval", "batch"]
+    sync_interval_ms: Annotated[int, Meta(ge=10, le=60_000)]
     when_log_fails: Literal["refuse", "score"]
     retention_days: Annotated[int, Meta(ge=0, le=36_500)]
     window_s: Annotated[int, Meta(ge=60, le=86_400)]
