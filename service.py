@@ -129,15 +129,7 @@ class CreditScorer:
     def __init__(self) -> None:
         self.configure_logging()
         self.scorer = MODEL.encoded_scorer()
-        self.log = DecisionLog(
-            DIRECTORY,
-            MONITORING.segment_bytes,
-            MONITORING.segment_s,
-            LOG_KEYS,
-            begin=not SCORE_UNLOGGED,
-            sync=MONITORING.sync,
-            sync_interval_ms=MONITORING.sync_interval_ms,
-        )
+        self.log = DecisionLog.of(MONITORING, LOG_KEYS, begin=not SCORE_UNLOGGED)
         if not SETTINGS.bentoml_metrics:
             metrics().use_bentoml_names()
         self.pipeline = ScoringPipeline(MODEL.tag, self.scorer, self.log, metrics(), SCORE_UNLOGGED)
@@ -150,8 +142,7 @@ class CreditScorer:
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
         EXPLAIN.open(example)
-        durably = self.pipeline.score_batch_durably if MONITORING.sync == "batch" else None
-        BATCHER.open(self.pipeline.score_batch, durably)
+        BATCHER.open(self.pipeline.score_batch, self.pipeline.score_batch_durably if self.log.syncs_batches else None)
         AUTHENTICATOR.watch()
         write_audits(DIRECTORY, MODEL.tag, MODEL.schema.dataset.audit)  # before this worker logs a row
         if self.profiler:

@@ -74,7 +74,14 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
     if journal_path(directory).exists():
         with exclusive_upkeep(directory):
             pass
-    done = profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
+    done = profiler.catch_up(
+        directory,
+        settings.window_s,
+        settings.frame_rows,
+        options.timeout,
+        keys,
+        sync_log=settings.sync != "none",
+    )
     counts = count(directory, keys)
     result = "caught up" if done else "timed out"
     print(f"{result}: {counts.profiled} of {counts.logged} rows profiled, {counts.pending} pending")

@@ -46,7 +46,16 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
         run_when_idle()
     directory = Path(settings.directory)
     upkeep = functools.partial(run_upkeep, directory, settings.retention_days, keys)
-    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, parent_pipe, keys, upkeep)
+    profiler.run(
+        directory,
+        settings.window_s,
+        settings.frame_rows,
+        settings.interval_s,
+        parent_pipe,
+        keys,
+        upkeep,
+        sync_log=settings.sync != "none",
+    )
 
 
 def run_when_idle() -> None:

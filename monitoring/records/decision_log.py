@@ -18,12 +18,13 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
+from configs.monitoring import Monitoring
 from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import segment_path
-from monitoring.records.syncing import IntervalSync, Unsynced
+from monitoring.records.syncing import IntervalSync, Unsynced, report_loss
 
 
 class LogUnavailable(Exception):  # noqa: N818 - a temporary state of the log
@@ -64,6 +65,9 @@ class DecisionLog:
         sync: `none`; `interval`, in a thread of its own; or `batch`, where the caller does so with `sync`.
         sync_interval_ms: of `interval`, milliseconds.
 
+    Attributes:
+        syncs_batches: whether rows may be answered after `sync` alone.
+
     Raises:
         LogUnavailable: `begin` is set, and the folder cannot be created or written.
     """
@@ -89,6 +93,7 @@ class DecisionLog:
         self._sequence = 0  # number of rows in the segment
         self._end = 0  # length of the segment in bytes, without a torn line
         self._expires_s = math.inf  # by time.monotonic, which cannot be set back
+        self.syncs_batches = sync == "batch"
         self._unsynced = None if sync == "none" else Unsynced()
         self._syncing = threading.Lock()  # two at once would hide the error of one from the other
         self._sync_error: OSError | None = None  # of a sync that nobody waited for
@@ -98,6 +103,12 @@ class DecisionLog:
         except OSError as error:
             raise LogUnavailable(directory / "decisions", error) from error
         self._interval = IntervalSync(self._sync_in_passing, sync_interval_ms) if sync == "interval" else None
+
+    @classmethod
+    def of(cls, settings: Monitoring, keys: LogKeys, begin: bool) -> Self:
+        """The log that the monitoring file describes."""
+        segment = (settings.segment_bytes, settings.segment_s)
+        return cls(Path(settings.directory), *segment, keys, begin, settings.sync, settings.sync_interval_ms)
 
     @property
     def is_open(self) -> bool:
@@ -179,24 +190,18 @@ class DecisionLog:
             raise
 
     def close(self) -> None:
-        """Close the segment, and remove it if it is empty.
-
-        Raises:
-            LogUnavailable: its last rows may not be on disk, see `sync`.
-        """
+        """Close the segment, and remove it if it is empty; if its last rows cannot be synced, report that."""
         if self._interval:
             self._interval.end()
         with self._lock:
             self._close()
-        self.sync()
+        report_loss(self.sync)
 
     def _close(self) -> None:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             empty = os.fstat(descriptor).st_size == 0
-            if self._unsynced and not empty:
-                self._unsynced.end(descriptor)
-            else:
+            if not (self._unsynced and self._unsynced.end(descriptor)):
                 os.close(descriptor)
             if empty:
                 self._path.unlink(missing_ok=True)

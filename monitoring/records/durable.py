@@ -35,3 +35,19 @@ def sync_folders(files: Iterable[Path]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def sync_data(files: Iterable[Path]) -> None:
+    """Sync what is in files that others write, and their folders; one that has been deleted is passed over."""
+    synced = []
+    for path in files:
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        synced.append(path)
+    sync_folders(synced)

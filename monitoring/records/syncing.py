@@ -28,6 +28,11 @@ class Unsynced:
         self._folders: set[Path] = set()
         self._written = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that was written is on disk or being synced."""
+        return not (self._written or self._ended or self._folders)
+
     def begin(self, segment: Path) -> None:
         """Note a new segment: its name is in its folder, whose own name is in another."""
         self._folders |= {segment.parent, segment.parent.parent}
@@ -36,10 +41,13 @@ class Unsynced:
         """Note that the current segment has grown."""
         self._written = True
 
-    def end(self, descriptor: int) -> None:
-        """Take over the descriptor of a segment that gets no more lines."""
+    def end(self, descriptor: int) -> bool:
+        """Take over the descriptor of a segment that gets no more lines; return False if nothing is to be synced."""
+        if not self._written:
+            return False
         self._ended.append(descriptor)
         self._written = False
+        return True
 
     def take(self, current: int) -> "Work":
         """Return what is to be synced now and forget it; `current` is the descriptor of the open segment, or -1."""
@@ -81,7 +89,7 @@ class IntervalSync:
     """A thread that syncs again and again, in the process of the log.
 
     Args:
-        sync: syncs what has been written; raises `Exception` when some of it may be lost, which is reported.
+        sync: syncs what has been written; raises when some of it may be lost.
         interval_ms: between the end of one and the begin of the next.
     """
 
@@ -98,10 +106,15 @@ class IntervalSync:
 
     def _run(self) -> None:
         while not self._ending.wait(self._interval_s):
-            try:
-                self._sync()
-            except Exception as error:  # noqa: BLE001 - the thread must outlive a bad disk
-                _log.error("rows that were answered may be lost if the power fails now: %s", error)
+            report_loss(self._sync)
+
+
+def report_loss(sync: Callable[[], None]) -> None:
+    """Sync for rows that have been answered already; an error is logged, as nobody is there to be told."""
+    try:
+        sync()
+    except Exception as error:  # noqa: BLE001 - a thread, or a service that stops, must outlive a bad disk
+        _log.error("rows that were answered may be lost if the power fails now: %s", error)
 
 
 def _sync_folder(folder: Path) -> None:
