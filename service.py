@@ -44,6 +44,7 @@ from monitoring.profiles.supervision import ProfilerProcess
 from monitoring.records.audits import write_audits
 from monitoring.records.decision_log import DecisionLog, LogUnavailable, check_place
 from monitoring.records.log_keys import log_keys_from
+from monitoring.records.private import tighten
 from serving.access.authenticator import Authenticator
 from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
@@ -120,8 +121,9 @@ class CreditScorer:
     @bentoml.on_deployment
     @staticmethod
     def prepare_workers() -> None:
-        """Run once in the process that starts them: try folders, certificates and gRPC's port, or stop."""
+        """Run once in the process that starts them: close records to others; try what is needed, or stop."""
         require_folders()
+        tighten(DIRECTORY)
         OPEN_INFERENCE.prepare()
         open_parent_pipe()
         keep_processes_private()

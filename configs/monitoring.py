@@ -22,6 +22,7 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     when_log_fails: Literal["refuse", "score"]
     retention_days: Annotated[int, Meta(ge=0, le=36_500)]
     window_s: Annotated[int, Meta(ge=60, le=86_400)]
+    least_window_rows: Annotated[int, Meta(ge=1, le=100_000)]
     interval_s: Annotated[float, Meta(ge=0.05, le=60)]
     frame_rows: Annotated[int, Meta(ge=1, le=65_536)]
 

@@ -68,25 +68,25 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
     A damaged log gives a warning on standard error and exit code 0 as well: every readable row is profiled, running
     the command again would not repair the rest, and `status` keeps reporting more `served` than `logged`.
     """
-    from monitoring.profiles import profiler
-
     directory = Path(settings.directory)
     if journal_path(directory).exists():
         with exclusive_upkeep(directory):
             pass
-    done = profiler.catch_up(
-        directory,
-        settings.window_s,
-        settings.frame_rows,
-        options.timeout,
-        keys,
-        sync_log=settings.sync != "none",
-    )
+    done = _catch_up(settings, keys, options.timeout)
     counts = count(directory, keys)
     result = "caught up" if done else "timed out"
     print(f"{result}: {counts.profiled} of {counts.logged} rows profiled, {counts.pending} pending")
     _warn_of_damage(counts)
     return 0 if done else 1
+
+
+def export_profiles(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
+    """Write the profiles as ordinary whylogs binaries; what is held back is no profile yet."""
+    from monitoring.profiles import files
+
+    written = list(files.export(Path(settings.directory), options.target, keys))
+    print(f"wrote {_counted(len(written), 'profile')} to {options.target}")
+    return 0
 
 
 def profile(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
@@ -137,7 +137,6 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
 
 def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Erase an applicant's id and values from every row; exit code 1 if some of the rows are not profiled yet."""
-    from monitoring.profiles import profiler
     from monitoring.records import erasure
 
     directory = Path(settings.directory)
@@ -150,12 +149,26 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
     with exclusive_upkeep(directory) as recovered:
         if recovered:
             print(f"finished an interrupted erasure of {_counted(recovered, 'row')}")
-        profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
+        _catch_up(settings, keys, options.timeout)
         done = erasure.erase(directory, application_id, keys)
     print(f"erased {_counted(done.rows, 'row')}")
     if done.pending:
         print(f"not erased, because not profiled yet: {_counted(done.pending, 'row')}; run again", file=sys.stderr)
     return 1 if done.pending else 0
+
+
+def _catch_up(settings: Monitoring, keys: LogKeys, timeout_s: float) -> bool:
+    from monitoring.profiles import profiler
+
+    return profiler.catch_up(
+        Path(settings.directory),
+        settings.window_s,
+        settings.frame_rows,
+        timeout_s,
+        keys,
+        least_window_rows=settings.least_window_rows,
+        sync_log=settings.sync != "none",
+    )
 
 
 def _counted(number: int, noun: str) -> str:
@@ -197,6 +210,10 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds to profile for (default: 60)",
     )
     command.set_defaults(command=erase)
+    command = commands.add_parser("profiles", help="`profiles export DIR` writes ordinary whylogs binaries")
+    command.add_argument("verb", choices=["export"])
+    command.add_argument("target", type=Path, metavar="DIR", help="made if missing; not inside the profiles themselves")
+    command.set_defaults(command=export_profiles)
     command = commands.add_parser("profile", help="follow the log until SIGTERM or SIGINT")
     command.set_defaults(command=profile)
     return parser

@@ -54,6 +54,7 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
         parent_pipe,
         keys,
         upkeep,
+        least_window_rows=settings.least_window_rows,
         sync_log=settings.sync != "none",
     )
 

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from monitoring.profiles import files
 from monitoring.profiles.group_decisions import GroupDecisions
 from monitoring.profiles.stopping import wait_for_stop
 from monitoring.profiles.windows import Windows, Written
-from monitoring.records import checkpoint
+from monitoring.records import checkpoint, private
 from monitoring.records.checkpoint import Checkpoint, Position
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.durable import sync_data
@@ -49,6 +50,7 @@ class Profiler:
         window_s: length of a window, seconds.
         frame_rows: rows passed to whylogs at once.
         keys: of the decision log.
+        least_window_rows: of a profile; fewer are held back until there are more.
         sync_log: whether a commit waits until the rows that it counts are on disk, so that a power failure leaves no
             profile with rows that the log has lost.
 
@@ -57,16 +59,26 @@ class Profiler:
     """
 
     def __init__(
-        self, directory: Path, window_s: int, frame_rows: int, keys: LogKeys = NO_KEYS, *, sync_log: bool = False
+        self,
+        directory: Path,
+        window_s: int,
+        frame_rows: int,
+        keys: LogKeys = NO_KEYS,
+        *,
+        least_window_rows: int = 1,
+        sync_log: bool = False,
     ) -> None:
         self._directory = directory
         self._keys = keys
-        self._sync_log = sync_log
+        self._least_window_rows, self._sync_log = least_window_rows, sync_log
         self.undecryptable: dict[str, KeyMissing] = {}
         self._profiles = checkpoint.profiles_directory(directory)
         self._window_s, self._frame_rows = window_s, frame_rows
+        private.make_folder(self._profiles)
         self._done = checkpoint.load(self._profiles)
         checkpoint.recover(self._profiles, self._done.generation)
+        if resealed := files.reseal(directory, keys):
+            _log.info("profiles encrypted with the first key of the log: %d", resealed)
         self._written: dict[Path, Written] = {}
 
     def advance(self) -> bool:
@@ -85,7 +97,15 @@ class Profiler:
     def collect(self) -> PendingCommit:
         """Read and count the next rows without writing anything."""
         groups = GroupDecisions(self._directory)
-        windows = Windows(self._profiles, self._window_s, self._frame_rows, groups, self._written)
+        windows = Windows(
+            self._profiles,
+            self._window_s,
+            self._frame_rows,
+            groups,
+            self._written,
+            self._keys,
+            self._least_window_rows,
+        )
         positions: dict[str, Position] = {}
         deadline = time.monotonic() + COMMIT_S
         for segment in segments(self._directory):
@@ -126,6 +146,7 @@ def run(
     keys: LogKeys = NO_KEYS,
     upkeep: Callable[[], None] | None = None,
     *,
+    least_window_rows: int = 1,
     sync_log: bool = False,
 ) -> None:
     """Follow the log until a stop signal, or until `parent_pipe` ends (stopping); then profile what is pending.
@@ -133,7 +154,9 @@ def run(
     While another process holds the lock, wait until it exits. The caller must have blocked the stop signals. The holder
     of the lock calls `upkeep` at the start and then every hour.
     """
-    make = functools.partial(Profiler, directory, window_s, frame_rows, keys, sync_log=sync_log)
+    make = functools.partial(
+        Profiler, directory, window_s, frame_rows, keys, least_window_rows=least_window_rows, sync_log=sync_log
+    )
     profiler: Profiler | None = None
     next_upkeep_s = 0.0
     with ProfilerLock(checkpoint.profiles_directory(directory)) as lock:
@@ -141,6 +164,7 @@ def run(
         while not wait_for_stop(wait_s, parent_pipe):
             try:
                 if not lock.held:
+                    private.make_folder(checkpoint.profiles_directory(directory))
                     profiler = make() if lock.acquire() else None
                     if profiler:
                         _log.info("profiling %s", directory)
@@ -153,7 +177,9 @@ def run(
                 lock.release()  # only the disk tells how far the failed commit got
                 wait_s = RETRY_S
     try:
-        done = catch_up(directory, window_s, frame_rows, keys=keys, sync_log=sync_log)
+        done = catch_up(
+            directory, window_s, frame_rows, keys=keys, least_window_rows=least_window_rows, sync_log=sync_log
+        )
     except KeyMissing:  # logged in `_read`
         done = False
     if not done:
@@ -168,6 +194,7 @@ def catch_up(
     timeout_s: float = 60.0,
     keys: LogKeys = NO_KEYS,
     *,
+    least_window_rows: int = 1,
     sync_log: bool = False,
 ) -> bool:
     """Wait until every row logged before this call is in a published profile; return False on timeout.
@@ -183,8 +210,11 @@ def catch_up(
         while not _reached(directory, targets):
             if time.monotonic() > deadline:
                 return False
+            private.make_folder(checkpoint.profiles_directory(directory))
             if lock.acquire():
-                profiler = Profiler(directory, window_s, frame_rows, keys, sync_log=sync_log)
+                profiler = Profiler(
+                    directory, window_s, frame_rows, keys, least_window_rows=least_window_rows, sync_log=sync_log
+                )
                 while profiler.advance() and time.monotonic() < deadline:
                     pass
                 if profiler.undecryptable:

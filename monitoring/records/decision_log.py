@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from configs.monitoring import Monitoring
+from monitoring.records import private
 from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import segment_path
@@ -119,7 +120,7 @@ class DecisionLog:
         """Return whether a file can be created and written in the folder of the log."""
         folder = self._directory / "decisions"
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private.make_folder(folder)
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(b"\n")
                 file.flush()
@@ -208,7 +209,7 @@ class DecisionLog:
 
     def _open(self) -> None:
         self._path = segment_path(self._directory)
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make_folder(self._path.parent)
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # marks it as being written (segments)

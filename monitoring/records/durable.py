@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-PRIVATE = 0o600  # mode of files with personal data
+from monitoring.records import private
+
+PRIVATE = private.FILE  # mode of all records
 
 
-def write(path: Path, content: bytes, mode: int = 0o666) -> None:
+def write(path: Path, content: bytes, mode: int = PRIVATE) -> None:
     """Write and sync a whole file; call `sync_folders` to sync its name."""
     with create(path, mode) as file:
         file.write(content)

@@ -8,7 +8,8 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 
 from configs.source import ConfigError
-from monitoring.records.cipher import KEY_BYTES, LOG_KEY_VARIABLE, SegmentCipher, SegmentLines, key_id
+from monitoring.records.cipher import KEY_BYTES, LOG_KEY_VARIABLE, KeyMissing, SegmentCipher, SegmentLines, key_id
+from monitoring.records.file_cipher import FileCipher, file_key_id
 from monitoring.records.lines import Batch, encode_line
 
 
@@ -40,6 +41,30 @@ class LogKeys:
     def lines(self, segment: str) -> "SegmentLines":
         """Return the reader of the lines of the segment of this name."""
         return SegmentLines(segment, self._secrets)
+
+    def seal_file(self, name: str, content: bytes) -> bytes:
+        """Encrypt a whole file of the records with the first key; without keys it stays as it is."""
+        if not self._secrets:
+            return content
+        return FileCipher(next(iter(self._secrets.values())), name).encrypt(content)
+
+    def open_file(self, name: str, content: bytes) -> bytes:
+        """The inverse of `seal_file`, with any of the keys.
+
+        Raises:
+            KeyMissing: it is encrypted with another key.
+            ValueError: it is damaged.
+        """
+        identifier = file_key_id(content)
+        if not identifier:
+            return content
+        if identifier not in self._secrets:
+            raise KeyMissing(name, identifier)
+        return FileCipher(self._secrets[identifier], name).decrypt(content)
+
+    def is_sealed_with_first(self, content: bytes) -> bool:
+        """Return whether a file is as `seal_file` would leave it."""
+        return file_key_id(content) == next(iter(self._secrets), "")
 
 
 NO_KEYS = LogKeys()
