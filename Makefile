@@ -29,6 +29,7 @@ BASE =
 VOLUME =
 REGISTRY =
 KEY =
+SIGNING_KEY =
 WHAT =
 # Of `make load`; WORKERS above are the service's, PROCESSES are locust's.
 USERS = 50
@@ -62,7 +63,8 @@ PYTHON ?= $(or $(shell command -v python3.11 || command -v python3),python3)
 BIN := .venv/bin
 LOAD_BIN := .venv-load/bin
 TRAIN = $(BIN)/python -m train
-INPUTS = --dataset $(call q,$(DATASET)) --model $(call q,$(MODEL)) --gates $(call q,$(GATES))
+INPUTS = --dataset $(call q,$(DATASET)) --model $(call q,$(MODEL)) --gates $(call q,$(GATES)) \
+	$(if $(SIGNING_KEY),--signing-key $(call q,$(SIGNING_KEY)))
 # One line for what takes long; all that it said is in the log.
 LOGS = var/log
 STEP = .ci/step
@@ -79,7 +81,7 @@ serve: environment  ## train if the store has no model for these inputs, then se
 	exec $(BIN)/bentoml serve service:CreditScorer --host $(call q,$(HOST)) --port $(call q,$(PORT))
 
 .PHONY: train
-train: environment  ## run the pipeline: data, checks, fit, export, evaluate, gate, publish
+train: environment  ## run the pipeline: data, checks, fit, export, evaluate, gate, publish; SIGNING_KEY= signs
 	$(TRAIN) $(INPUTS)
 
 .PHONY: evaluate
@@ -189,7 +191,7 @@ test: environment checks-environment shipping-environment  ## run the whole test
 
 .PHONY: shipping-test
 shipping-test: environment shipping-environment load-environment  ## build, run and push the image, roll versions out, put load on: some 6 minutes, as root
-	$(BIN)/pytest -m shipping tests/deploy tests/loadtests tests/torture/test_rollouts.py
+	$(BIN)/pytest -m shipping tests/deploy tests/loadtests tests/torture/test_rollouts.py tests/service/test_power_cut.py
 
 .PHONY: torture
 torture: model  ## faults at full length, training on emulated processors, a million requests for memory: some 40 minutes

@@ -20,6 +20,7 @@ Both paths call the same functions: AccessPolicy, an Endpoint that decodes and e
 and serving/error_responses.py. Another process profiles the decision log. The artifact says all about the model.
 """
 
+from monitoring.records.log_place import LogUnavailable, check_place
 from serving.usage_reports import stop_usage_reports
 
 stop_usage_reports()  # before the imports below: ONNX Runtime reports as soon as it is imported
@@ -40,9 +41,10 @@ from models.request import RequestDecoder
 from monitoring.json_logging import log_as_json
 from monitoring.profiles.supervision import ProfilerProcess
 from monitoring.records.audits import write_audits
-from monitoring.records.decision_log import DecisionLog, LogUnavailable, check_place
+from monitoring.records.decision_log import DecisionLog
 from monitoring.records.log_keys import configured_keys
 from monitoring.records.models_archive import keep_model
+from monitoring.records.private import tighten
 from serving.access.authenticator import Authenticator
 from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
@@ -120,9 +122,10 @@ class CreditScorer:
     @bentoml.on_deployment
     @staticmethod
     def prepare_workers() -> None:
-        """Run once in the process that starts them: try folders, certificates and gRPC's port, or stop."""
+        """Run once in the process that starts them: close records to others; try what is needed, or stop."""
         require_folders()
         prepare_descriptors()
+        tighten(DIRECTORY)
         OPEN_INFERENCE.prepare()
         open_parent_pipe()
         keep_processes_private(kill_after_s(SETTINGS.grace_s))
@@ -130,9 +133,7 @@ class CreditScorer:
     def __init__(self) -> None:
         self.configure_logging()
         self.scorer = MODEL.encoded_scorer()
-        self.log = DecisionLog(
-            DIRECTORY, MONITORING.segment_bytes, MONITORING.segment_s, LOG_KEYS, begin=not SCORE_UNLOGGED
-        )
+        self.log = DecisionLog.of(MONITORING, LOG_KEYS, begin=not SCORE_UNLOGGED)
         if not SETTINGS.bentoml_metrics:
             metrics().use_bentoml_names()
         self.pipeline = ScoringPipeline(MODEL.tag, self.scorer, self.log, metrics(), SCORE_UNLOGGED)
@@ -145,7 +146,7 @@ class CreditScorer:
         example = msgspec.convert(MODEL.manifest.example, MODEL.schema.row)
         self.scorer.warm_up(example)
         EXPLAIN.open(example, ExplanationRecord(MODEL.tag, MONITORING, LOG_KEYS))
-        BATCHER.open(self.pipeline.score_batch)
+        BATCHER.open(self.pipeline.score_batch, self.pipeline.score_batch_durably if self.log.syncs_batches else None)
         AUTHENTICATOR.watch()
         write_audits(DIRECTORY, MODEL.tag, MODEL.schema.dataset.audit)  # before this worker logs a row
         keep_model(MONITORING, MODEL)  # likewise

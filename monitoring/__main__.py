@@ -71,14 +71,12 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
     A damaged log gives a warning on standard error and exit code 0 as well: every readable row is profiled, running
     the command again would not repair the rest, and `status` keeps reporting more `served` than `logged`.
     """
-    from monitoring.profiles import profiler
-
     directory = Path(settings.directory)
     for log in logs(directory):
         if journal_path(log).exists():
             with exclusive_upkeep(log, keys):
                 pass
-    done = profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
+    done = _catch_up(settings, keys, options.timeout)
     counts = count(directory, keys)
     result = "caught up" if done else "timed out"
     print(f"{result}: {counts.profiled} of {counts.logged} rows profiled, {counts.pending} pending")
@@ -105,6 +103,15 @@ def verify(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> 
     for note in found.notes:
         print(note, file=sys.stderr)
     return 0 if found.intact else 3
+
+
+def export_profiles(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
+    """Write the profiles as ordinary whylogs binaries; what is held back is no profile yet."""
+    from monitoring.profiles import files
+
+    written = list(files.export(Path(settings.directory), options.target, keys))
+    print(f"wrote {_counted(len(written), 'profile')} to {options.target}")
+    return 0
 
 
 def profile(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
@@ -160,7 +167,6 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
 
 def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Erase an applicant's id and values from every row; exit code 1 if some of the rows are not profiled yet."""
-    from monitoring.profiles import profiler
     from monitoring.records import erasure
 
     directory = Path(settings.directory)
@@ -173,7 +179,7 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
     with exclusive_upkeep(directory, keys) as recovered:
         if recovered:
             print(f"finished an interrupted erasure of {_counted(recovered, 'row')}")
-        profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
+        _catch_up(settings, keys, options.timeout)
         done = erasure.erase(directory, application_id, keys)
     print(f"erased {_counted(done.rows, 'row')}")
     told = explanations_directory(directory)
@@ -184,6 +190,20 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
     if done.pending:
         print(f"not erased, because not profiled yet: {_counted(done.pending, 'row')}; run again", file=sys.stderr)
     return 1 if done.pending else 0
+
+
+def _catch_up(settings: Monitoring, keys: LogKeys, timeout_s: float) -> bool:
+    from monitoring.profiles import profiler
+
+    return profiler.catch_up(
+        Path(settings.directory),
+        settings.window_s,
+        settings.frame_rows,
+        timeout_s,
+        keys,
+        least_window_rows=settings.least_window_rows,
+        sync_log=settings.sync != "none",
+    )
 
 
 def _counted(number: int, noun: str) -> str:
@@ -232,6 +252,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=verify)
     replaying.add_command(commands)
+    command = commands.add_parser("profiles", help="`profiles export DIR` writes ordinary whylogs binaries")
+    command.add_argument("verb", choices=["export"])
+    command.add_argument("target", type=Path, metavar="DIR", help="made if missing; not inside the profiles themselves")
+    command.set_defaults(command=export_profiles)
     command = commands.add_parser("profile", help="follow the log until SIGTERM or SIGINT")
     command.set_defaults(command=profile)
     return parser

@@ -42,7 +42,7 @@ DRAWING = {
     "monitoring": ["monitoring.report"],
     "serving": ["monitoring", "signatures"],
     "service": ["serving"],
-    "train": ["monitoring"],
+    "train": ["monitoring", "signatures"],
     "batch": ["monitoring"],
     "deploy.packing": ["configs", "signatures"],
     "deploy.rollout": ["configs"],

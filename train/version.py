@@ -23,12 +23,13 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",
+    "signatures": "dsse keys model promotions",
     "train": "check console errors evaluate exclusive export fit gate outcomes pipeline publish registry rounding "
     "split tracking version workspace",
     "train/checks": "data_report expectations exploration html quality",
     "train/evaluation": "candidates cross_validation evidence fairness figures resampling results scoring",
     "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
-    "train/publishing": "background model_card store",
+    "train/publishing": "background model_card promotions store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph

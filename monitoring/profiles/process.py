@@ -61,6 +61,8 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
         keys,
         upkeep,
         IdIndexing(directory, keys).step,
+        least_window_rows=settings.least_window_rows,
+        sync_log=settings.sync != "none",
     )
 
 

@@ -7,7 +7,8 @@ A commit of generation g, and the state after a kill at each step:
 
     1. prepare   write `<window>.<g>.next` beside each `<window>.bin`   the checkpoint says g-1: `recover` deletes them
     2. commit    rename checkpoint.json of generation g into place      the commit point: the .next files of g are valid
-    3. publish   rename each `.next` over its `.bin`                    `recover` renames the remaining ones
+    3. publish   rename each `.next` over its `.bin`; an empty one      `recover` renames the remaining ones
+                 means that this file goes, which comes first
 
 The file name holds the generation, so a leftover of an aborted commit cannot be mistaken for a file of the next one. A
 file holds all rows of its profile, so a reader of `*.bin` sees each row once or, between steps 2 and 3, not yet. Files
@@ -21,6 +22,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from monitoring.records import private
 from monitoring.records.durable import sync_folders, write
 from monitoring.records.lines import RowRange
 from monitoring.records.segments import EXPLANATIONS
@@ -110,12 +112,17 @@ class Unprofiled(Checkpoint, frozen=True):
 
 
 class CheckpointError(Exception):
-    """Profiles exist, but no record of which rows they hold; continuing would count rows twice."""
+    """Profiles cannot be added to, or without counting rows twice.
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"{path}: {problem}; move {path.parent} away to have the profiles rebuilt from the remaining log"
-        )
+    Args:
+        path: the file.
+        problem: what is wrong with it.
+        profiles: the folder of the profiles; by default the file's.
+    """
+
+    def __init__(self, path: Path, problem: str, profiles: Path | None = None) -> None:
+        folder = profiles or path.parent
+        super().__init__(f"{path}: {problem}; move {folder} away to have the profiles rebuilt from the remaining log")
 
 
 def profiles_directory(directory: Path) -> Path:
@@ -146,7 +153,7 @@ def load(profiles: Path) -> Checkpoint:
 def prepare(files: Mapping[Path, bytes], generation: int) -> None:
     """Write the new content of each profile beside its file."""
     for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path.parent)
         write(_next_path(path, generation), content)
     sync_folders(files)
 
@@ -160,9 +167,19 @@ def commit(profiles: Path, checkpoint: Checkpoint) -> None:
 
 
 def publish(files: Collection[Path], generation: int) -> None:
-    """Replace the old files with the prepared files of a committed generation."""
-    for path in files:
-        _next_path(path, generation).replace(path)
+    """Replace the old files with the prepared files of a committed generation; an empty one deletes the old.
+
+    Deletes first, as the rows of what goes are in what comes.
+    """
+    prepared = {path: _next_path(path, generation) for path in files}
+    gone = [path for path, coming in prepared.items() if not coming.stat().st_size]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    for path, coming in prepared.items():
+        if path in gone:
+            coming.unlink()
+        else:
+            coming.replace(path)
     sync_folders(files)
 
 

@@ -11,7 +11,7 @@ mutual exclusion (upkeep).
 from pathlib import Path
 from typing import NamedTuple
 
-from monitoring.records import checkpoint
+from monitoring.records import checkpoint, private
 from monitoring.records.checkpoint import Checkpoint
 from monitoring.records.durable import sync_folders
 from monitoring.records.log_keys import NO_KEYS, LogKeys
@@ -79,7 +79,7 @@ def _archive(directory: Path, segment: Path, rows: int, keys: LogKeys, secret: b
     temporary = next_path(path)
     for folder in (path.parent.parent, path.parent):
         if not folder.exists():
-            folder.mkdir(mode=0o700)
+            private.make_folder(folder)
             sync_folders([folder])
     try:
         found = archive.write(temporary, segment, keys, secret)

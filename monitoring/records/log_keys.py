@@ -11,7 +11,16 @@ from pathlib import Path
 
 from configs.monitoring import Monitoring
 from configs.source import ConfigError
-from monitoring.records.cipher import KEY_BYTES, LOG_KEY_VARIABLE, SegmentCipher, SegmentLines, is_encrypted, key_id
+from monitoring.records.cipher import (
+    KEY_BYTES,
+    LOG_KEY_VARIABLE,
+    KeyMissing,
+    SegmentCipher,
+    SegmentLines,
+    is_encrypted,
+    key_id,
+)
+from monitoring.records.file_cipher import FileCipher, file_key_id
 from monitoring.records.line_encoding import Encoder, encode_line
 from monitoring.records.lines import unframed
 from monitoring.records.proof.seal_keys import NO_SEAL_KEYS, SealKeys, seal_keys_from
@@ -49,6 +58,30 @@ class LogKeys:
     def lines(self, segment: Path) -> SegmentLines:
         """Return the reader of the lines of a segment, whose first line says of which kind all others are."""
         return SegmentLines(segment.name, self._secrets, encrypted=_is_encrypted(segment))
+
+    def seal_file(self, name: str, content: bytes) -> bytes:
+        """Encrypt a whole file of the records with the first key; without keys it stays as it is."""
+        if not self._secrets:
+            return content
+        return FileCipher(next(iter(self._secrets.values())), name).encrypt(content)
+
+    def open_file(self, name: str, content: bytes) -> bytes:
+        """The inverse of `seal_file`, with any of the keys.
+
+        Raises:
+            KeyMissing: it is encrypted with another key.
+            ValueError: it is damaged.
+        """
+        identifier = file_key_id(content)
+        if not identifier:
+            return content
+        if identifier not in self._secrets:
+            raise KeyMissing(name, identifier)
+        return FileCipher(self._secrets[identifier], name).decrypt(content)
+
+    def is_sealed_with_first(self, content: bytes) -> bool:
+        """Return whether a file is as `seal_file` would leave it."""
+        return file_key_id(content) == next(iter(self._secrets), "")
 
 
 NO_KEYS = LogKeys()

@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import re
 import secrets
+import stat
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -136,7 +137,10 @@ def _read(path: Path | None) -> tuple[Path, tuple[Key, ...]]:
 
 
 def _write(path: Path, text: str, keys: tuple[Key, ...]) -> None:
-    """Write `text`, if it means `keys`; in place, so that owner, mode and a mounted file stay what they are."""
+    """Write `text`, if it means `keys`; in place, so that owner, mode and a mounted file stay what they are.
+
+    A new file is for its owner alone; an old one that others can read is named.
+    """
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / path.name
         draft.write_text(text, encoding="utf-8")
@@ -146,6 +150,10 @@ def _write(path: Path, text: str, keys: tuple[Key, ...]) -> None:
             raise ConfigError(path, error.key, error.problem, error.remedy) from None
     if meant != keys:
         raise ConfigError(path, "keys", "is written in a form that this command cannot change", REMEDY)
+    if not path.exists():
+        path.touch(0o600)
+    elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        print(f"{path} is open to every user of this machine: chmod 600 {path}", file=sys.stderr)
     path.write_text(text, encoding="utf-8")
 
 

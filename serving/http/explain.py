@@ -64,6 +64,7 @@ class ExplainEndpoint:
         self._explainer: ExplainingProcess | None = None
         self._record: ExplanationRecord | None = None
         self._explaining = ThreadPoolExecutor(1, "explain")  # it waits for the process; it begins with the first job
+        self._recording = ThreadPoolExecutor(1, "explanations")  # which may wait for the disk
         self._past = PastDecisions(directory, keys, self._timeout_s)
 
     def open(self, example: Struct, record: ExplanationRecord) -> None:
@@ -85,6 +86,7 @@ class ExplainEndpoint:
         if self._explainer is not None:
             self._explainer.close()
         self._past.close()
+        self._recording.shutdown()
         if self._record:
             self._record.close()
 
@@ -98,7 +100,8 @@ class ExplainEndpoint:
             body = await read_body(request.scope, request.receive, self._max_body_bytes)
             explanations = await self._explain(body, caller)
         if self._record:
-            self._record.write(explanations, call_of(request.scope, "http"))
+            write = partial(self._record.write, explanations, call_of(request.scope, "http"))
+            await asyncio.get_running_loop().run_in_executor(self._recording, write)
         return Response(msgspec.json.encode(explanations), media_type="application/json")
 
     async def _explain(self, body: bytes, caller: Caller) -> list[Explanation]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from configs.monitoring import Monitoring
 from models.errors import Unready
 from models.explanation import Explanation
-from monitoring.records.decision_log import DecisionLog, LogUnavailable
+from monitoring.records.decision_log import DecisionLog
 from monitoring.records.explanations import rows_of
 from monitoring.records.log_keys import LogKeys
+from monitoring.records.log_place import LogUnavailable
 from monitoring.records.segments import explanations_directory
 from serving.calls import Call
 from serving.log_outage import LogOutage
@@ -31,16 +32,30 @@ class ExplanationRecord:
     def __init__(self, model: str, settings: Monitoring, keys: LogKeys) -> None:
         directory = explanations_directory(Path(settings.directory))
         # Its first segment begins with the first explanation.
-        self._log = DecisionLog(directory, settings.segment_bytes, settings.segment_s, keys, begin=False)
+        self._log = DecisionLog(
+            directory,
+            settings.segment_bytes,
+            settings.segment_s,
+            keys,
+            begin=False,
+            sync=settings.sync,
+            sync_interval_ms=settings.sync_interval_ms,
+        )
         self._model = model
         self._answer_unlogged = settings.when_log_fails == "score"
         self._outage = LogOutage(self._answer_unlogged)
         self._lost_logs = 0
 
     def write(self, explanations: Sequence[Explanation], call: Call) -> None:
-        """Record what one request is told; raises `Unready` where that fails and may not."""
+        """Record what one request is told, in a thread that may wait for the disk.
+
+        Raises:
+            Unready: that fails, and an explanation may not be given without a record.
+        """
         try:
             self._log.append(self._model, rows_of(explanations, call.protocol, call.caller, call.request_id))
+            if self._log.syncs_batches:
+                self._log.sync()
         except LogUnavailable as error:
             self._outage.record_loss(len(explanations), error)
             metrics().unlogged_explanations.inc(len(explanations))

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.profiles.files import all_files, read_view
 from tests.conftest import ROOT
 from tests.service.conftest import announced, metric, records, until
 
@@ -40,7 +40,7 @@ def caught_up(directory):
     status = json.loads(tell(directory, "status", "--json"))
     assert status["served"] == status["logged"] == status["profiled"]
     assert status["pending"] == 0
-    views = [DatasetProfileView.read(str(path)) for path in (directory / "profiles").rglob("*.bin")]
+    views = [read_view(path) for path in all_files(directory)]
     rows = sum(view.get_column("probability").get_metric("counts").n.value for view in views)
     assert rows == status["profiled"]
     return status

@@ -181,3 +181,63 @@ def test_lone_requests_are_scored_on_the_spot_until_two_come_together():
     asyncio.run(main())
     assert scored.batches[-1] == [0, 1, 2, 3], "neighbours do not share a batch again"
     assert len(scored.batches) <= 6, "only the first turn is scored one by one"
+
+
+def test_what_arrives_while_a_batch_is_written_is_the_next_and_no_answer_leaves_before():
+    batches, written = [], []
+
+    def score_durably(rows):
+        batches.append([row.applicant for row in rows])
+        on_disk = asyncio.get_running_loop().create_future()
+        written.append(on_disk)
+
+        async def answer():
+            await on_disk
+            return [row.applicant for row in rows]
+
+        return answer()
+
+    async def turns():
+        for _ in range(2 * MAX_WAIT_TURNS):
+            await asyncio.sleep(0)
+
+    async def main():
+        batcher = Batcher(8, 100, 10.0)
+        batcher.open(Scored(), score_durably)
+        first = batcher.submit([1], "http")
+        await turns()
+        late = [batcher.submit([row], "http") for row in (2, 3, 4)]
+        late[2].cancel()
+        gone = batcher.submit([5], "http")
+        await turns()
+        assert (batches, first.done()) == ([[1]], False)
+        written[0].set_result(None)
+        assert await first == [1]
+        await turns()
+        assert (batches, late[0].done()) == ([[1], [2, 3, 5]], False)
+        gone.cancel()
+        written[1].set_result(None)
+        assert await asyncio.gather(*late[:2]) == [[2], [3]]
+        last = batcher.submit([6], "http")
+        await turns()
+        written[2].set_result(None)
+        return await last
+
+    assert asyncio.run(main()) == [6]
+
+
+def test_where_answers_wait_for_the_disk_a_lone_request_waits_too():
+    async def main():
+        batcher = Batcher(8, 100, 10.0)
+        scored = Scored()
+
+        async def answer(rows):
+            return scored(rows)
+
+        batcher.open(scored, answer)
+        for row in range(LONE_BATCHES + 1):
+            future = batcher.submit([row], "http")
+            assert not future.done()
+            assert await future == [row]
+
+    asyncio.run(main())

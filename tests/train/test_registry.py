@@ -7,9 +7,14 @@ import sys
 import httpx
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
 
+from signatures.keys import SignatureError
+from signatures.model import check_model
+from signatures.promotions import FILE, read
 from tests.conftest import Trained, environment, lenient_gates, workplace
 from tests.models.tables import write_hand_made
+from tests.signatures.test_promotions import new_key
 
 SMALL = {
     "network": {"layers": [4], "members": 2},
@@ -116,6 +121,79 @@ def test_promotions_and_rollbacks_are_told_in_order_and_followed(registry, comma
     assert (back, once_more) == (0, 1)
     assert "has no previous champion to roll back to" in said
     assert httpx.get(f"{serve(follows).url}/model").json()["version"] == versions[0]
+
+
+def test_a_champion_is_promoted_again_to_be_signed_and_its_history_verified(registry, commands, tmp_path):
+    home, _ = registry
+    (key, public), (theirs, _) = new_key(tmp_path, "ours"), new_key(tmp_path, "theirs")
+    ours, other = tmp_path / "ours.pem", tmp_path / "theirs.pem"
+    for path, private in ((ours, key), (other, theirs)):
+        form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        path.write_bytes(private.private_bytes(*form))
+    store = home / "bentoml/models/hand_made"
+    before, number = champion(home), len(read(store))
+    signing = ("--signing-key", str(ours))
+    unsigned, again, once_more, said_by_theirs, told = commands(
+        ("history", *signing),
+        ("promote", before, "--why", "to sign it", *signing),
+        ("promote", before, "--why", "once more", *signing),
+        ("history", "--signing-key", str(other)),
+        ("history", *signing),
+    )
+    assert unsigned[0] == said_by_theirs[0] == 1
+    assert "its newest entry is not signed by this key" in unsigned[2]
+    assert (again[0], once_more[0], told[0]) == (0, 1, 0)
+    assert "is already the champion" in once_more[2]
+    assert f"{store / FILE} is whole: {number + 1} entries, 1 signed" in told[2]
+    assert read(store)[-1].line.is_signed_by(key.public_key())
+    assert (champion(home), public.exists()) == (before, True)
+
+
+def test_a_history_or_a_champion_that_was_edited_is_named_and_nothing_is_promoted_on_it(registry, commands):
+    home, versions = registry
+    store = home / "bentoml/models/hand_made"
+    commands(("promote", versions[1], "--why", "one"), ("promote", versions[2], "--why", "two"))
+    whole, before = (store / FILE).read_bytes(), champion(home)
+    lines = whole.splitlines(keepends=True)
+    edited = next(version for version in versions if version != before)
+    changes = {
+        "line 2: does not follow": lambda: (store / FILE).write_bytes(b"".join([lines[0], *lines[2:]])),
+        f"names {edited}, and {before} was promoted last": lambda: (store / "champion").write_text(edited),
+    }
+    for said, change in changes.items():
+        change()
+        after = (store / FILE).read_bytes()
+        for code, _, errors in commands(("history",), ("promote", versions[4], "--why", "none")):
+            assert code == 1
+            assert said in errors
+        assert (store / FILE).read_bytes() == after
+        (store / FILE).write_bytes(whole)
+        (store / "champion").write_text(before + "\n")
+    (store / FILE).write_bytes(b"".join(lines[:-1]))  # with the champion of that time, which services would believe
+    (store / "champion").write_text(read(store)[-1].version)
+    ((code, _, errors),) = commands(("history",))
+    assert code == 1
+    assert "somebody has removed the newest entries of one" in errors
+    (store / FILE).write_bytes(whole)
+    (store / "champion").write_text(before + "\n")
+    assert commands(("history",))[0][0] == 0
+
+
+def test_a_version_is_signed_when_it_is_published(registry, commands, tmp_path):
+    home, versions = registry
+    key, public = new_key(tmp_path, "ours")
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (tmp_path / "ours.pem").write_bytes(key.private_bytes(*form))
+    folder = home / "bentoml/models/hand_made" / versions[0]
+    with pytest.raises(SignatureError, match="is not signed"):
+        check_model(folder, public)
+    wrong, published = commands(
+        ("publish", "--signing-key", str(public)), ("publish", "--signing-key", str(tmp_path / "ours.pem"))
+    )
+    assert wrong[0] == 1
+    assert f"{public}: is not a private key in PEM" in wrong[2]
+    assert published[0] == 0, published[2]
+    check_model(folder, public)
 
 
 def test_a_version_that_is_not_there_cannot_be_promoted(registry, commands):

@@ -1,13 +1,14 @@
 """What makes an open segment prove itself: its head, the chained lines, its seal, and their entries in `chain.log`.
 
-Owns: the state of one segment while it is written. Leaves to others: writing its bytes (decision_log), the bytes of a
-line (line_encoding, cipher), sealing the segment of a writer that was killed (sealing).
+Owns: the state of one segment while it is written, and its last line. Leaves to others: writing its batches
+(decision_log), the bytes of a line (line_encoding, cipher), sealing the segment of a writer that was killed (sealing).
 
 Nothing here breaks or delays a request: an entry that cannot be made is left to the next batch, to the end of the
 segment, and to upkeep.
 """
 
 import logging
+import os
 from pathlib import Path
 
 from monitoring.records.cipher import key_id
@@ -60,7 +61,23 @@ class SegmentProof:
         if not self._begun:
             self._begun = self._record(Event(event="begun", segment=self._segment, head=self._head_hash), wait_s)
 
-    def seal(self) -> bytes:
+    def end(self, descriptor: int, size: int) -> bool:
+        """End the segment, `size` bytes long, with its seal; return False on a full disk: upkeep does it later."""
+        line = self._make_seal()
+        try:
+            before = os.fstat(descriptor)
+            if os.write(descriptor, line) != len(line):
+                os.ftruncate(descriptor, size)
+                return False
+            # The age of a file is that of its newest row (retention).
+            os.utime(descriptor, ns=(before.st_atime_ns, before.st_mtime_ns))
+        except OSError as error:
+            _log.warning("%s is sealed later: %s", self._directory / "decisions" / self._segment, error)
+            return False
+        self.record_sealed()
+        return True
+
+    def _make_seal(self) -> bytes:
         """The last line."""
         last = self._last_batch
         seal = Seal(self._segment, last.sequence + len(last.rows), self._lines, self._last_hash, last.time)

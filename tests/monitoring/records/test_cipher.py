@@ -122,7 +122,7 @@ def test_plain_and_encrypted_segments_of_two_keys_form_one_log(tmp_path, write, 
     assert [len(batch.rows) for batch, _ in read(segment, keys=KEYS)] == [5]  # the first key encrypts
     assert catch_up(tmp_path, 3600, 64, keys=both)
     assert count(tmp_path, both) == Status(12, 12, 12, 0)
-    assert profile_totals(tmp_path)["purpose"]["rows"] == 12
+    assert profile_totals(tmp_path, both)["purpose"]["rows"] == 12
 
 
 def test_a_segment_whose_key_is_missing_stays_pending_and_delays_no_other(tmp_path, write, caplog):

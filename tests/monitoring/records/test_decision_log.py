@@ -14,10 +14,11 @@ import msgspec
 import pytest
 
 from monitoring.profiles.profiler import catch_up
-from monitoring.records.decision_log import DecisionLog, LogUnavailable
+from monitoring.records.decision_log import DecisionLog
 from monitoring.records.line_encoding import encode_line
 from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS
+from monitoring.records.log_place import LogUnavailable
 from monitoring.records.proof.verification import verify
 from monitoring.records.segments import is_closed, read, segments
 from monitoring.status import Status, count
@@ -27,7 +28,8 @@ PREAMBLE = """
 import os, resource, sys
 import msgspec
 from pathlib import Path
-from monitoring.records.decision_log import DecisionLog, LogUnavailable
+from monitoring.records.decision_log import DecisionLog
+from monitoring.records.log_place import LogUnavailable
 from monitoring.records.lines import Row
 directory = Path(sys.argv[1])
 applicant = msgspec.defstruct("Applicant", ["purpose"])("x" * 100)

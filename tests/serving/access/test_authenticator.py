@@ -1,6 +1,7 @@
 """Keys: who is admitted, how often, and how the file and the command that writes it behave."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,18 @@ def test_the_command_leaves_a_file_alone_that_it_cannot_change(path, capsys):
     assert main(["revoke", "a", "--file", str(path)]) == 1
     assert path.read_text() == text
     assert capsys.readouterr().out == "", "a key that is in no file was shown"
+
+
+def test_a_new_key_file_is_for_its_owner_alone_and_an_open_one_is_named(tmp_path, capsys):
+    path = tmp_path / "keys.yaml"
+    before = os.umask(0)
+    try:
+        assert main(["new", "--name", "a", "--permissions", "read", "--file", str(path)]) == 0
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "chmod" not in capsys.readouterr().err
+    path.chmod(0o644)
+    assert main(["new", "--name", "b", "--permissions", "read", "--file", str(path)]) == 0
+    assert f"{path} is open to every user of this machine: chmod 600 {path}\n" in capsys.readouterr().err
+    assert path.stat().st_mode & 0o777 == 0o644, "a file that somebody has mounted keeps its mode"
