@@ -3,8 +3,9 @@
 Owns: the folder of `models_archive`, and where a version is looked for. Leaves to others: what an artifact holds and
 whether it is intact (`models.artifact`), scoring (replay).
 
-The service copies the version that it serves before it logs a row. So a version stays findable when somebody deletes it
-from the BentoML store, and where there is no store, beside a bento or an image. Nothing here deletes a version.
+The service copies the version that it serves before it logs a row, private as all records are. So a version stays
+findable when somebody deletes it from the BentoML store, and where there is no store, beside a bento or an image.
+Nothing here deletes a version.
 MLflow's registry is not asked: it has the graph of a version without the dataset file, which has the threshold.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from configs.monitoring import Monitoring
 from models.artifact import Artifact, ArtifactError
+from monitoring.records.durable import PRIVATE
 
 _log = logging.getLogger("bentoml.scorer")
 
@@ -44,13 +46,15 @@ def keep_model(settings: Monitoring, model: Artifact) -> None:
     if _intact(folder) is not None:
         return
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        for parent in (folder.parent.parent, folder.parent):
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as place:
             temporary = Path(place) / folder.name
-            temporary.mkdir()
+            temporary.mkdir(mode=0o700)
             for file in model.folder.iterdir():  # a signature too
                 if file.is_file():
                     shutil.copyfile(file, temporary / file.name)
+                    (temporary / file.name).chmod(PRIVATE)
             if folder.exists():  # damaged
                 folder.rename(Path(place) / "damaged")
             temporary.rename(folder)

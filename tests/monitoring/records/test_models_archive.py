@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def test_a_version_that_was_kept_is_found_without_the_store_and_kept_once(settin
     found = find_model(settings, nowhere, model.tag)
     assert found.folder == archive_folder(settings) / model.tag.replace(":", "/")
     assert found.manifest == model.manifest
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in archive_folder(settings).rglob("*")}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
     before = (found.folder / MANIFEST).stat().st_ino
     keep_model(settings, model)
     assert (found.folder / MANIFEST).stat().st_ino == before
