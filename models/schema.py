@@ -132,6 +132,11 @@ class Schema:
         """Every field of an applicant, features first."""
         return (*self._attributes, RESERVED)
 
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The same names, to look one up in: a request may bring a million that are none of a thousand."""
+        return frozenset(self.names)
+
 
 def column(feature: Feature, values: Values) -> Column:
     """One input of the graph, shape `[batch, 1]`; a missing value is the empty text or NaN."""
