@@ -228,8 +228,8 @@ class DecisionLog:
         if self._sequence and self._proof:
             self.lost_segments += 1
             self.lost_at_s = time.monotonic()
-            consequence = "that were answered may be lost; `python -m monitoring verify` names what is broken"
-            _log.error("%s %s while it was written: %d rows %s", self._path, change, self._sequence, consequence)
+            consequence = "that were answered may be lost: `python -m monitoring verify` names what is broken"
+            _log.error("%s %s while it was written; %d rows %s", self._path, change, self._sequence, consequence)
             self._proof.record_removed()
 
     def _roll_back(self) -> None:
