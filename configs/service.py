@@ -40,6 +40,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     access_log: bool
     bentoml_metrics: bool
     keys_file: str
+    keys_without_tls: bool
     open_to_network: bool
     allowed_hosts: Annotated[str, Meta(pattern=HOST_NAMES)]
     allowed_origins: Annotated[str, Meta(pattern=ORIGINS)]
@@ -74,7 +75,7 @@ class ServiceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def grpc_address(self) -> str:
-        """The address to listen on for gRPC; by default, that of HTTP."""
+        """The address to listen on for gRPC; `serving.listening` sets it to that of HTTP where none is given."""
         return self.grpc_host or self.host
 
 

@@ -46,7 +46,7 @@ UNADMITTED = (
 )
 READING_BYTES = 256 << 20  # that may arrive at once of the messages of admitted calls
 LEAST_MESSAGES = 8  # that may, however large one is
-STRANGERS = 8  # messages that may arrive at once of calls that need no permission: health, liveness and readiness
+STRANGERS = 4  # messages that may arrive at once of calls that need no permission: health, liveness and readiness
 logger = logging.getLogger("bentoml.scorer")
 
 

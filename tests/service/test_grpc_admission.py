@@ -127,13 +127,13 @@ def test_a_flood_of_large_messages_to_what_is_open_to_everybody_takes_little(key
     peak = Peak(worker(keyed))
     for call in (f"/{SERVICE}/ServerLive", "/grpc.health.v1.Health/Check"):
         assert flood(keyed, calls=60, connections=20, size=6 << 20, call=call)
-    assert peak.growth < 300
+    assert peak.growth < 450, "four at once, and what gRPC keeps of those before, not 720 MB"
 
 
 def test_a_flood_with_a_key_is_bounded_and_its_memory_comes_back(keyed, german_applicants):
     peak = Peak(worker(keyed))
     codes = flood(keyed, calls=150, connections=30, size=6 << 20, metadata=key("scorer"))
-    assert set(codes) <= {StatusCode.INVALID_ARGUMENT, StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED}
+    assert set(codes) <= {StatusCode.RESOURCE_EXHAUSTED, StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED}
     assert peak.growth < 800
     until(peak.is_back, within_s=60)
     with grpc.insecure_channel(keyed.grpc) as channel:
