@@ -1,5 +1,6 @@
 """Past decisions scored again by the version that made them."""
 
+import base64
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from monitoring.records.segments import archives, segments
 from tests.conftest import ROOT, Server, apart
 from tests.service.tensors import inputs
 
-KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+KEY = base64.b64encode(bytes(32)).decode()
 
 
 @pytest.fixture(scope="module", params=["plain", "encrypted"])
