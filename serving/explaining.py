@@ -4,9 +4,7 @@ Owns: starting the process, restarting it after a fault, and ending it. Leaves t
 (`models.explanation`), what the process does (explaining_process), and whose turn it is (`serving.http.explain`).
 
 The folder of the artifact and then each applicant are lines to the standard input of the process, and each answer is
-a line from its standard output. A kill of the worker ends the process, as its input ends then. It stays in the session
-of the worker: where the scheduler shares the cores between sessions first, as Linux does by default, a lower priority
-means nothing between two of them.
+a line from its standard output. A kill of the worker ends the process, as its input ends then.
 """
 
 import logging
@@ -67,7 +65,7 @@ class ExplainingProcess:
                 env={**variables, "PYTHONPATH": path},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                process_group=0,  # Ctrl-C reaches the service only, which then ends the process
+                start_new_session=True,  # Ctrl-C reaches the service only, which then ends the process
             )
             if self._process.stdin is not None:
                 self._process.stdin.write(msgspec.json.encode(str(self._folder)) + b"\n")

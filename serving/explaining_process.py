@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from configs.opt_outs import opt_out
+from monitoring.profiles.priority import run_behind
 from monitoring.profiles.stopping import block_signals
 
 # A tenth of a core while the worker and others keep all cores busy, and a whole one otherwise. At 19 it is a hundredth,
@@ -26,7 +27,7 @@ NICENESS = 10
 def main() -> int:
     """Explain each line of standard input; return the exit code."""
     block_signals()
-    os.nice(NICENESS)
+    run_behind(NICENESS)
     opt_out(os.environ)
     output = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what else prints must not be read as an answer

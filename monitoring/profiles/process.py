@@ -1,7 +1,8 @@
 """The profiler process, started by the service or with `python -m monitoring profile`.
 
-Owns: setting the process up: settings, signals, logging, priority. Leaves to others: profiling (profiler), when to stop
-(stopping), starting and restarting the child (supervision), which runs `python -m monitoring.profiles.process`.
+Owns: setting the process up: settings, signals, logging. Leaves to others: profiling (profiler), when to stop
+(stopping), priority (priority), starting and restarting the child (supervision), which runs
+`python -m monitoring.profiles.process`.
 
 Blocks the stop signals before it imports whylogs, which takes 2 s and starts threads (stopping).
 """
@@ -16,6 +17,7 @@ from configs.monitoring import Monitoring, read_monitoring
 from configs.service import read_service
 from configs.source import ConfigError
 from monitoring.json_logging import log_as_json
+from monitoring.profiles.priority import run_when_idle
 from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
@@ -64,17 +66,6 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
         least_window_rows=settings.least_window_rows,
         sync_log=settings.sync != "none",
     )
-
-
-def run_when_idle() -> None:
-    """Leave the cores to the service: run only while they are idle.
-
-    With `nice` alone this process took a core from the worker for milliseconds at a time, which set the service's p99.
-    """
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.nice(19)
 
 
 def main() -> int:
