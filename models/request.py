@@ -5,31 +5,22 @@ goes to the thorough one, which lists each fault with row, field, value and what
 """
 
 import json
-import math
-import re
 from collections import Counter
-from collections.abc import Iterable
-from itertools import islice
 from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, Struct
 
-from configs.dataset import RESERVED, Feature
+from configs.dataset import RESERVED
 from models.application_ids import ApplicationIds
 from models.errors import Detail, Rejected
-from models.schema import MAX_ID_LENGTH, Schema, optional
-from models.spelling import Suggestions, likeness
+from models.schema import Schema, optional
+from models.validation import all_faults, reject
 
-MAX_DETAILS = 20  # faults listed per response
-MAX_SHOWN = 64  # characters of an invalid value that a response repeats
 EXACT_DIGITS = 15  # whole numbers of up to this many digits are exact as doubles
-MAX_CATEGORIES = 30  # categories listed when a value is none of them
 ENVELOPE = "applicants"
 LONG_BODY, QUOTE = 8192, ord('"')
-
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: JSON can spell it, UTF-8 cannot
 
 
 class _Object(dict[str, Any]):
@@ -148,116 +139,6 @@ def parse(body: bytes) -> Any:
 def reject_envelope() -> NoReturn:
     """Reject a body that is JSON but not the envelope."""
     raise Rejected(400, 'the body must be {"applicants": [{...}, ...]} and nothing else', "invalid_envelope")
-
-
-def reject(faults: list[Detail]) -> NoReturn:
-    """Reject with the first `MAX_DETAILS` faults."""
-    shown = tuple(faults[:MAX_DETAILS])
-    more = ", the first of them listed" if len(faults) > MAX_DETAILS else ""
-    noun = "value" if len(shown) == 1 else "values"
-    raise Rejected(422, f"{len(shown)} {noun} refused{more}; nothing was scored", details=shown)
-
-
-def all_faults(schema: Schema, applicants: Iterable[Any]) -> list[Detail]:
-    """The faults of all applicants, in order; no more applicants are looked at once there are over `MAX_DETAILS`."""
-    faults: list[Detail] = []
-    suggestions = Suggestions(schema.names)
-    for index, applicant in enumerate(applicants):
-        if not _is_valid(schema, applicant):
-            faults += row_faults(schema, index, applicant, suggestions)
-            if len(faults) > MAX_DETAILS:
-                break
-    return faults
-
-
-def _is_valid(schema: Schema, applicant: Any) -> bool:
-    """Whether msgspec takes an applicant; what is said of the others costs a hundred times as much."""
-    if not isinstance(applicant, dict) or getattr(applicant, "doubled", []):
-        return False
-    try:
-        msgspec.convert(applicant, schema.row)
-    except (msgspec.ValidationError, UnicodeEncodeError):  # UnicodeEncodeError: half a character
-        return False
-    identifier = applicant.get(RESERVED)
-    return identifier is None or is_identifier(identifier)
-
-
-def row_faults(schema: Schema, index: int, applicant: Any, suggestions: Suggestions) -> list[Detail]:
-    """Every fault of one applicant, in the schema's order."""
-
-    def fault(field: str | None, value: Any, message: str) -> Detail:
-        return Detail(row=index, field=shown(field), value=shown(value), message=message)
-
-    if not isinstance(applicant, dict):
-        return [fault(None, applicant, "must be an object of features")]
-    doubled = getattr(applicant, "doubled", [])
-    # A body of a million keys gets messages for the first few, and blocks nobody.
-    unknown = islice((name for name in applicant if name not in schema.known), MAX_DETAILS)
-    faults = [fault(name, applicant[name], "is given twice") for name in doubled[:MAX_DETAILS]]
-    faults += [fault(name, applicant[name], f"unknown field{suggestions.hint(name)}") for name in unknown]
-    for feature in schema.dataset.features:
-        if feature.name not in applicant:
-            if not optional(feature):
-                faults.append(fault(feature.name, None, "is missing"))
-            continue
-        message = value_fault(feature, applicant[feature.name])
-        if message:
-            faults.append(fault(feature.name, applicant[feature.name], message))
-    identifier = applicant.get(RESERVED)
-    if identifier is not None and not is_identifier(identifier):
-        faults.append(fault(RESERVED, identifier, f"must be text of 1 to {MAX_ID_LENGTH} characters"))
-    return faults
-
-
-def is_identifier(value: Any) -> bool:
-    """Whether `value` can be an `application_id`."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and not _SURROGATE.search(value)
-
-
-def value_fault(feature: Feature, value: Any) -> str | None:
-    """What is wrong with one value, or None.
-
-    >>> value_fault(Feature(name="age", type="integer", minimum=18), -3)
-    'must be at least 18'
-    """
-    if value is None:
-        return None if feature.nullable else "must not be null"
-    if feature.type == "categorical":
-        if isinstance(value, str) and value in feature.categories:
-            return None
-        return f"must be one of: {_listed(feature.categories, value)}" if isinstance(value, str) else "must be text"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "must be a number"
-    if not math.isfinite(value):
-        return "must be finite"
-    if value < feature.lowest:
-        return f"must be at least {feature.lowest:.17g}"
-    if value > feature.highest:
-        return f"must be at most {feature.highest:.17g}"
-    if feature.type == "integer" and value != int(value):
-        return "must be a whole number"
-    return None
-
-
-def _listed(categories: tuple[str, ...], value: str) -> str:
-    more = f", … ({len(categories)} in all)" if len(categories) > MAX_CATEGORIES else ""
-    return ", ".join(categories[:MAX_CATEGORIES]) + more + likeness(value, categories)
-
-
-def shown(value: Any) -> Any:
-    """An invalid value as a response can repeat it: short, and valid JSON.
-
-    >>> shown(float("nan")), shown([1, 2]), shown(-3)
-    ('NaN', 'a list', -3)
-    """
-    if isinstance(value, float) and not math.isfinite(value):  # 1e400 among them
-        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
-    if isinstance(value, str):
-        clean = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value[:MAX_SHOWN])
-        return clean if len(value) <= MAX_SHOWN else clean[: MAX_SHOWN - 1] + "…"
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "an object"
-    return value
 
 
 def _whole(digits: str) -> int | float:

@@ -26,8 +26,9 @@ from configs.service import ServiceConfig
 from models.artifact import Artifact
 from models.errors import Detail, Rejected, Unready
 from models.explanation import MAX_INPUTS, Explanation
-from models.request import RequestDecoder, is_identifier, parse, reject, shown
+from models.request import RequestDecoder, parse
 from models.schema import MAX_ID_LENGTH
+from models.validation import is_identifier, reject, shown
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.lookup import PastDecision
 from serving.calls import Caller, call_of, caller_of

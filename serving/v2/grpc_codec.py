@@ -19,7 +19,7 @@ from msgspec import Struct
 from configs.dataset import RESERVED
 from models.errors import Rejected
 from models.prediction import Prediction
-from models.request import shown
+from models.validation import shown
 from serving.v2.messages import Messages
 from serving.v2.tensors import (
     NUMBERS,

@@ -13,7 +13,7 @@ from msgspec import Struct
 from configs.dataset import Feature
 from models.artifact import Artifact
 from models.errors import Rejected
-from models.request import shown
+from models.validation import shown
 from serving.batching import Batcher
 from serving.calls import Call
 from serving.rows import Results

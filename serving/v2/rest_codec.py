@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from models.errors import Rejected
 from models.prediction import Prediction
-from models.request import parse, shown
+from models.request import parse
+from models.validation import shown
 from serving.v2.tensors import OUTPUTS, TEXT, Tensor, TensorDecoder, column, malformed, outputs_of, pack, unpack
 
 LENGTH_HEADER = "inference-header-content-length"

@@ -16,8 +16,8 @@ from configs.dataset import RESERVED
 from models.application_ids import ApplicationIds
 from models.errors import Detail, Rejected
 from models.prediction import Prediction
-from models.request import MAX_DETAILS, all_faults, reject, shown
 from models.schema import Schema
+from models.validation import MAX_DETAILS, all_faults, reject, shown
 
 TEXT = "BYTES"
 NUMBERS = {"INT64": "q", "INT32": "i", "FP64": "d", "FP32": "f"}  # and their letters in `struct`

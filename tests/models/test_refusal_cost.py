@@ -13,9 +13,10 @@ import pytest
 
 from configs.dataset import Dataset
 from models.errors import Rejected
-from models.request import MAX_DETAILS, RequestDecoder
+from models.request import RequestDecoder
 from models.schema import Schema
 from models.spelling import MAX_PAIRS
+from models.validation import MAX_DETAILS
 from serving.v2.tensors import Tensor, TensorDecoder
 
 FEATURES, CATEGORIES = 1000, 10_000
