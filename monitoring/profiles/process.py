@@ -21,7 +21,6 @@ from monitoring.profiles.priority import run_when_idle
 from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
-from monitoring.records.id_indexing import IdIndexing
 from monitoring.records.log_keys import LogKeys, configured_keys
 from monitoring.records.segments import explanations_directory
 from monitoring.records.upkeep import Upkeep
@@ -37,6 +36,7 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     """
     block_signals()
     from monitoring.profiles import profiler
+    from monitoring.records.id_indexing import IdIndexing
 
     # The format of BentoML's log lines, which share the stream.
     logging.basicConfig(

@@ -20,15 +20,15 @@ import hashlib
 import math
 import os
 import secrets
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
+from monitoring.records import private
 from monitoring.records.cipher import key_id
 from monitoring.records.durable import PRIVATE
 from monitoring.records.log_keys import LogKeys
@@ -37,7 +37,6 @@ FINGERPRINT_BYTES = 4
 SALT_BYTES = 16
 DIGEST_BYTES = 32
 MAX_HEAD_BYTES = 4096  # of the first line
-Fingerprints = NDArray[np.uint32]  # [ids], ascending
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,9 +113,9 @@ class IdFilter(NamedTuple):
             raise OSError("the filter is shorter than it says")
         return memoryview(content).cast("I")
 
-    def fingerprints(self) -> Fingerprints:
-        """Read all fingerprints."""
-        return np.frombuffer(self.path.read_bytes()[self.start :], dtype="<u4")
+    def fingerprints(self) -> memoryview:
+        """Read all fingerprints: [ids], ascending."""
+        return memoryview(self.path.read_bytes())[self.start :].cast("I")
 
 
 def filters_directory(directory: Path) -> Path:
@@ -148,11 +147,10 @@ def new_secret(name: str, keys: LogKeys) -> tuple[str, str, bytes]:
     return salt, key_id(key) if key else "", _secret(name, salt, key)
 
 
-def write_filter(path: Path, head: Head, fingerprints: Iterable[int] | Fingerprints, secret: bytes) -> None:
-    """Write a filter in one step. It is not synced: one that a power failure has torn is made again."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    body = np.asarray(fingerprints, dtype="<u4").tobytes()
-    rest = msgspec.json.encode(head) + b"\n" + body
+def write_filter(path: Path, head: Head, fingerprints: Iterable[int], secret: bytes) -> None:
+    """Write a filter in one step, from ascending fingerprints. It is not synced: a torn one is made again."""
+    private.make_folder(path.parent)
+    rest = msgspec.json.encode(head) + b"\n" + array("I", fingerprints).tobytes()
     temporary = path.with_suffix(".ids.next")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE), "wb") as file:
         file.write(_digest(rest, secret) + b" " + rest)

@@ -11,8 +11,6 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from configs.dataset import RESERVED
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.durable import sync_folders
@@ -99,7 +97,7 @@ class IdIndexing:
             return False
         if end == covered and not closed:
             return False
-        merged = np.union1d(known.fingerprints() if known else [], np.array(found, dtype=np.uint32)).astype("<u4")
+        merged = sorted({*(known.fingerprints() if known else ()), *found})
         head = Head(name=segment.stem, covered=end, complete=closed, ids=len(merged), salt=salt, key=key)
         write_filter(filter_path(self._directory, segment), head, merged, secret)
         return True
@@ -108,7 +106,7 @@ class IdIndexing:
 def write_archive_filter(directory: Path, archive: Path, ids: Iterable[str], keys: LogKeys) -> None:
     """Write the filter of an archive that has none; the caller must hold the upkeep lock."""
     salt, key, secret = new_secret(archive.stem, keys)
-    found = np.unique(np.fromiter((fingerprint(one, secret) for one in ids), dtype="<u4"))
+    found = sorted({fingerprint(one, secret) for one in ids})
     head = Head(name=archive.stem, covered=0, complete=True, ids=len(found), salt=salt, key=key)
     write_filter(filter_path(directory, archive), head, found, secret)
 

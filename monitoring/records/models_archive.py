@@ -17,6 +17,7 @@ from pathlib import Path
 
 from configs.monitoring import Monitoring
 from models.artifact import Artifact, ArtifactError
+from monitoring.records import private
 from monitoring.records.durable import PRIVATE
 
 _log = logging.getLogger("bentoml.scorer")
@@ -47,7 +48,7 @@ def keep_model(settings: Monitoring, model: Artifact) -> None:
         return
     try:
         for parent in (folder.parent.parent, folder.parent):
-            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.make_folder(parent)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as place:
             temporary = Path(place) / folder.name
             temporary.mkdir(mode=0o700)

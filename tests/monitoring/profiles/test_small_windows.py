@@ -9,7 +9,8 @@ from monitoring.profiles.profiler import Profiler, catch_up
 from monitoring.profiles.windows import rows_of
 from monitoring.records import checkpoint
 from monitoring.records.checkpoint import profiles_directory
-from monitoring.records.lines import Batch, encode_line
+from monitoring.records.line_encoding import encode_line
+from monitoring.records.lines import Batch
 from monitoring.status import Status, count
 from tests.monitoring.profiles.test_profiler import STEPS, commit_until
 
@@ -30,7 +31,7 @@ def write(tmp_path, rows):
 
     def append(hour, number, model="m:1"):
         nonlocal logged
-        line = encode_line(Batch(logged, START + timedelta(hours=hour), model, rows(number, logged)))
+        line = encode_line(Batch(logged, START + timedelta(hours=hour), model, rows(number, logged))).content
         with segment.open("ab") as file:
             file.write(line)
         logged += number
@@ -90,7 +91,7 @@ def test_rows_that_come_late_join_the_later_window(tmp_path, write):
 
 def test_many_small_windows_in_one_commit_are_one_profile(tmp_path, rows, profile_totals, log_totals):
     (tmp_path / "decisions").mkdir()
-    lines = [encode_line(Batch(4 * i, START + timedelta(hours=i), "m:1", rows(4, i))) for i in range(40)]
+    lines = [encode_line(Batch(4 * i, START + timedelta(hours=i), "m:1", rows(4, i))).content for i in range(40)]
     (tmp_path / "decisions/x.log").write_bytes(b"".join(lines))
     assert catch_up(tmp_path, 3600, 64, least_window_rows=LEAST)
     assert all(number >= LEAST for name, number in found(tmp_path).items() if HELD not in name)

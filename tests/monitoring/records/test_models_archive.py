@@ -85,5 +85,5 @@ def test_where_it_cannot_be_kept_the_log_says_so_and_nothing_fails(settings, mod
     Path(settings.directory).mkdir()
     archive_folder(settings).write_text("in the way")
     keep_model(settings, model)
-    assert f"{model.tag} cannot be kept for replay (File exists)" in caplog.text
+    assert f"{model.tag} cannot be kept for replay (Not a directory)" in caplog.text
     assert json.loads((model.folder / MANIFEST).read_bytes())["version"] == model.manifest.version
