@@ -124,7 +124,7 @@ def test_promotions_and_rollbacks_are_told_in_order_and_followed(registry, comma
 
 
 def test_a_champion_is_promoted_again_to_be_signed_and_its_history_verified(registry, commands, tmp_path):
-    home, versions = registry
+    home, _ = registry
     (key, public), (theirs, _) = new_key(tmp_path, "ours"), new_key(tmp_path, "theirs")
     ours, other = tmp_path / "ours.pem", tmp_path / "theirs.pem"
     for path, private in ((ours, key), (other, theirs)):
