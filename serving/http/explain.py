@@ -22,10 +22,11 @@ from starlette.routing import Route
 
 from configs.dataset import RESERVED
 from configs.service import ServiceConfig
+from models.application_ids import is_identifier
 from models.artifact import Artifact
 from models.errors import Detail, Rejected, Unready
 from models.explanation import MAX_INPUTS, Explanation
-from models.request import RequestDecoder, is_identifier, parse, reject, shown
+from models.request import RequestDecoder, parse, reject, shown
 from models.schema import MAX_ID_LENGTH
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.lookup import PastDecision

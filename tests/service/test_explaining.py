@@ -1,5 +1,6 @@
 """Explaining happens in a process of its own, which yields to scoring and whose end is not that of the service."""
 
+import base64
 import concurrent.futures
 import fcntl
 import os
@@ -67,7 +68,7 @@ def test_a_hundred_explanations_cost_the_worker_a_fraction_of_what_they_cost(cli
 
 
 def test_the_process_yields_to_the_worker_and_does_not_get_the_key_of_the_log(trained, serve, example):
-    secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+    secret = base64.b64encode(bytes(range(32))).decode()
     service = serve(trained, SCORER_LOG_KEY=secret)
     answer = httpx.post(f"{service.url}/explain", json={"applicants": [example]}, timeout=60)
     assert answer.status_code == 200
