@@ -5,14 +5,12 @@ Owns the messages, and how many of them and how much of a value a response repea
 """
 
 import math
-import re
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any, NoReturn
 
-import msgspec
-
 from configs.dataset import RESERVED, Feature
+from models.application_ids import SURROGATE, is_identifier
 from models.errors import Detail, Rejected
 from models.schema import MAX_ID_LENGTH, Schema, optional
 from models.spelling import Suggestions, likeness
@@ -20,8 +18,6 @@ from models.spelling import Suggestions, likeness
 MAX_DETAILS = 20  # faults listed per response
 MAX_SHOWN = 64  # characters of an invalid value that a response repeats
 MAX_CATEGORIES = 30  # categories listed when a value is none of them
-
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: JSON can spell it, UTF-8 cannot
 
 
 def reject(faults: list[Detail]) -> NoReturn:
@@ -37,23 +33,10 @@ def all_faults(schema: Schema, applicants: Iterable[Any]) -> list[Detail]:
     faults: list[Detail] = []
     suggestions = Suggestions(schema.names)
     for index, applicant in enumerate(applicants):
-        if not _is_valid(schema, applicant):
-            faults += row_faults(schema, index, applicant, suggestions)
-            if len(faults) > MAX_DETAILS:
-                break
+        faults += row_faults(schema, index, applicant, suggestions)
+        if len(faults) > MAX_DETAILS:
+            break
     return faults
-
-
-def _is_valid(schema: Schema, applicant: Any) -> bool:
-    """Whether msgspec takes an applicant; what is said of the others costs a hundred times as much."""
-    if not isinstance(applicant, dict) or getattr(applicant, "doubled", []):
-        return False
-    try:
-        msgspec.convert(applicant, schema.row)
-    except (msgspec.ValidationError, UnicodeEncodeError):  # UnicodeEncodeError: half a character
-        return False
-    identifier = applicant.get(RESERVED)
-    return identifier is None or is_identifier(identifier)
 
 
 def row_faults(schema: Schema, index: int, applicant: Any, suggestions: Suggestions) -> list[Detail]:
@@ -65,6 +48,10 @@ def row_faults(schema: Schema, index: int, applicant: Any, suggestions: Suggesti
     if not isinstance(applicant, dict):
         return [fault(None, applicant, "must be an object of features")]
     doubled = getattr(applicant, "doubled", [])
+    identifier = applicant.get(RESERVED)
+    bad_id = identifier is not None and not is_identifier(identifier)
+    if not (doubled or bad_id) and schema.takes(applicant):
+        return []
     # A body of a million keys gets messages for the first few, and blocks nobody.
     unknown = islice((name for name in applicant if name not in schema.known), MAX_DETAILS)
     faults = [fault(name, applicant[name], "is given twice") for name in doubled[:MAX_DETAILS]]
@@ -77,15 +64,9 @@ def row_faults(schema: Schema, index: int, applicant: Any, suggestions: Suggesti
         message = value_fault(feature, applicant[feature.name])
         if message:
             faults.append(fault(feature.name, applicant[feature.name], message))
-    identifier = applicant.get(RESERVED)
-    if identifier is not None and not is_identifier(identifier):
+    if bad_id:
         faults.append(fault(RESERVED, identifier, f"must be text of 1 to {MAX_ID_LENGTH} characters"))
     return faults
-
-
-def is_identifier(value: Any) -> bool:
-    """Whether `value` can be an `application_id`."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and not _SURROGATE.search(value)
 
 
 def value_fault(feature: Feature, value: Any) -> str | None:
@@ -127,7 +108,7 @@ def shown(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):  # 1e400 among them
         return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
     if isinstance(value, str):
-        clean = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value[:MAX_SHOWN])
+        clean = SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value[:MAX_SHOWN])
         return clean if len(value) <= MAX_SHOWN else clean[: MAX_SHOWN - 1] + "…"
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"

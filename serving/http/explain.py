@@ -23,12 +23,13 @@ from starlette.routing import Route
 
 from configs.dataset import RESERVED
 from configs.service import ServiceConfig
+from models.application_ids import is_identifier
 from models.artifact import Artifact
 from models.errors import Detail, Rejected, Unready
 from models.explanation import MAX_INPUTS, Explanation
 from models.request import RequestDecoder, parse
 from models.schema import MAX_ID_LENGTH
-from models.validation import is_identifier, reject, shown
+from models.validation import reject, shown
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.lookup import PastDecision
 from serving.calls import Caller, call_of, caller_of

@@ -68,7 +68,7 @@ def test_a_hundred_explanations_cost_the_worker_a_fraction_of_what_they_cost(cli
 
 
 def test_the_process_yields_to_the_worker_and_does_not_get_the_key_of_the_log(trained, serve, example):
-    secret = base64.b64encode(bytes(32)).decode()
+    secret = base64.b64encode(bytes(range(32))).decode()
     service = serve(trained, SCORER_LOG_KEY=secret)
     answer = httpx.post(f"{service.url}/explain", json={"applicants": [example]}, timeout=60)
     assert answer.status_code == 200

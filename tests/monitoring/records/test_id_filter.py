@@ -3,6 +3,8 @@
 import base64
 import os
 import stat
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -27,7 +29,9 @@ from monitoring.records.lookup import DecisionSearch, find
 from monitoring.records.retention import retain
 from monitoring.records.segments import archives, segments
 from monitoring.records.upkeep import exclusive_upkeep
+from tests.conftest import ROOT
 from tests.monitoring.conftest import make_rows
+from tests.service.conftest import until
 
 SECRET = LogKeys([bytes(range(32))])
 
@@ -254,3 +258,19 @@ def test_a_full_disk_costs_the_filters_alone(tmp_path, caplog):
     assert [indexing.step() for _ in range(3)] == [False] * 3
     assert caplog.text.count("cannot write filters of ids") == 1
     assert find(tmp_path, "application 7")
+
+
+@pytest.mark.slow
+def test_the_process_that_profiles_makes_the_filters(tmp_path):
+    write_segments(tmp_path, number=2, rows=10)
+    environment = os.environ | {"SCORER_DIRECTORY": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-m", "monitoring", "profile"], cwd=ROOT, env=environment)
+    try:
+        until(lambda: len(list(filters_directory(tmp_path).glob("*.ids"))) == 2, within_s=60)
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+    search = DecisionSearch(tmp_path)
+    assert search.find("stranger") is None
+    assert all(search.find(one) for one in ids(20))
+    assert search.decoded_rows == 0
