@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import grpc
 import psutil
@@ -58,13 +59,12 @@ class Peak:
     def __init__(self, process):
         self.process = process
         self.before = process.memory_info().rss / MB
-        with open(f"/proc/{process.pid}/clear_refs", "w") as file:
-            file.write("5")
+        Path(f"/proc/{process.pid}/clear_refs").write_text("5")
 
     @property
     def growth(self):
-        with open(f"/proc/{self.process.pid}/status") as file:
-            (kilobytes,) = [line.split()[1] for line in file if line.startswith("VmHWM")]
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        (kilobytes,) = [line.split()[1] for line in lines if line.startswith("VmHWM")]
         return int(kilobytes) * 1024 / MB - self.before
 
     def is_back(self):
