@@ -63,8 +63,8 @@ class Peak:
 
     @property
     def growth(self):
-        status = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        (kilobytes,) = [line.split()[1] for line in status if line.startswith("VmHWM")]
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        (kilobytes,) = [line.split()[1] for line in lines if line.startswith("VmHWM")]
         return int(kilobytes) * 1024 / MB - self.before
 
     def is_back(self):

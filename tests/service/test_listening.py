@@ -55,7 +55,7 @@ def said_at_start(environment, *options):
 def test_with_keys_and_a_host_of_loopback_nothing_listens_elsewhere(with_keys, tmp_path):
     server = Server(with_keys, tmp_path / "serve.log", workers=2)
     try:
-        assert listening(server) == {key: {"127.0.0.1"} for key in ports(server)}
+        assert listening(server) == {port: {"127.0.0.1"} for port in ports(server)}
     finally:
         server.stop()
 
@@ -74,7 +74,7 @@ def test_grpc_follows_http_however_its_host_is_given(trained, tmp_path, by):
         environment |= {"BENTOML_CONFIG": str(tmp_path / "bentoml.yaml")}
     server = Server(environment, tmp_path / "serve.log", options=options)
     try:
-        assert listening(server) == {key: {"0.0.0.0"} for key in ports(server)}
+        assert listening(server) == {port: {"0.0.0.0"} for port in ports(server)}
     finally:
         server.stop()
 
@@ -110,6 +110,6 @@ def test_keys_over_a_network_are_served_by_tls_and_where_it_is_said_that_a_proxy
     ):
         server = Server(environment, tmp_path / "serve.log", options=options, tls=tls)
         try:
-            assert listening(server) == {key: {"0.0.0.0"} for key in ports(server)}
+            assert listening(server) == {port: {"0.0.0.0"} for port in ports(server)}
         finally:
             server.stop()
