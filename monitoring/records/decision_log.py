@@ -128,12 +128,13 @@ class DecisionLog:
                     self._close()
                     self._proof = self._open()
                 self._proof.record_begun()
-                line = self._proof.encode(Batch(self._sequence, datetime.now(UTC), model, rows))
+                batch = Batch(self._sequence, datetime.now(UTC), model, rows)
+                line = self._proof.encode(batch)
                 self._write(line)
             except OSError as error:
                 self._roll_back()
                 raise LogUnavailable(self._directory / "decisions", error) from error
-            self._proof.written()
+            self._proof.written(batch)
             self._sequence += len(rows)
             self._end += len(line)
             if self._unsynced:

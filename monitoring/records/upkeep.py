@@ -83,6 +83,7 @@ class Upkeep:
                 if lock.acquire():
                     erasure_journal.recover(self._directory, self._keys.seals)
                     self._broken = seal_abandoned(self._directory, self._keys, self._broken)
+                    chain.sync_chain(self._directory)
                     if time.monotonic() >= self._next_hour_s:
                         self._next_hour_s = time.monotonic() + HOUR_S
                         self._run_hourly()

@@ -15,7 +15,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -150,6 +150,12 @@ def append(directory: Path, event: Event, keys: SealKeys, wait_s: float = 10.0, 
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.fsync(descriptor)
     return sha256(line)
+
+
+def sync_chain(directory: Path) -> None:
+    """Have on disk what writers have appended, which do not wait for that."""
+    with suppress(FileNotFoundError), chain_path(directory).open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _append(descriptor: int, event: Event, last: bytes, keys: SealKeys) -> bytes:

@@ -8,7 +8,10 @@ segment, and to upkeep.
 """
 
 import logging
+import math
 import os
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from monitoring.records.cipher import key_id
@@ -19,7 +22,7 @@ from monitoring.records.proof.chain import Event
 from monitoring.records.proof.segment_ends import Head, Seal, head_payload, parse_seal, seal_payload, sha256
 
 LOCK_WAIT_S = 0.05  # seconds that a request waits at most for others that append to `chain.log`: each takes 0.1 ms
-END_WAIT_S = 5.0  # seconds, at the end of the service
+RETRY_S = 10.0  # seconds after which an entry that could not be made is tried again
 
 _log = logging.getLogger("bentoml.scorer")
 
@@ -37,29 +40,31 @@ class SegmentProof:
         self._directory, self._segment, self._keys = directory, segment, keys
         log_key = key_id(keys.secrets[0]) if keys else ""
         kind = "aes256gcm" if keys else "plain"
-        head = head_payload(Head(segment, kind, log_key, keys.seals.signer, chain.newest(directory).hash))  # type: ignore[arg-type]
+        head = head_payload(Head(segment, kind, log_key, keys.seals.signer, _newest_hash(directory)))  # type: ignore[arg-type]
         self._head_line, self._head_hash = framed(head), sha256(head)
         self._encode = keys.encoder(segment)
         self._last_hash = self._next_hash = self._head_hash
-        self._last_batch = self._next_batch = Batch(0, None, "", ())  # type: ignore[arg-type]
-        self._lines = 0
+        self._rows = self._lines = 0
+        self._newest = datetime.min.replace(tzinfo=UTC)
         self._begun = False
+        self._next_try_s = -math.inf
 
     def encode(self, batch: Batch) -> bytes:
         """The bytes of the next batch, after the head if it is the first."""
         line, self._next_hash = self._encode(batch, self._last_hash)
-        self._next_batch = batch
         return line if self._lines else self._head_line + line
 
-    def written(self) -> None:
-        """Go on: the bytes that were encoded last are in the file."""
-        self._last_hash, self._last_batch = self._next_hash, self._next_batch
+    def written(self, batch: Batch) -> None:
+        """Go on: the batch that was encoded last is in the file."""
+        self._last_hash, self._newest = self._next_hash, batch.time
+        self._rows += len(batch.rows)
         self._lines += 1
 
-    def record_begun(self, wait_s: float = LOCK_WAIT_S) -> None:
-        """Record that the segment begins, unless that is done."""
-        if not self._begun:
-            self._begun = self._record(Event(event="begun", segment=self._segment, head=self._head_hash), wait_s)
+    def record_begun(self, at_once: bool = False) -> None:
+        """Record that the segment begins, unless that is done, or was tried just now."""
+        if not self._begun and (at_once or time.monotonic() >= self._next_try_s):
+            self._begun = self._record(Event(event="begun", segment=self._segment, head=self._head_hash))
+            self._next_try_s = time.monotonic() + RETRY_S
 
     def end(self, descriptor: int, size: int) -> bool:
         """End the segment, `size` bytes long, with its seal; return False on a full disk: upkeep does it later."""
@@ -79,32 +84,30 @@ class SegmentProof:
 
     def _make_seal(self) -> bytes:
         """The last line."""
-        last = self._last_batch
-        seal = Seal(self._segment, last.sequence + len(last.rows), self._lines, self._last_hash, last.time)
+        seal = Seal(self._segment, self._rows, self._lines, self._last_hash, self._newest)
         self._seal = seal_payload(seal, self._keys.seals)
         return framed(self._seal)
 
-    def record_sealed(self, wait_s: float = LOCK_WAIT_S) -> None:
+    def record_sealed(self) -> None:
         """Record that the segment has ended with the seal that was made last."""
-        self.record_begun(wait_s)
+        self.record_begun(at_once=True)
         if self._begun and (sealed := parse_seal(self._seal)):
             seal = sealed.seal
             self._record(
-                Event(event="sealed", segment=self._segment, rows=seal.rows, seal=sealed.hash, newest=seal.newest),
-                wait_s,
+                Event(event="sealed", segment=self._segment, rows=seal.rows, seal=sealed.hash, newest=seal.newest)
             )
 
     def record_dropped(self) -> bool:
         """Record that the segment, which has no rows, is deleted; return whether that needs no entry, or has one."""
-        return not self._begun or self._record(Event(event="retired", retired=[self._segment]), LOCK_WAIT_S)
+        return not self._begun or self._record(Event(event="retired", retired=[self._segment]))
 
     def record_removed(self) -> None:
         """Record that the file is gone, or was changed by others."""
-        self._record(Event(event="removed", segment=self._segment), LOCK_WAIT_S)
+        self._record(Event(event="removed", segment=self._segment))
 
-    def _record(self, event: Event, wait_s: float) -> bool:
+    def _record(self, event: Event) -> bool:
         try:
-            chain.append(self._directory, event, self._keys.seals, wait_s, sync=False)
+            chain.append(self._directory, event, self._keys.seals, LOCK_WAIT_S, sync=False)
         except OSError as error:
             _log.warning(
                 "%s: %s of %s is recorded later: %s",
@@ -115,3 +118,12 @@ class SegmentProof:
             )
             return False
         return True
+
+
+def _newest_hash(directory: Path) -> str:
+    """The hash of the newest entry; as if there were none where the chain cannot be read."""
+    try:
+        return chain.newest(directory).hash
+    except OSError as error:
+        _log.warning("%s cannot be read: %s", chain.chain_path(directory), error)
+        return chain.NO_ENTRY

@@ -1,5 +1,6 @@
 """Records stay intact through everything that happens to them in order: kills, erasure, compaction, retention, keys."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -169,6 +170,21 @@ def test_a_full_disk_leaves_the_seal_to_upkeep(tmp_path, keys, rows, monkeypatch
     Upkeep(tmp_path, 0, keys).run()
     assert seal_of(segment).seal.rows == 2
     assert verify(tmp_path, keys).intact
+
+
+def test_a_chain_that_is_locked_or_cannot_be_written_delays_no_batch_and_is_made_up_for(tmp_path, keys, rows, caplog):
+    log = DecisionLog(tmp_path, 2**26, keys=keys)
+    chain = tmp_path / "chain.log"
+    chain.touch()
+    with chain.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for _ in range(100):
+            log.append("m:1", rows(1))
+    assert caplog.text.count("is recorded later") == 1  # tried once, not for each batch
+    [segment] = segments(tmp_path)
+    assert "is not in chain.log" in why(tmp_path, keys)[segment.name]
+    log.close()
+    assert why(tmp_path, keys) == {}
 
 
 def test_erased_rows_keep_the_chain_and_have_a_record(tmp_path, keys, write):
