@@ -1,6 +1,5 @@
 """First runs: two at once, inside a run of somebody else's, and with a store that has a champion already."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -10,8 +9,8 @@ import pytest
 import yaml
 
 from tests.conftest import environment, lenient_gates, workplace
+from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
-from tests.train.test_registry import COMMANDS
 from train.__main__ import IGNORED
 from train.errors import PipelineError
 from train.exclusive import NAME, exclusively
@@ -52,13 +51,9 @@ def begin(home, *arguments, **more):
 
 
 def several(home, steps):
-    """Exit code, output and errors of each `python -m train`, in one process: importing MLflow takes seconds."""
-    words = json.dumps([[str(word) for word in step] for step in steps])
-    command = [sys.executable, "-c", COMMANDS, words]
-    done = subprocess.run(
-        command, cwd=home, env=variables(home), capture_output=True, text=True, check=True, timeout=TIMEOUT_S
-    )
-    return json.loads(done.stdout)
+    """Exit code, output and errors of each `python -m train`."""
+    done = [TRAIN.run([str(word) for word in step], home, variables(home)) for step in steps]
+    return [(one.returncode, one.stdout, one.stderr) for one in done]
 
 
 def finish(process):
