@@ -190,7 +190,7 @@ test: environment checks-environment shipping-environment  ## run the whole test
 	$(PYTEST) -m 'not shipping'
 
 .PHONY: shipping-test
-shipping-test: environment shipping-environment load-environment  ## build, run and push the image, roll versions out, put load on: some 6 minutes, as root
+shipping-test: environment shipping-environment load-environment  ## build, run and push the image, roll versions out, put load on: some 10 minutes, as root
 	$(BIN)/pytest -m shipping tests/deploy tests/loadtests tests/torture/test_rollouts.py tests/service/test_power_cut.py
 
 .PHONY: torture

@@ -1,9 +1,5 @@
 """The registry with five versions: promoted, rolled back, told, and followed by the service."""
 
-import json
-import subprocess
-import sys
-
 import httpx
 import pytest
 import yaml
@@ -12,7 +8,8 @@ from cryptography.hazmat.primitives import serialization
 from signatures.keys import SignatureError
 from signatures.model import check_model
 from signatures.promotions import FILE, read
-from tests.conftest import Trained, environment, lenient_gates, workplace
+from tests.conftest import Trained, environment, lenient_gates, with_mlflow, workplace
+from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
 from tests.signatures.test_promotions import new_key
 
@@ -21,20 +18,6 @@ SMALL = {
     "encoding": {"numbers": "piecewise_linear", "bins": 4},
     "training": {"epochs": 2, "folds": 2, "learning_rate": 0.02},
 }
-# One process for several commands, as each import of MLflow takes seconds; prints exit code, output and errors of each.
-COMMANDS = """
-import contextlib, io, json, sys
-from train.__main__ import main
-results = []
-for arguments in json.loads(sys.argv[1]):
-    with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(io.StringIO()) as errors:
-        try:
-            code = main(arguments)
-        except SystemExit as stopped:  # by argparse
-            code = stopped.code
-    results.append([code, output.getvalue(), errors.getvalue()])
-print(json.dumps(results))
-"""
 VERSIONS = range(5)
 
 pytestmark = pytest.mark.pipeline
@@ -42,30 +25,27 @@ pytestmark = pytest.mark.pipeline
 
 def run(home, commands):
     """Exit code, standard output and standard error of each `python -m train` with these arguments."""
-    done = subprocess.run(
-        [sys.executable, "-c", COMMANDS, json.dumps(commands)],
-        cwd=home,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
+    done = [TRAIN.run(command, with_mlflow(home), environment(home)) for command in commands]
+    results = [(one.returncode, one.stdout, one.stderr) for one in done]
     assert not any("Traceback" in errors for _, _, errors in results), results
     return results
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
-    """A place with five versions of one model, and their versions in the order in which they were published."""
+    """A place with five versions of one model, and their versions in the order in which they were published.
+
+    It is trained once: a version counts its gates too, of which each has others.
+    """
     home = workplace(tmp_path_factory.mktemp("registry"))
-    dataset, gates = write_hand_made(home), lenient_gates(home)
+    inputs = ["--dataset", str(write_hand_made(home)), "--model", str(home / "small.yaml")]
+    (home / "small.yaml").write_text(yaml.safe_dump(SMALL))
     trainings = []
-    for seed in VERSIONS:
-        model = home / f"seed{seed}.yaml"
-        model.write_text(yaml.safe_dump(SMALL | {"training": SMALL["training"] | {"seed": seed}}))
-        trainings.append(["--dataset", str(dataset), "--model", str(model), "--gates", str(gates)])
+    for version in VERSIONS:
+        gates = home / f"gates{version}.yaml"
+        lenient_gates(home, bootstrap=100 + version).rename(gates)
+        trainings.append([*(["publish"] if trainings else []), *inputs, "--gates", str(gates)])
+    lenient_gates(home)
     results = run(home, trainings)
     assert [code for code, _, _ in results] == [0] * len(VERSIONS), results
     return home, [tag.strip().split(":")[1] for _, tag, _ in results]
@@ -77,7 +57,7 @@ def commands(registry):
     home, _ = registry
 
     def run_all(*several, gates=None):
-        inputs = {"--dataset": "hand_made.yaml", "--model": "seed0.yaml", "--gates": str(gates or "gates.yaml")}
+        inputs = {"--dataset": "hand_made.yaml", "--model": "small.yaml", "--gates": str(gates or "gates.yaml")}
         more = [word for option in inputs.items() for word in option]
         return run(home, [[*arguments, *more] for arguments in several])
 
