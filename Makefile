@@ -322,7 +322,8 @@ install-apart:
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
 	cd requirements; for list in serving all cuda benchmarks mlserver load checks shipping; do $(LOCK) $$list.in; done
 
-# Torch is pinned in torch.txt and torch-cpu.txt, and the reason stands there; what each build requires is locked in all.txt and cuda.txt.
+# Torch is pinned in torch.txt and torch-cpu.txt, and the reason stands there. Locking takes the CPU build, so it needs an
+# index that has it; what a CUDA build requires is locked in cuda.txt.
 LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--no-allow-unsafe --unsafe-package pip --unsafe-package torch --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 

@@ -109,6 +109,7 @@ def test_a_caller_whose_explanation_dies_with_the_process_gets_503(trained, serv
         client.post("/explain", json={"applicants": german_applicants[:1]})
         (process,) = below(service, "serving.explaining_process")
         process.suspend()
+        until(lambda: process.status() == psutil.STATUS_STOPPED)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             asked = pool.submit(client.post, "/explain", json={"applicants": german_applicants[:3]})
             until(lambda: pending(process))
