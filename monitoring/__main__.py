@@ -15,7 +15,8 @@ import msgspec
 from configs.monitoring import Monitoring, read_monitoring
 from configs.opt_outs import opt_out
 from configs.source import ConfigError
-from monitoring import replaying
+from monitoring import replaying, verifying
+from monitoring.console import counted
 from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import LOG_KEY_VARIABLE, KeyMissing
@@ -52,7 +53,7 @@ def status(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> 
     """Print the four counts; a damaged log gives a warning on standard error and exit code 0."""
     counts, undecryptable = inspect_log(Path(settings.directory), keys)
     if undecryptable:
-        rows = f"{_counted(undecryptable, 'row')} encrypted with a key that is not in {LOG_KEY_VARIABLE}"
+        rows = f"{counted(undecryptable, 'row')} encrypted with a key that is not in {LOG_KEY_VARIABLE}"
         print(f"{rows}: counted, not decrypted", file=sys.stderr)
     if options.json:
         print(json.dumps(msgspec.structs.asdict(counts)))
@@ -84,33 +85,12 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
     return 0 if done else 1
 
 
-def verify(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
-    """Say whether the records are those that were written; exit code 3 if some are not."""
-    from monitoring.records.proof import verification
-
-    directory = Path(settings.directory)
-    if not directory.is_dir():
-        raise FileNotFoundError(f"{directory}: no such folder, so there are no records to verify")
-    found = verification.verify_logs(directory, keys, options.anchor)
-    broken = [one._asdict() for one in found.broken]
-    if options.json:
-        print(json.dumps({"segments": found.segments, "rows": found.rows, "intact": found.intact, "broken": broken}))
-    else:
-        amount = f"{_counted(found.rows, 'row')} in {_counted(found.segments, 'segment')}"
-        print(f"{'intact' if found.intact else 'broken'}: {amount}")
-        for one in found.broken:
-            print(f"{one.segment}{'' if one.line is None else f', line {one.line}'}: {one.why}")
-    for note in found.notes:
-        print(note, file=sys.stderr)
-    return 0 if found.intact else 3
-
-
 def export_profiles(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Write the profiles as ordinary whylogs binaries; what is held back is no profile yet."""
     from monitoring.profiles import files
 
     written = list(files.export(Path(settings.directory), options.target, keys))
-    print(f"wrote {_counted(len(written), 'profile')} to {options.target}")
+    print(f"wrote {counted(len(written), 'profile')} to {options.target}")
     return 0
 
 
@@ -133,14 +113,14 @@ def compact(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) ->
     with exclusive_upkeep(directory, keys):
         done = compaction.compact(directory, keys, options.plain)
     form = "plain" if options.plain or not keys else "encrypted"
-    amount = f"{_counted(done.rows, 'row')} from {_counted(done.segments, 'segment')}"
+    amount = f"{counted(done.rows, 'row')} from {counted(done.segments, 'segment')}"
     print(f"archived {amount}, {form}, in {directory / 'archive'}")
     skipped = {"still being written": done.still_open, "not profiled yet; run `catch-up` first": done.pending}
     for reason, number in skipped.items():
         if number:
-            print(f"skipped {_counted(number, 'segment')}: {reason}")
+            print(f"skipped {counted(number, 'segment')}: {reason}")
     if done.damaged:
-        print(f"skipped {_counted(done.damaged, 'segment')}: damaged after being profiled", file=sys.stderr)
+        print(f"skipped {counted(done.damaged, 'segment')}: damaged after being profiled", file=sys.stderr)
     return 0
 
 
@@ -158,10 +138,10 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
         with exclusive_upkeep(told, keys):
             deleted = retention.retain(told, settings.retention_days, keys)
         done = done._replace(segments=done.segments + deleted.segments, deferred=done.deferred + deleted.deferred)
-    amount = f"{_counted(done.segments, 'segment')} and {_counted(done.archives, 'archive')}"
-    print(f"deleted {amount} older than {_counted(settings.retention_days, 'day')}")
+    amount = f"{counted(done.segments, 'segment')} and {counted(done.archives, 'archive')}"
+    print(f"deleted {amount} older than {counted(settings.retention_days, 'day')}")
     if done.deferred:
-        print(f"kept {_counted(done.deferred, 'old segment')}: still being written, or not profiled yet")
+        print(f"kept {counted(done.deferred, 'old segment')}: still being written, or not profiled yet")
     return 0
 
 
@@ -178,17 +158,17 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
         return 0
     with exclusive_upkeep(directory, keys) as recovered:
         if recovered:
-            print(f"finished an interrupted erasure of {_counted(recovered, 'row')}")
+            print(f"finished an interrupted erasure of {counted(recovered, 'row')}")
         _catch_up(settings, keys, options.timeout)
         done = erasure.erase(directory, application_id, keys)
-    print(f"erased {_counted(done.rows, 'row')}")
+    print(f"erased {counted(done.rows, 'row')}")
     told = explanations_directory(directory)
     if told.exists():
         with exclusive_upkeep(told, keys):
             explained = erasure.erase(told, application_id, keys)
-        print(f"erased {_counted(explained.rows, 'explanation')}")
+        print(f"erased {counted(explained.rows, 'explanation')}")
     if done.pending:
-        print(f"not erased, because not profiled yet: {_counted(done.pending, 'row')}; run again", file=sys.stderr)
+        print(f"not erased, because not profiled yet: {counted(done.pending, 'row')}; run again", file=sys.stderr)
     return 1 if done.pending else 0
 
 
@@ -206,19 +186,10 @@ def _catch_up(settings: Monitoring, keys: LogKeys, timeout_s: float) -> bool:
     )
 
 
-def _counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> _counted(1, "row"), _counted(2, "row")
-    ('1 row', '2 rows')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _warn_of_damage(counts: Status) -> None:
     lost = counts.served - counts.logged
     if lost > 0:
-        print(f"the log is damaged: {_counted(lost, 'served row')} cannot be read back", file=sys.stderr)
+        print(f"the log is damaged: {counted(lost, 'served row')} cannot be read back", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -245,12 +216,7 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds to profile for (default: 60)",
     )
     command.set_defaults(command=erase)
-    command = commands.add_parser("verify", help="show that no record was altered, removed, added or reordered")
-    command.add_argument("--json", action="store_true", help="print one line of JSON")
-    command.add_argument(
-        "--anchor", action="append", default=[], metavar="HASH", help="a hash that the chain has to have; repeatable"
-    )
-    command.set_defaults(command=verify)
+    verifying.add_command(commands)
     replaying.add_command(commands)
     command = commands.add_parser("profiles", help="`profiles export DIR` writes ordinary whylogs binaries")
     command.add_argument("verb", choices=["export"])

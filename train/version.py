@@ -19,7 +19,7 @@ from train.tables.files import files_of
 ROOT = Path(__file__).parents[1]
 CODE = {  # every module that `train.pipeline` reaches, by folder; a test compares
     "configs": "checks dataset gates model source",
-    "models": "application_ids artifact background champion encoding errors request schema scorer spelling validation",
+    "models": "application_ids artifact background champion encoding errors schema scorer spelling validation",
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",

@@ -27,6 +27,7 @@ from monitoring.records.file_watch import FileWatch
 from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.log_place import LogUnavailable
+from monitoring.records.proof.chain import chain_path
 from monitoring.records.proof.segment_proof import SegmentProof
 from monitoring.records.segments import segment_path
 from monitoring.records.syncing import IntervalSync, Unsynced, report_loss
@@ -191,7 +192,7 @@ class DecisionLog:
                     if self._proof is None or self._proof.record_dropped():
                         self._path.unlink(missing_ok=True)
                 elif self._proof and self._proof.end(descriptor, self._end) and self._unsynced:
-                    self._unsynced.wrote()
+                    self._unsynced.wrote(chain_path(self._directory))
             finally:
                 if not (self._unsynced and self._unsynced.end(descriptor)):
                     os.close(descriptor)
@@ -209,7 +210,8 @@ class DecisionLog:
             self._close()
             raise
         if self._unsynced:
-            self._unsynced.begin(self._path)
+            # The name of a segment is in its folder, whose own name is in another.
+            self._unsynced.begun(self._path.parent, self._directory, chain_path(self._directory))
         self._expires_s = time.monotonic() + self._segment_s
         return proof
 

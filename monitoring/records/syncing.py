@@ -25,21 +25,22 @@ class Unsynced:
 
     def __init__(self) -> None:
         self._ended: list[int] = []
-        self._folders: set[Path] = set()
+        self._paths: set[Path] = set()
         self._written = False
 
     @property
     def idle(self) -> bool:
         """Whether all that was written is on disk or being synced."""
-        return not (self._written or self._ended or self._folders)
+        return not (self._written or self._ended or self._paths)
 
-    def begin(self, segment: Path) -> None:
-        """Note a new segment: its name is in its folder, whose own name is in another."""
-        self._folders |= {segment.parent, segment.parent.parent}
+    def begun(self, *paths: Path) -> None:
+        """Note the files and folders that a new segment has changed."""
+        self._paths.update(paths)
 
-    def wrote(self) -> None:
-        """Note that the current segment has grown."""
+    def wrote(self, *paths: Path) -> None:
+        """Note that the current segment has grown, and what has changed with it."""
         self._written = True
+        self._paths.update(paths)
 
     def end(self, descriptor: int) -> bool:
         """Take over the descriptor of a segment that gets no more lines; return False if nothing is to be synced."""
@@ -51,23 +52,23 @@ class Unsynced:
 
     def take(self, current: int) -> "Work":
         """Return what is to be synced now and forget it; `current` is the descriptor of the open segment, or -1."""
-        descriptors, folders = self._ended, self._folders
+        descriptors, paths = self._ended, self._paths
         if self._written and current >= 0:
             descriptors = [*descriptors, os.dup(current)]
-        self._ended, self._folders, self._written = [], set(), False
-        return Work(descriptors, folders)
+        self._ended, self._paths, self._written = [], set(), False
+        return Work(descriptors, paths)
 
 
 class Work:
-    """Descriptors and folders to sync, once.
+    """What is to be synced, once.
 
     Args:
         descriptors: of segments; closed afterwards.
-        folders: in which segments were created.
+        paths: of files and folders.
     """
 
-    def __init__(self, descriptors: list[int], folders: set[Path]) -> None:
-        self._descriptors, self._folders = descriptors, folders
+    def __init__(self, descriptors: list[int], paths: set[Path]) -> None:
+        self._descriptors, self._paths = descriptors, paths
 
     def do(self) -> None:
         """Return when all of it is on disk.
@@ -78,8 +79,8 @@ class Work:
         try:
             for descriptor in self._descriptors:
                 os.fdatasync(descriptor)
-            for folder in self._folders:
-                _sync_folder(folder)
+            for path in self._paths:
+                _sync_path(path)
         finally:
             for descriptor in self._descriptors:
                 os.close(descriptor)
@@ -117,10 +118,10 @@ def report_loss(sync: Callable[[], None]) -> None:
         _log.error("rows that were answered may be lost if the power fails now: %s", error)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Sync the names in a folder; one that has been deleted has none."""
+def _sync_path(path: Path) -> None:
+    """Sync a file, or the names in a folder; one that has been deleted has nothing to sync."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return
     try:
