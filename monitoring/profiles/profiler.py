@@ -156,8 +156,7 @@ def run(
     """Follow the log until a stop signal, or until `parent_pipe` ends (stopping); then profile what is pending.
 
     While another process holds the lock, wait until it exits. The caller must have blocked the stop signals. The holder
-    of the lock calls `upkeep` at the start and then every minute, and `index` while nothing is left to profile; that
-    returns whether there is more to index.
+    of the lock calls `upkeep` at the start and every minute, and `index`, as long as it returns True, when idle.
     """
     make = functools.partial(
         Profiler, directory, window_s, frame_rows, keys, least_window_rows=least_window_rows, sync_log=sync_log
