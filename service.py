@@ -49,8 +49,7 @@ from serving.access.authenticator import Authenticator
 from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
 from serving.batching import Batcher
-from serving.gc_tuning import tune_gc
-from serving.housekeeping import Housekeeper
+from serving.housekeeping import keep_house
 from serving.http.bentoml_stack import CrossOriginMiddleware, cross_origin, mount
 from serving.http.descriptors import prepare_descriptors
 from serving.http.endpoint import Endpoint
@@ -155,8 +154,7 @@ class CreditScorer:
         await OPEN_INFERENCE.start(self.__is_ready__)
         SHUTDOWN.watch(OPEN_INFERENCE.begin_to_stop, ScorerProtocol.end_all_in)
         end_with_parent(OPEN_INFERENCE.stop_at_once)
-        tune_gc()
-        Housekeeper()
+        keep_house()
         announce(MODEL, SETTINGS, AUTHENTICATOR.requires_keys)
 
     @bentoml.on_shutdown

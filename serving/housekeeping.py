@@ -13,11 +13,19 @@ import gc
 import time
 from collections.abc import Callable
 
+from serving.gc_tuning import tune_gc
+
 TICK_S = 1.0
 QUIET_SHARE = 0.1  # of a core; a worker that uses less between two ticks has little to do
 WORTH_S = 0.2  # of processor time since the last tidying: less leaves nothing to speak of
 LEAST_S = 5.0  # between two tidyings of a quiet worker
 LONGEST_S = 60.0  # between two of a worker that is never quiet
+
+
+def keep_house() -> None:
+    """Exempt what is there now from collection, and tidy up from time to time from here on."""
+    tune_gc()
+    Housekeeper()
 
 
 class Housekeeper:

@@ -98,7 +98,7 @@ def test_large_ones_that_are_refused_leave_nothing_however_many_there_are(servic
     for sender in senders:
         sender.join()
     until(before.is_back, within_s=60)
-    say(f"large bodies: {before.before:.0f} MB, {before.growth:.0f} more at most, {resting_mb(service):.0f} after")
+    say(f"large: {before.before:.0f} MB before, {before.growth:.0f} more at most, {resting_mb(service):.0f} after")
 
 
 @pytest.mark.timeout(3600)
