@@ -59,7 +59,7 @@ def test_each_setting_that_a_page_names_in_the_environment_is_one():
         if page.name == "CHANGELOG.md":  # which names former ones too
             continue
         for name in re.findall(r"SCORER_([A-Z_]+)", page.read_text(encoding="utf-8")):
-            assert name in settings | {"LOG_KEY", "SEAL_KEY", "LOAD_KEY", "ROLLOUT_KEY"}, f"{page.name}: SCORER_{name}"
+            assert name in settings | {"LOG_KEY", "SEAL_KEY", "SIGNING_KEY", "LOAD_KEY", "ROLLOUT_KEY"}, f"{page.name}: SCORER_{name}"
 
 
 MADE_BY_THE_READER = {"configs/models/tuned.yaml"}
