@@ -14,7 +14,7 @@ RENAMED = {
     "max_latency_ms": "max_queue_ms",
     "grpc_grace_s": "grace_s",
 }  # still read under the old names for one version
-HOST_NAME = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"  # an IPv6 address in brackets
+HOST_NAME = r"([A-Za-z0-9_-][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"  # an IPv6 address in brackets
 HOST_NAMES = rf"^({HOST_NAME}(, *{HOST_NAME})*)?$"
 ORIGIN = rf"https?://{HOST_NAME}(:[0-9]+)?"
 ORIGINS = rf"^({ORIGIN}(, *{ORIGIN})*)?$"

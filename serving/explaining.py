@@ -20,9 +20,11 @@ from msgspec import Struct
 from models.errors import Unready
 from models.explanation import Explanation
 from monitoring.records.cipher import LOG_KEY_VARIABLE
+from monitoring.records.proof.seal_keys import SEAL_KEY_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 logger = logging.getLogger("bentoml.scorer")
+KEYS = (LOG_KEY_VARIABLE, SEAL_KEY_VARIABLE)  # which explaining does not need
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):
@@ -59,7 +61,7 @@ class ExplainingProcess:
             if self._process is not None and self._process.poll() is None:
                 return
             path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-            variables = {name: value for name, value in os.environ.items() if name != LOG_KEY_VARIABLE}
+            variables = {name: value for name, value in os.environ.items() if name not in KEYS}
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "serving.explaining_process"],
                 env={**variables, "PYTHONPATH": path},

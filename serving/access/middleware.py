@@ -8,8 +8,8 @@ admitted request some 2 us with keys and 1 us without.
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache, partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,14 +36,13 @@ PROXY_HEADERS = frozenset(
     {
         b"forwarded",
         b"via",
-        b"x-real-ip",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-proto",
-        b"x-forwarded-server",
+        *(b"x-forwarded-" + name for name in (b"by", b"for", b"host", b"port", b"prefix", b"proto", b"scheme")),
+        *(b"x-forwarded-" + name for name in (b"server", b"ssl")),
+        *(b"x-original-forwarded-for", b"x-real-ip", b"x-client-ip", b"x-cluster-client-ip"),
+        *(b"cf-connecting-ip", b"true-client-ip", b"fastly-client-ip", b"x-envoy-external-address"),
     }
 )
+MAX_HELD = 256  # answers to wrong keys that wait at once
 MAX_HEADERS = 100  # Apache's limit; browsers behind proxies send some 30
 LOCAL_ONLY = (
     "without keys only this machine may call; make a key with python -m serving.access new and set keys_file, or let "
@@ -114,6 +113,7 @@ class AccessMiddleware:
     def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
         self._app = app
         self._policy = policy
+        self._held = 0
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
@@ -124,10 +124,21 @@ class AccessMiddleware:
             try:
                 self._policy.authorize(scope, headers)
             except WrongKey as wrong:
-                return _held_back(self._policy.hold_s(scope, wrong), error_response(scope, wrong)(scope, receive, send))
+                answer = partial(error_response(scope, wrong), scope, receive, send)
+                return self._hold_back(self._policy.hold_s(scope, wrong), answer)
             except Rejected as refusal:
                 return error_response(scope, refusal)(scope, receive, send)
         return self._app(scope, receive, send)
+
+    async def _hold_back(self, seconds: float, answer: Callable[[], Awaitable[None]]) -> None:
+        """Answer after so many seconds, or at once when many answers are held: each keeps a connection from others."""
+        if seconds and self._held < MAX_HELD:
+            self._held += 1
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self._held -= 1
+        await answer()
 
 
 def required_permission(method: str, path: str) -> Permission:
@@ -146,12 +157,6 @@ def required_permission(method: str, path: str) -> Permission:
         if path.startswith("/v2/") and path.endswith("/infer"):
             return "predict"
     return "read" if method in ("GET", "HEAD", "OPTIONS") else "admin"
-
-
-async def _held_back(seconds: float, answer: Awaitable[None]) -> None:
-    if seconds:
-        await asyncio.sleep(seconds)
-    await answer
 
 
 def _presented_key(headers: Mapping[bytes, bytes]) -> str | None:

@@ -100,8 +100,8 @@ class ClosableProtocol(LimitedProtocol):
     def end_all_in(cls, seconds: float) -> None:
         """End every connection after `seconds`, whatever it is doing, and drop what its client has not read then."""
         loop = asyncio.get_running_loop()
-        loop.call_later(seconds, cls._end_all, ClosableProtocol.end)
-        loop.call_later(seconds + FLUSH_S, cls._end_all, ClosableProtocol.abort)
+        loop.call_later(seconds, cls._end_all, lambda connection: connection.end())
+        loop.call_later(seconds + FLUSH_S, cls._end_all, lambda connection: connection.abort())
         loop.call_later(seconds + FLUSH_S + CANCEL_S, cls._cancel_all)
 
     @classmethod

@@ -101,9 +101,10 @@ class ExplainEndpoint:
         async with asyncio.timeout(self._timeout_s):
             body = await read_body(request.scope, request.receive, self._max_body_bytes)
             explanations = await self._explain(body, caller)
-        if self._record:
-            write = partial(self._record.write, explanations, call_of(request.scope, "http"))
-            await asyncio.get_running_loop().run_in_executor(self._recording, write)
+            if self._record:
+                await self._in(
+                    self._recording, partial(self._record.write, explanations, call_of(request.scope, "http"))
+                )
         return Response(msgspec.json.encode(explanations), media_type="application/json")
 
     async def _explain(self, body: bytes, caller: Caller) -> list[Explanation]:

@@ -82,7 +82,7 @@ class GrpcServer:
         self._server = grpc.aio.server(options=(*KEEPALIVE, *UNADMITTED, *limits))
         most = max(READING_BYTES // max_bytes, LEAST_MESSAGES)
         admitted = MessageReader(most, most // 2, settings.timeout_s)
-        strangers = MessageReader(STRANGERS, 0, settings.timeout_s)
+        strangers = MessageReader(STRANGERS, 0, settings.timeout_s, small=True)
         self._calls = GrpcCalls(self._inference, messages, self._access, admitted, strangers)
         self._health = Health(strangers)
         await self._report()

@@ -9,6 +9,7 @@ from typing import Any
 
 VARINT, LENGTH = 0, 2  # types of the wire
 WIDTHS = {1: 8, 3: 0, 4: 0, 5: 4}  # the bytes of others: numbers, and the marks of a group
+NUMBER_BITS = 70  # of ten bytes, the longest number
 ONE_BYTE = 127  # the largest number in one byte
 MORE = bytes(range(128, 256))  # a byte of a number that others follow
 
@@ -89,3 +90,5 @@ def _number(body: bytes, at: int) -> tuple[int, int]:
         if byte <= ONE_BYTE:
             return number, at
         shift += 7
+        if shift >= NUMBER_BITS:  # protobuf refuses it; adding them up would take hours
+            raise IndexError

@@ -55,6 +55,7 @@ def run_image(image: str, engine: Engine, address: Address, volume: str, environ
     if ipaddress.ip_address(address.host).is_loopback:
         # The engine's bridge is another machine to the service, and still this one.
         settings.setdefault("SCORER_OPEN_TO_NETWORK", "true")
+        settings.setdefault("SCORER_ALLOWED_HOSTS", "localhost")  # and no page of another name
         settings.setdefault("SCORER_KEYS_WITHOUT_TLS", "true")
     command = [engine.name, "run", "--rm", "--read-only", f"--stop-timeout={STOP_S}"]
     command += [f"--volume={volume or VOLUME}:{MOUNT}"]
