@@ -10,6 +10,7 @@ the newest covers all before it, those too that were made without a key or with 
 leave a history that is whole; `python -m train history` compares it with MLflow's record.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -89,6 +90,7 @@ def append(
 
     Raises:
         SignatureError: the history is broken, and would stay so.
+        OSError: the disk is full; the history is as it was.
     """
     descriptor = os.open(versions / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
@@ -103,8 +105,15 @@ def append(
             "predicateType": _PREDICATE,
             "predicate": msgspec.structs.replace(promotion, previous=previous),
         }
-        os.write(descriptor, msgspec.json.encode(envelope(msgspec.json.encode(statement), key)) + b"\n")
+        line = msgspec.json.encode(envelope(msgspec.json.encode(statement), key)) + b"\n"
+        if os.write(descriptor, line) != len(line):  # the next one cuts it off
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(versions / FILE))
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    descriptor = os.open(versions, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)  # the name of the file, if it is new
     finally:
         os.close(descriptor)
 

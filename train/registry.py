@@ -188,8 +188,11 @@ def _number(name: str, version: str) -> str | None:
 def _stack(name: str, key: SigningKey) -> list[str]:
     """The champions that led to the store's champion, which is last."""
     folder, known = versions_folder(name), champion_of(history(name))
-    promotions.refuse_edited(folder, promotions.entries(folder))
-    current = named_champion(folder)
+    found, current = promotions.entries(folder), named_champion(folder)
+    if found and current == found[-1].promotion.instead_of:  # a change was interrupted before its last step
+        set_champion(folder, found[-1].version)
+        current = found[-1].version
+    promotions.refuse_edited(folder, found)
     return known if current is None else _adopt(name, current, known, key)
 
 

@@ -29,9 +29,7 @@ def keyed(trained, tmp_path_factory):
     """A service with three keys, and the directory of its records."""
     home = tmp_path_factory.mktemp("owners")
     (home / "keys.yaml").write_text("keys:\n" + "".join(map(entry, MAY)))
-    server = Server(
-        apart(trained, home) | {"SCORER_KEYS_FILE": str(home / "keys.yaml")}, home / "serve.log", options=()
-    )
+    server = Server(apart(trained, home) | {"SCORER_KEYS_FILE": str(home / "keys.yaml")}, home / "serve.log")
     yield server, home / "var"
     server.stop()
     assert "Traceback" not in server.log.read_text()

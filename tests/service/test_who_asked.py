@@ -26,7 +26,7 @@ def keyed(trained, tmp_path_factory):
     """A service that asks for keys, and its records."""
     home = tmp_path_factory.mktemp("who_asked")
     (home / "keys.yaml").write_text(FILE)
-    variables = {"SCORER_KEYS_FILE": str(home / "keys.yaml"), "SCORER_GRPC_HOST": "127.0.0.1"}
+    variables = {"SCORER_KEYS_FILE": str(home / "keys.yaml"), "SCORER_KEYS_WITHOUT_TLS": "true"}
     server = Server(apart(trained, home) | variables, home / "serve.log", options=())
     yield server, home / "var"
     server.stop()
@@ -125,7 +125,11 @@ def test_an_error_over_grpc_says_its_id_as_one_over_http_does(keyed, german_appl
 
 def test_through_the_route_of_bentoml_rows_that_share_a_batch_keep_their_requests(trained, tmp_path, german_applicants):
     (tmp_path / "keys.yaml").write_text(FILE)
-    variables = {"SCORER_KEYS_FILE": str(tmp_path / "keys.yaml"), "SCORER_FAST_PATH": "false"}
+    variables = {
+        "SCORER_KEYS_FILE": str(tmp_path / "keys.yaml"),
+        "SCORER_KEYS_WITHOUT_TLS": "true",
+        "SCORER_FAST_PATH": "false",
+    }
     server = Server(apart(trained, tmp_path) | variables, tmp_path / "serve.log", options=())
     names = ["scorer", "both"] * 20
 

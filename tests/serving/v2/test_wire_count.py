@@ -43,6 +43,12 @@ def test_a_thousand_of_anything_are_counted(bomb):
     assert not has_more(BOMBS[bomb], FIELDS, 1010)
 
 
+@pytest.mark.parametrize("start", [b"\x08", b"\x2a", b""])
+def test_a_number_without_an_end_is_damage_after_ten_bytes(start):
+    """Added up, as many bytes as a message may have took hours."""
+    assert not has_more(start + b"\xff" * 2_000_000, FIELDS, 10)
+
+
 def test_a_message_within_counts_as_many():
     assert has_more(BOMBS["inputs"], FIELDS, 5000, weight=10)
     assert not has_more(BOMBS["raw contents"], FIELDS, 5000, weight=10)
