@@ -11,7 +11,6 @@ a moment ago, or every row that was answered (syncing).
 
 import errno
 import fcntl
-import logging
 import math
 import os
 import threading
@@ -31,8 +30,6 @@ from monitoring.records.proof.chain import chain_path
 from monitoring.records.proof.segment_proof import SegmentProof
 from monitoring.records.segments import segment_path
 from monitoring.records.syncing import IntervalSync, Unsynced, report_loss
-
-_log = logging.getLogger("bentoml.scorer")
 
 
 class DecisionLog:
@@ -194,8 +191,12 @@ class DecisionLog:
                 elif self._proof and self._proof.end(descriptor, self._end) and self._unsynced:
                     self._unsynced.wrote(chain_path(self._directory))
             finally:
-                if not (self._unsynced and self._unsynced.end(descriptor)):
-                    os.close(descriptor)
+                self._let_go(descriptor)
+
+    def _let_go(self, descriptor: int) -> None:
+        """Close a segment that gets no more lines, once what was written since the last sync is synced too."""
+        if not (self._unsynced and self._unsynced.end(descriptor)):
+            os.close(descriptor)
 
     def _open(self) -> SegmentProof:
         self._path = segment_path(self._directory)
@@ -231,8 +232,7 @@ class DecisionLog:
         if self._sequence and self._proof:
             self.lost_segments += 1
             self.lost_at_s = time.monotonic()
-            consequence = "that were answered may be lost: `python -m monitoring verify` names what is broken"
-            _log.error("%s %s while it was written; %d rows %s", self._path, change, self._sequence, consequence)
+            self._watch.report(change, self._sequence)
             self._proof.record_removed()
 
     def _roll_back(self) -> None:
@@ -247,4 +247,4 @@ class DecisionLog:
         """Leave the segment as it is; the next batch begins another."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
-            os.close(descriptor)
+            self._let_go(descriptor)

@@ -3,12 +3,15 @@
 Owns: what counts as a change, and how often the name is looked for. Leaves to others: what follows (decision_log).
 """
 
+import logging
 import math
 import os
 import time
 from pathlib import Path
 
 LOOK_S = 1.0  # seconds between two looks for the name
+
+_log = logging.getLogger("bentoml.scorer")
 
 
 class FileWatch:
@@ -42,3 +45,8 @@ class FileWatch:
             return "" if self._path.stat().st_ino == now.st_ino else "was replaced"
         except FileNotFoundError:
             return "was moved away"
+
+    def report(self, change: str, rows: int) -> None:
+        """Log what others have done to a file of so many rows."""
+        consequence = "that were answered may be lost: `python -m monitoring verify` names what is broken"
+        _log.error("%s %s while it was written; %d rows %s", self._path, change, rows, consequence)

@@ -162,3 +162,29 @@ except LogUnavailable:
     print("refused")
 """
     assert traced(script, directory, inject="fsync:error=EIO:when=1")[0] == "refused\n"
+
+
+def test_rows_that_come_while_a_sync_fails_are_synced_by_the_next(directory):
+    script = """
+import threading, time
+log = DecisionLog(directory, 2**26, sync="batch")
+log.append("m:1", rows)
+
+def sync_twice():
+    try:
+        log.sync()
+    except LogUnavailable:
+        log.sync()
+        print("the rest is synced", flush=True)
+
+thread = threading.Thread(target=sync_twice)
+thread.start()
+while not log._unsynced.idle:
+    time.sleep(0.001)
+log.append("m:1", rows)
+thread.join()
+os._exit(0)
+"""
+    said, done = traced(script, directory, inject="fdatasync:error=EIO:delay_enter=500000:when=1")
+    assert said == "the rest is synced\n"
+    assert [call for call in done if call.endswith(".log")].count("fdatasync .log") == 2
