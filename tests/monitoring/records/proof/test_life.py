@@ -18,7 +18,7 @@ from monitoring.records import erasure_journal
 from monitoring.records.compaction import compact
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.erasure import erase, prepare
-from monitoring.records.erasure_journal import UnknownJournal
+from monitoring.records.erasure_journal import DamagedRecord, Edit, Journal, UnknownJournal
 from monitoring.records.lines import framed
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.proof.chain import Event, append, read_chain
@@ -257,6 +257,53 @@ def test_a_planted_journal_is_not_applied(tmp_path, write):
     with pytest.raises(UnknownJournal, match="move it away"), exclusive_upkeep(tmp_path, SIGNED):
         pass
     assert segment.read_bytes() == before
+
+
+PUBLIC = LogKeys(seals=SealKeys(public=[SEAL_KEY.public_key()]))
+NOBODY = LogKeys()
+
+
+@pytest.mark.parametrize("reader", [SIGNED, PUBLIC, NOBODY], ids=["private", "public", "none"])
+def test_a_planted_journal_hides_no_altered_line(tmp_path, write, reader):
+    segment = write(SIGNED, 3)
+    head, line, seal = lines_of(segment)
+    segment.write_bytes(b"".join((head, framed(line[9:-1].replace(b"approve", b"decline")), seal)))
+    record = erasure_journal.make_record("nobody", 0, datetime.now(UTC))
+    planted = Journal(record, [Edit(segment.name, len(head), line)], [], {})
+    erasure_journal.commit(tmp_path, planted, NO_SEAL_KEYS)
+    found = why(tmp_path, reader)
+    assert segment.name in found
+    assert ("erasure.journal" in found) == (reader is SIGNED)
+    assert any("an erasure is running" in note for note in verify(tmp_path, PUBLIC).notes)
+
+
+@pytest.mark.parametrize("reader", [SIGNED, PUBLIC, NOBODY], ids=["private", "public", "none"])
+def test_a_planted_journal_hides_no_row_that_is_back(tmp_path, write, reader):
+    segment = write(SIGNED, 20)
+    before = segment.read_bytes()
+    assert catch_up(tmp_path, 3600, 64, keys=SIGNED)
+    with exclusive_upkeep(tmp_path, SIGNED):
+        erase(tmp_path, "application 1", SIGNED)
+    segment.write_bytes(before)
+    record = erasure_journal.make_record("nobody", 0, datetime.now(UTC))
+    erasure_journal.commit(tmp_path, Journal(record, [], [], {}), NO_SEAL_KEYS)
+    assert "1 rows are back that had been erased" in why(tmp_path, reader)[segment.name]
+
+
+@pytest.mark.parametrize("name", ["erasure.journal", "erasures.log"])
+@pytest.mark.parametrize("content", [b"{garbage\n", b'{"record":"\xff"}\n'])
+def test_a_damaged_record_of_erasures_is_named_and_stops_nothing_else(
+    tmp_path, keys, write, killed, caplog, name, content
+):
+    segment = killed(keys)
+    (tmp_path / name).write_bytes(content)
+    assert "is damaged, or was not written by `erase`" in why(tmp_path, keys)[name]
+    Upkeep(tmp_path, 0, keys).run()
+    assert seal_of(segment) is not None
+    if name == "erasure.journal":
+        assert f"{tmp_path / name}: is damaged" in caplog.text
+        with pytest.raises(DamagedRecord, match="move it away"), exclusive_upkeep(tmp_path, keys):
+            pass
 
 
 @pytest.mark.parametrize("plain", [False, True])
