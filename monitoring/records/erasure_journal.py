@@ -24,6 +24,7 @@ import msgspec
 
 from monitoring.records.durable import PRIVATE, sync_folders, write
 from monitoring.records.id_indexing import forget
+from monitoring.records.lines import NOT_JSON
 from monitoring.records.proof import chain
 from monitoring.records.proof.seal_keys import NO_SEAL_KEYS, SealKeys
 from monitoring.records.segments import next_path
@@ -121,7 +122,7 @@ def read_records(directory: Path) -> list[ErasureRecord]:
         return []
     try:
         return [msgspec.json.decode(line, type=ErasureRecord) for line in path.read_bytes().splitlines()]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         raise DamagedRecord(path, "put it back from a backup, or move it away") from None
 
 
@@ -145,7 +146,7 @@ def load(directory: Path) -> Journal | None:
         return msgspec.json.decode(path.read_bytes(), type=Journal)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         raise DamagedRecord(path, "move it away, and run `erase` again") from None
 
 

@@ -23,6 +23,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from monitoring.records.durable import PRIVATE
+from monitoring.records.lines import NOT_JSON
 from monitoring.records.proof.seal_keys import SealKeys, Signature
 from monitoring.records.proof.segment_ends import sha256
 from monitoring.records.segments import archives, segments
@@ -177,7 +178,7 @@ def _parse(line: bytes) -> ReadEntry:
         read = msgspec.json.decode(line, type=_Line)
         signed = bytes(read.entry)
         entry = msgspec.json.decode(signed, type=Entry)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return ReadEntry(None, sha256(line), b"", Signature())
     whole = msgspec.json.encode(read) == line
     return ReadEntry(entry if whole else None, sha256(line), signed, Signature(read.signed_by, read.signature))
