@@ -358,6 +358,22 @@ ARCHIVES = {
     ),
     "another column": lambda table: table.append_column("note", pa.array(["x"] * len(table))),
     "empty": lambda table: table.slice(0, 0),
+    "feature dropped": lambda table: table.drop_columns(["purpose"]),
+    "id and caller dropped": lambda table: table.drop_columns(["application_id", "caller"]),
+    "line dropped": lambda table: table.drop_columns(["line"]),
+    "line of another type": lambda table: table.set_column(
+        table.schema.get_field_index("line"), "line", table.column("line").cast(pa.binary())
+    ),
+    "line twice": lambda table: table.append_column("line", table.column("line")),
+    "empty column": lambda table: table.append_column("risk", pa.array([None] * len(table), pa.string())),
+    "type changed": lambda table: table.set_column(
+        table.schema.get_field_index("age_years"), "age_years", table.column("age_years").cast(pa.string())
+    ),
+    "decision of another type": lambda table: table.set_column(
+        table.schema.get_field_index("decision"), "decision", pa.array([[1]] * len(table))
+    ),
+    "columns moved": lambda table: table.select([*table.schema.names[1:], table.schema.names[0]]),
+    "line is no batch": with_column("line", lambda _: "{}"),
 }
 
 
@@ -376,6 +392,25 @@ def archived(tmp_path, write):
 def test_an_archive_that_was_tampered_with_is_found(tmp_path, archived, what):
     rewritten(archived[1], ARCHIVES[what])
     assert list(why(tmp_path, SIGNED)) == [f"{archived[1].stem}.log"]
+
+
+@pytest.mark.parametrize("order", ["erased first", "archived first"])
+def test_columns_of_erased_rows_may_stay_or_go_and_no_others(tmp_path, keys, rows, order):
+    log = DecisionLog(tmp_path, 2**26, keys=keys)
+    for row in rows(2):  # the second has the only values of `sex` and `savings`
+        log.append("m:1", [row])
+    log.close()
+    assert catch_up(tmp_path, 3600, 64, keys=keys)
+    with exclusive_upkeep(tmp_path, keys):
+        steps = [lambda: compact(tmp_path, keys), lambda: erase(tmp_path, "application 1", keys)]
+        for step in steps if order == "archived first" else reversed(steps):
+            step()
+    assert why(tmp_path, keys) == {}
+    [path] = archives(tmp_path)
+    if not keys:
+        assert ("sex" in pq.read_schema(path).names) == (order == "archived first")
+        rewritten(path, lambda table: table.drop_columns(["purpose"]))
+        assert "has other columns than its lines say" in why(tmp_path, keys)[f"{path.stem}.log"]
 
 
 def test_an_archive_removed_copied_swapped_or_cut_is_found(tmp_path, archived):
