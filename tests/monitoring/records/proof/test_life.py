@@ -140,6 +140,16 @@ def test_upkeep_seals_nothing_that_was_tampered_with(tmp_path, killed, caplog):
     assert "was not written by a holder of the seal's key" in why(tmp_path, SIGNED)[segment.name]
 
 
+def test_upkeep_seals_nothing_of_a_key_that_it_has_not(tmp_path, killed, caplog):
+    segment = killed(SIGNED, b"")
+    both = SealKeys([Ed25519PrivateKey.generate()], [SEAL_KEY.public_key()])
+    Upkeep(tmp_path, 0, LogKeys(seals=both)).run()
+    assert seal_of(segment) is None
+    assert f"is not sealed yet: the seal's key {SEALS.signer} is not there" in caplog.text
+    Upkeep(tmp_path, 0, SIGNED).run()
+    assert seal_of(segment) is not None
+
+
 def test_upkeep_adopts_no_segment_that_was_added(tmp_path, killed):
     killed(SIGNED, b"")
     forged = killed(SIGNED, b"")
