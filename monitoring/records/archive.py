@@ -68,7 +68,7 @@ def write(path: Path, segment: Path, keys: LogKeys, secret: bytes | None) -> int
         in_group = 0
         for payload, _ in read_lines(segment, 0, keys.lines(segment).payload):
             batch = None if is_end(payload) else decode_batch(payload)
-            if batch is None:
+            if batch is None or not _is_text(payload):  # the caller sees that rows are missing
                 continue
             newest = max(newest, batch.time.timestamp())
             group.append(payload.rstrip(b" "))
@@ -80,6 +80,15 @@ def write(path: Path, segment: Path, keys: LogKeys, secret: bytes | None) -> int
             write_table(table_of(group, segment.name, schema))
     os.utime(path, (newest, newest))
     return rows
+
+
+def _is_text(payload: bytes) -> bool:
+    """Whether a line can be a text of a column: what nothing reads of it may be anything."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def find_rows(archive: Path, application_id: str, keys: LogKeys) -> set[RowKey]:

@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from monitoring.records.lines import NOT_JSON
+
 SALT_BYTES = 33  # 44 characters of base64, as many as those of a commitment, so that erasure never lengthens a line
 SALT_CHARACTERS = 44
 _FIELDS, _ROWS = b',"fields":', b',"rows":'
@@ -80,7 +82,7 @@ def take_apart(payload: bytes) -> ChainedLine | None:
         return None
     try:
         sent = msgspec.json.decode(b"{" + payload[cut + 1 :], type=_Sent)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
     rows = list(map(bytes, sent.rows))
     mac = b"" if sent.mac is msgspec.UNSET else bytes(sent.mac)

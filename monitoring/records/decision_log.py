@@ -199,7 +199,7 @@ class DecisionLog:
             os.close(descriptor)
 
     def _open(self) -> SegmentProof:
-        self._path = segment_path(self._directory)
+        self._path, self._proof = segment_path(self._directory), None  # a failure is none of the segment before
         private.make_folder(self._path.parent)
         self._sequence = self._end = 0
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)

@@ -24,6 +24,7 @@ import msgspec
 
 from monitoring.records.durable import PRIVATE, sync_folders, write
 from monitoring.records.id_indexing import forget
+from monitoring.records.lines import NOT_JSON
 from monitoring.records.proof import chain
 from monitoring.records.proof.seal_keys import NO_SEAL_KEYS, SealKeys
 from monitoring.records.segments import next_path
@@ -83,6 +84,13 @@ class Journal(msgspec.Struct, frozen=True):
         return f"{key}:{mac(hashlib.sha256(content).digest()).hex()}" if mac else ""
 
 
+class DamagedRecord(OSError):  # noqa: N818 - named after what is wrong, as UnknownJournal is
+    """A file about erasures that is not as it was written."""
+
+    def __init__(self, path: Path, remedy: str) -> None:
+        super().__init__(f"{path}: is damaged, or was not written by `erase`; {remedy}")
+
+
 class UnknownJournal(OSError):  # noqa: N818 - a state that ends when the key is given
     """A journal that was not written by a holder of the seal's key, and is therefore not applied."""
 
@@ -104,11 +112,18 @@ def digest(application_id: str, salt: str) -> str:
 
 
 def read_records(directory: Path) -> list[ErasureRecord]:
-    """Read the records of past erasures under `directory`, oldest first."""
-    path = directory / "erasures.log"
+    """Read the records of past erasures under `directory`, oldest first.
+
+    Raises:
+        DamagedRecord: one cannot be decoded.
+    """
+    path = records_path(directory)
     if not path.exists():
         return []
-    return [msgspec.json.decode(line, type=ErasureRecord) for line in path.read_bytes().splitlines()]
+    try:
+        return [msgspec.json.decode(line, type=ErasureRecord) for line in path.read_bytes().splitlines()]
+    except NOT_JSON:
+        raise DamagedRecord(path, "put it back from a backup, or move it away") from None
 
 
 def commit(directory: Path, journal: Journal, seals: SealKeys = NO_SEAL_KEYS) -> None:
@@ -121,11 +136,29 @@ def commit(directory: Path, journal: Journal, seals: SealKeys = NO_SEAL_KEYS) ->
 
 
 def load(directory: Path) -> Journal | None:
-    """Read the journal; None if no erasure is running or was interrupted."""
+    """Read the journal; None if no erasure is running or was interrupted.
+
+    Raises:
+        DamagedRecord: it cannot be decoded.
+    """
+    path = journal_path(directory)
     try:
-        return msgspec.json.decode(journal_path(directory).read_bytes(), type=Journal)
+        return msgspec.json.decode(path.read_bytes(), type=Journal)
     except FileNotFoundError:
         return None
+    except NOT_JSON:
+        raise DamagedRecord(path, "move it away, and run `erase` again") from None
+
+
+def refuse_unknown(directory: Path, journal: Journal, seals: SealKeys) -> None:
+    """Refuse a journal that lacks the code of a holder of the seal's key, unless this process is none either.
+
+    Raises:
+        UnknownJournal: it does.
+    """
+    code = journal.code(seals, journal.mac.partition(":")[0])
+    if seals.signer and (not code or journal.mac != code):
+        raise UnknownJournal(journal_path(directory))
 
 
 def recover(directory: Path, seals: SealKeys = NO_SEAL_KEYS) -> int:
@@ -135,14 +168,13 @@ def recover(directory: Path, seals: SealKeys = NO_SEAL_KEYS) -> int:
 
     Raises:
         UnknownJournal: this process has the seal's key, and the one that wrote the journal had not.
+        DamagedRecord: the journal, or the log of erasures, cannot be decoded.
     """
     rows = 0
     journal = load(directory)
     if journal is not None:
         path = journal_path(directory)
-        code = journal.code(seals, journal.mac.partition(":")[0])
-        if seals.signer and (not code or journal.mac != code):
-            raise UnknownJournal(path)
+        refuse_unknown(directory, journal, seals)
         apply(directory, journal, seals)
         path.unlink()
         sync_folders([path])
@@ -179,6 +211,11 @@ def journal_path(directory: Path) -> Path:
     return directory / "erasure.journal"
 
 
+def records_path(directory: Path) -> Path:
+    """Return the path of the log of erasures."""
+    return directory / "erasures.log"
+
+
 def _overwrite(segment: Path, edits: list[Edit]) -> None:
     """Overwrite lines, synced, and keep the modification time (retention); ignore a deleted segment."""
     try:
@@ -207,7 +244,7 @@ def _append_record(directory: Path, record: ErasureRecord) -> None:
     """Append a record to the log of erasures, unless it is there."""
     existing = read_records(directory)
     if record.erasure not in [other.erasure for other in existing]:
-        path = directory / "erasures.log"
+        path = records_path(directory)
         temporary = path.with_suffix(".log.next")
         write(temporary, b"".join(msgspec.json.encode(one) + b"\n" for one in [*existing, record]), PRIVATE)
         temporary.replace(path)

@@ -40,11 +40,14 @@ class FileWatch:
             return f"has {now.st_size} bytes instead of {size}"
         if time.monotonic() < self._next_look_s and not look:
             return ""
-        self._next_look_s = time.monotonic() + LOOK_S
         try:
-            return "" if self._path.stat().st_ino == now.st_ino else "was replaced"
-        except FileNotFoundError:
+            found = self._path.stat()
+        except OSError:  # not there, or its folder is something else now, or closed to this process
             return "was moved away"
+        if found.st_ino != now.st_ino:
+            return "was replaced"
+        self._next_look_s = time.monotonic() + LOOK_S
+        return ""
 
     def report(self, change: str, rows: int) -> None:
         """Log what others have done to a file of so many rows."""

@@ -10,7 +10,7 @@ import msgspec
 
 from monitoring.records.cipher import SegmentLines
 from monitoring.records.commitments import ChainedLine, take_apart
-from monitoring.records.lines import SentRow, decode_row_range, framed
+from monitoring.records.lines import SentRow, decode_batch, decode_row_range, framed
 from monitoring.records.proof.segment_ends import is_end
 
 _NO_VALUES = msgspec.Raw(b"[]")
@@ -55,7 +55,7 @@ def erase_from_line(
         return None
     if payload is not None and is_end(payload):  # an id may be a word that stands there
         return None
-    row_range = None if payload is None else decode_row_range(framed(payload))
+    row_range = None if payload is None or decode_batch(payload) is None else decode_row_range(framed(payload))
     if payload is None or row_range is None:
         return b" " * (len(line) - 1) + b"\n", []
     content, indexes = erase_from_payload(payload, needle, application_id)

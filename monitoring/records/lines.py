@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+# What msgspec raises on bytes that are no JSON of a type: invalid UTF-8 and deep nesting have errors of their own.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 CHECKSUM_BYTES = 8  # hexadecimal digits of the CRC-32 of the payload; a space follows
 
 
@@ -152,7 +154,7 @@ def decode_batch(payload: bytes) -> LoggedBatch | None:
     """Decode the JSON of a batch; return None if it is not one."""
     try:
         logged = _decode_batch(payload)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return _decode_earlier_batch(payload)
     return logged if len(logged.decided) == len(logged.rows) else None
 
@@ -160,7 +162,7 @@ def decode_batch(payload: bytes) -> LoggedBatch | None:
 def _decode_earlier_batch(payload: bytes) -> LoggedBatch | None:
     try:
         return _decode_earlier(payload).to_logged()
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
 
 
@@ -184,7 +186,7 @@ def decode_row_range(line: bytes) -> RowRange | None:
     payload = unframed(line)
     try:
         outline = None if payload is None else _decode_outline(payload)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
     return None if outline is None else RowRange(outline.sequence, len(outline.rows))
 

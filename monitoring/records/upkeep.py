@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from monitoring.records import erasure_journal, retention
+from monitoring.records.erasure_journal import DamagedRecord, UnknownJournal
 from monitoring.records.locks import UpkeepLock
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.proof import chain
@@ -81,7 +82,10 @@ class Upkeep:
         try:
             with UpkeepLock(self._directory) as lock:
                 if lock.acquire():
-                    erasure_journal.recover(self._directory, self._keys.seals)
+                    try:
+                        erasure_journal.recover(self._directory, self._keys.seals)
+                    except (DamagedRecord, UnknownJournal) as error:  # which is no reason to seal nothing
+                        _log.error("an erasure is not finished: %s", error)
                     self._broken = seal_abandoned(self._directory, self._keys, self._broken)
                     chain.sync_chain(self._directory)
                     if time.monotonic() >= self._next_hour_s:

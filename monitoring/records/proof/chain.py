@@ -23,6 +23,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from monitoring.records.durable import PRIVATE
+from monitoring.records.lines import NOT_JSON
 from monitoring.records.proof.seal_keys import SealKeys, Signature
 from monitoring.records.proof.segment_ends import sha256
 from monitoring.records.segments import archives, segments
@@ -161,7 +162,7 @@ def sync_chain(directory: Path) -> None:
 def _append(descriptor: int, event: Event, last: bytes, keys: SealKeys) -> bytes:
     """Append an entry after the line `last`, and return its line; change nothing if the disk is full."""
     before = _parse(last).entry if last else None
-    number = 0 if not last else before.number + 1 if before else -1
+    number = 0 if not last else before.number + 1 if before and before.number >= 0 else _count_lines(descriptor)
     fields = {**msgspec.structs.asdict(event), "number": number, "time": datetime.now(UTC)}
     content = msgspec.json.encode(Entry(**fields, previous=sha256(last) if last else NO_ENTRY))
     line = msgspec.json.encode(_Line(msgspec.Raw(content), *keys.sign(PURPOSE, content)))
@@ -172,12 +173,22 @@ def _append(descriptor: int, event: Event, last: bytes, keys: SealKeys) -> bytes
     return line
 
 
+def _count_lines(descriptor: int) -> int:
+    """The number of lines, where the last one does not say it: it is damaged, or follows a damaged one."""
+    size, at, lines = os.fstat(descriptor).st_size, 0, 0
+    while at < size:
+        part = os.pread(descriptor, _TAIL_BYTES, at)
+        lines += part.count(b"\n")
+        at += len(part)
+    return lines
+
+
 def _parse(line: bytes) -> ReadEntry:
     try:
         read = msgspec.json.decode(line, type=_Line)
         signed = bytes(read.entry)
         entry = msgspec.json.decode(signed, type=Entry)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return ReadEntry(None, sha256(line), b"", Signature())
     whole = msgspec.json.encode(read) == line
     return ReadEntry(entry if whole else None, sha256(line), signed, Signature(read.signed_by, read.signature))

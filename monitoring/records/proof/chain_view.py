@@ -40,6 +40,7 @@ class ChainView:
         self.hashes = {NO_ENTRY: -1}
         self.newest = NO_ENTRY
         self.is_signed = False
+        self._next_number = 0
         self.begun: dict[str, Entry] = {}
         self.sealed: dict[str, Entry] = {}
         self.erased: Counter[str] = Counter()
@@ -60,11 +61,12 @@ class ChainView:
             self._fault(line, "is no entry as it was written")
         elif read.entry.previous != self.newest:
             self._fault(line, "does not follow the entry before it: one was changed, removed, added or moved")
-        elif read.entry.number != number:
-            self._fault(line, f"has the number {read.entry.number} instead of {number}")
+        elif read.entry.number != self._next_number:
+            self._fault(line, f"has the number {read.entry.number} instead of {self._next_number}")
+        self._next_number = read.entry.number + 1 if read.entry else number + 1
         if signed and (fault := keys.seals.fault(PURPOSE, read.signed, read.signature)):
             self._fault(line, f"the entry {fault}")
-        if self.is_signed and not signed:
+        if self.is_signed and not signed and read.entry:
             self._fault(line, "is not signed, though entries before it are: it was added, or written without the key")
         self.is_signed = self.is_signed or signed
 

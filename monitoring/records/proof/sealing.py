@@ -51,8 +51,8 @@ def seal_abandoned(directory: Path, keys: LogKeys, known_as_broken: Iterable[str
         if check.findings or check.head_hash != view.begun[name].head:
             broken.append(name)
             _log.error("%s is not sealed, because it is broken: `python -m monitoring verify` says how", path)
-        elif check.head and check.head.seal_key and not keys.seals.signer:
-            _log.warning("%s is not sealed yet: the seal's key is not there", path)
+        elif check.head and check.head.seal_key and not keys.seals.mac(check.head.seal_key, name):
+            _log.warning("%s is not sealed yet: the seal's key %s is not there", path, check.head.seal_key)
         elif seal := check.seal or _seal(path, check, keys):
             _record(directory, seal, keys)
     return broken

@@ -153,6 +153,8 @@ def check_segment(path: Path, keys: LogKeys, edits: Mapping[int, bytes] | None =
                 check.torn_bytes = len(raw)
                 break
             line = (edits or {}).get(check.good_bytes, raw)
+            if line is not raw and not _is_of_same_rows(lines.payload(raw), lines.payload(line)):
+                check.fault(number, "is not the line that the erasure in erasure.journal changes: it was changed")
             check.good_bytes += len(raw)
             plain = None if is_encrypted(line) else unframed(line)
             if number == 1:
@@ -168,6 +170,16 @@ def check_segment(path: Path, keys: LogKeys, edits: Mapping[int, bytes] | None =
             else:
                 check.add_rows(lines.payload(line), number)
     return check
+
+
+def _is_of_same_rows(found: bytes | None, erased: bytes | None) -> bool:
+    """Whether erasing rows of one line gives the other; a line whose overwriting was interrupted cannot be read."""
+    if found is None:
+        return True
+    before, after = take_apart(found), None if erased is None else take_apart(erased)
+    if before is None or after is None:  # of an earlier version, which nothing proves
+        return before is after
+    return before.hash() == after.hash()
 
 
 def _is_of_earlier_version(plain: bytes | None, payload: bytes | None) -> bool:

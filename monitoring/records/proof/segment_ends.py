@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from monitoring.records.lines import framed, unframed
+from monitoring.records.lines import NOT_JSON, framed, unframed
 from monitoring.records.proof.seal_keys import SealKeys, Signature
 
 Kind = Literal["plain", "aes256gcm"]
@@ -153,5 +153,5 @@ def parse_seal(payload: bytes) -> SignedSeal | None:
 def _decoded(payload: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return None

@@ -8,16 +8,16 @@ it reads again, and reports only what stays. Nothing is written and no lock is t
 """
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from monitoring.records import erasure_journal
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.proof import chain
 from monitoring.records.proof.chain import NO_ENTRY
 from monitoring.records.proof.chain_view import CHAIN, ChainView
+from monitoring.records.proof.pending_erasure import PendingErasure
 from monitoring.records.proof.segment_check import Finding, SegmentCheck, check_segment
 from monitoring.records.segments import archives, explanations_directory, segments
 
@@ -102,7 +102,7 @@ class _Reading:
     ) -> None:
         self._seals = keys.seals
         self.findings: list[Finding] = []
-        self._edits, self._pending = _pending_erasure(directory)
+        self._pending = PendingErasure(directory, keys)
         self.checks: dict[str, SegmentCheck] = {}
         self.sources: dict[str, Path] = {}
         suspects: set[str] = {finding.segment for finding in before.findings} if before else set()
@@ -120,7 +120,7 @@ class _Reading:
         """Check a file; None if it is gone meanwhile."""
         try:
             if path.suffix == ".log":
-                return check_segment(path, keys, self._edits.get(path.name, {}))
+                return check_segment(path, keys, self._pending.edits.get(path.name, {}))
             from monitoring.records.proof.archive_check import check_archive
 
             return check_archive(path, keys)
@@ -130,6 +130,7 @@ class _Reading:
     def _find(self, listed: Collection[str], anchors: Sequence[str]) -> Iterator[Finding]:
         view = self._view
         yield from view.findings
+        yield from self._pending.findings
         for name, check in self.checks.items():
             yield from check.findings
             yield from self._compared(name, check)
@@ -165,12 +166,11 @@ class _Reading:
             yield Finding(name, None, "does not end with the seal that chain.log says")
         if name in view.removed:
             yield Finding(name, None, "was found removed or changed by the service that wrote it")
-        recorded = view.erased[name] + sum(
-            pending.get(name, 0) for erasure, pending in self._pending.items() if erasure not in view.erasures
-        )
+        pending = self._pending.rows.get(name, 0)
+        recorded = view.erased[name] + (pending if self._pending.erasure not in view.erasures else 0)
         if check.erased > recorded:
             yield Finding(name, None, f"{check.erased - recorded} rows are erased without a record")
-        elif check.erased < recorded and not self._pending and not check.findings:
+        elif check.erased < recorded - pending and not check.findings:
             yield Finding(name, None, f"{recorded - check.erased} rows are back that had been erased")
 
     def notes(self) -> list[str]:
@@ -188,20 +188,11 @@ class _Reading:
                 notes.append(f"{number} of {len(self.checks)} segments {what}")
         if view.is_signed and not self._seals:
             notes.append("no key of the seals was given, so signatures were not checked")
+        if self._pending.note:
+            notes.append(self._pending.note)
         return notes
 
 
 def _files(directory: Path) -> dict[str, Path]:
     """The file of each segment; after a compaction that was interrupted, which leaves both, its archive."""
     return {f"{path.stem}.log": path for path in (*segments(directory), *archives(directory))}
-
-
-def _pending_erasure(directory: Path) -> tuple[dict[str, dict[int, bytes]], Mapping[str, Mapping[str, int]]]:
-    """The lines of an erasure that is running or was interrupted, by segment and offset, and its rows by its id."""
-    journal = erasure_journal.load(directory)
-    if journal is None:
-        return {}, {}
-    edits: dict[str, dict[int, bytes]] = {}
-    for edit in journal.edits:
-        edits.setdefault(edit.segment, {})[edit.offset] = edit.line
-    return edits, {journal.record.erasure: journal.segments}

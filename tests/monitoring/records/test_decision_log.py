@@ -1,5 +1,7 @@
 """The decision log: one write per batch, and all or nothing if the disk fails."""
 
+import errno
+import fcntl
 import os
 import signal
 import stat
@@ -19,6 +21,7 @@ from monitoring.records.line_encoding import encode_line
 from monitoring.records.lines import Batch, Row
 from monitoring.records.log_keys import NO_KEYS
 from monitoring.records.log_place import LogUnavailable
+from monitoring.records.proof.chain import read_chain
 from monitoring.records.proof.verification import verify
 from monitoring.records.segments import is_closed, read, segments
 from monitoring.status import Status, count
@@ -219,6 +222,44 @@ def test_a_log_that_others_take_away_while_it_is_written_is_said_at_once(tmp_pat
     assert log.lost_segments == 1
     assert count(tmp_path).served == 3
     assert path.name in {one.segment for one in verify(tmp_path, NO_KEYS).broken}
+
+
+def test_a_segment_that_cannot_be_begun_changes_nothing_about_the_one_before(tmp_path, rows, monkeypatch):
+    log = DecisionLog(tmp_path, segment_bytes=1)
+    log.append("m:1", rows(1))
+    [segment] = segments(tmp_path)
+
+    lock = fcntl.flock
+
+    def no_locks(file, how):
+        if "chain.log" not in str(Path(f"/proc/self/fd/{file}").readlink()):
+            raise OSError(errno.ENOLCK, "No locks available")
+        lock(file, how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", no_locks)
+        with pytest.raises(LogUnavailable):
+            log.append("m:1", rows(1))
+    log.append("m:1", rows(1))
+    log.close()
+    assert [one.entry.event for one in read_chain(tmp_path)].count("retired") == 0
+    segment.unlink()
+    assert [(one.segment, one.why[:10]) for one in verify(tmp_path, NO_KEYS).broken] == [(segment.name, "is missing")]
+
+
+def test_a_folder_that_a_file_takes_the_place_of_refuses_rows_until_it_is_back(tmp_path, log, rows, caplog):
+    log.append("m:1", rows(2))
+    (tmp_path / "decisions").rename(tmp_path / "away")
+    (tmp_path / "decisions").touch()
+    log.look()
+    assert log.lost_segments == 1
+    assert "was moved away while it was written" in caplog.text
+    for _ in range(2):
+        with pytest.raises(LogUnavailable):
+            log.append("m:1", rows(1))
+    (tmp_path / "decisions").unlink()
+    log.append("m:1", rows(3))
+    assert count(tmp_path).served == 3
 
 
 def test_a_segment_that_another_process_changed_is_not_appended_to(tmp_path, log, rows):

@@ -4,12 +4,21 @@ import itertools
 from datetime import UTC, datetime
 
 import msgspec
+import pytest
 
+from monitoring.profiles.profiler import catch_up
 from monitoring.records.commitments import take_apart
+from monitoring.records.compaction import compact
 from monitoring.records.decision_log import DecisionLog
+from monitoring.records.erasure import erase
+from monitoring.records.id_indexing import IdIndexing
 from monitoring.records.line_encoding import encode_batch, encode_line
 from monitoring.records.lines import Batch, Row, decode_batch, framed
+from monitoring.records.log_keys import LogKeys
+from monitoring.records.lookup import find
+from monitoring.records.proof.verification import verify
 from monitoring.records.segments import read, segments
+from monitoring.records.upkeep import exclusive_upkeep
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -68,3 +77,38 @@ def test_equal_rows_have_different_commitments(rows):
     salts = [row.salt for row in decode_batch(line[9:]).rows]
     assert len(set(salts)) == 64
     assert {len(salt) for salt in salts} == {44}
+
+
+def damaged(line, how):
+    """A line with a right checksum whose JSON cannot be decoded."""
+    payload = line[9:-1]
+    if how == "decided":
+        return framed(payload.replace(b"approve", b"appr\xffve", 1))
+    if how == "values":
+        return framed(payload.replace(b"application 0", b"application 0\xff", 1))
+    if how == "nested":
+        return framed(payload.replace(b'"car"', b"[" * 10_000 + b"]" * 10_000, 1))
+    return framed(payload[:-1] + b',"more":"\xff"}')
+
+
+@pytest.mark.parametrize("how", ["decided", "values", "nested", "more"])
+def test_a_line_with_a_right_checksum_that_is_no_json_is_damage_to_every_reader(tmp_path, rows, how):
+    for first in (0, 10):
+        log = DecisionLog(tmp_path, 2**26)
+        log.append("m:1", rows(2, first))
+        log.append("m:1", rows(2, first + 2))
+        log.close()
+    segment = segments(tmp_path)[0]
+    head, line, *others = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join((head, damaged(line, how), *others)))
+    assert sum(len(batch.rows) for batch, _ in read(segment)) == (4 if how == "more" else 2)
+    assert find(tmp_path, "application 3").row.applicant["age_years"] == 21
+    assert find(tmp_path, "application 11") is not None
+    assert [(one.segment, one.line) for one in verify(tmp_path, LogKeys()).broken][:1] == [(segment.name, 2)]
+    assert catch_up(tmp_path, 3600, 64)
+    while IdIndexing(tmp_path).step():
+        pass
+    with exclusive_upkeep(tmp_path):
+        done = compact(tmp_path)
+        assert (done.segments, done.rows) == ((1, 4) if how == "more" else (2, 6))
+        assert erase(tmp_path, "application 0").rows == (1 if how == "more" else 0)

@@ -18,7 +18,7 @@ from monitoring.records import erasure_journal
 from monitoring.records.compaction import compact
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.erasure import erase, prepare
-from monitoring.records.erasure_journal import UnknownJournal
+from monitoring.records.erasure_journal import DamagedRecord, Edit, Journal, UnknownJournal
 from monitoring.records.lines import framed
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.proof.chain import Event, append, read_chain
@@ -140,6 +140,16 @@ def test_upkeep_seals_nothing_that_was_tampered_with(tmp_path, killed, caplog):
     assert "was not written by a holder of the seal's key" in why(tmp_path, SIGNED)[segment.name]
 
 
+def test_upkeep_seals_nothing_of_a_key_that_it_has_not(tmp_path, killed, caplog):
+    segment = killed(SIGNED, b"")
+    both = SealKeys([Ed25519PrivateKey.generate()], [SEAL_KEY.public_key()])
+    Upkeep(tmp_path, 0, LogKeys(seals=both)).run()
+    assert seal_of(segment) is None
+    assert f"is not sealed yet: the seal's key {SEALS.signer} is not there" in caplog.text
+    Upkeep(tmp_path, 0, SIGNED).run()
+    assert seal_of(segment) is not None
+
+
 def test_upkeep_adopts_no_segment_that_was_added(tmp_path, killed):
     killed(SIGNED, b"")
     forged = killed(SIGNED, b"")
@@ -259,6 +269,53 @@ def test_a_planted_journal_is_not_applied(tmp_path, write):
     assert segment.read_bytes() == before
 
 
+PUBLIC = LogKeys(seals=SealKeys(public=[SEAL_KEY.public_key()]))
+NOBODY = LogKeys()
+
+
+@pytest.mark.parametrize("reader", [SIGNED, PUBLIC, NOBODY], ids=["private", "public", "none"])
+def test_a_planted_journal_hides_no_altered_line(tmp_path, write, reader):
+    segment = write(SIGNED, 3)
+    head, line, seal = lines_of(segment)
+    segment.write_bytes(b"".join((head, framed(line[9:-1].replace(b"approve", b"decline")), seal)))
+    record = erasure_journal.make_record("nobody", 0, datetime.now(UTC))
+    planted = Journal(record, [Edit(segment.name, len(head), line)], [], {})
+    erasure_journal.commit(tmp_path, planted, NO_SEAL_KEYS)
+    found = why(tmp_path, reader)
+    assert segment.name in found
+    assert ("erasure.journal" in found) == (reader is SIGNED)
+    assert any("an erasure is running" in note for note in verify(tmp_path, PUBLIC).notes)
+
+
+@pytest.mark.parametrize("reader", [SIGNED, PUBLIC, NOBODY], ids=["private", "public", "none"])
+def test_a_planted_journal_hides_no_row_that_is_back(tmp_path, write, reader):
+    segment = write(SIGNED, 20)
+    before = segment.read_bytes()
+    assert catch_up(tmp_path, 3600, 64, keys=SIGNED)
+    with exclusive_upkeep(tmp_path, SIGNED):
+        erase(tmp_path, "application 1", SIGNED)
+    segment.write_bytes(before)
+    record = erasure_journal.make_record("nobody", 0, datetime.now(UTC))
+    erasure_journal.commit(tmp_path, Journal(record, [], [], {}), NO_SEAL_KEYS)
+    assert "1 rows are back that had been erased" in why(tmp_path, reader)[segment.name]
+
+
+@pytest.mark.parametrize("name", ["erasure.journal", "erasures.log"])
+@pytest.mark.parametrize("content", [b"{garbage\n", b'{"record":"\xff"}\n'])
+def test_a_damaged_record_of_erasures_is_named_and_stops_nothing_else(
+    tmp_path, keys, write, killed, caplog, name, content
+):
+    segment = killed(keys)
+    (tmp_path / name).write_bytes(content)
+    assert "is damaged, or was not written by `erase`" in why(tmp_path, keys)[name]
+    Upkeep(tmp_path, 0, keys).run()
+    assert seal_of(segment) is not None
+    if name == "erasure.journal":
+        assert f"{tmp_path / name}: is damaged" in caplog.text
+        with pytest.raises(DamagedRecord, match="move it away"), exclusive_upkeep(tmp_path, keys):
+            pass
+
+
 @pytest.mark.parametrize("plain", [False, True])
 def test_archives_carry_the_chain(tmp_path, keys, write, plain):
     write(keys, 20, 5)
@@ -311,6 +368,22 @@ ARCHIVES = {
     ),
     "another column": lambda table: table.append_column("note", pa.array(["x"] * len(table))),
     "empty": lambda table: table.slice(0, 0),
+    "feature dropped": lambda table: table.drop_columns(["purpose"]),
+    "id and caller dropped": lambda table: table.drop_columns(["application_id", "caller"]),
+    "line dropped": lambda table: table.drop_columns(["line"]),
+    "line of another type": lambda table: table.set_column(
+        table.schema.get_field_index("line"), "line", table.column("line").cast(pa.binary())
+    ),
+    "line twice": lambda table: table.append_column("line", table.column("line")),
+    "empty column": lambda table: table.append_column("risk", pa.array([None] * len(table), pa.string())),
+    "type changed": lambda table: table.set_column(
+        table.schema.get_field_index("age_years"), "age_years", table.column("age_years").cast(pa.string())
+    ),
+    "decision of another type": lambda table: table.set_column(
+        table.schema.get_field_index("decision"), "decision", pa.array([[1]] * len(table))
+    ),
+    "columns moved": lambda table: table.select([*table.schema.names[1:], table.schema.names[0]]),
+    "line is no batch": with_column("line", lambda _: "{}"),
 }
 
 
@@ -329,6 +402,25 @@ def archived(tmp_path, write):
 def test_an_archive_that_was_tampered_with_is_found(tmp_path, archived, what):
     rewritten(archived[1], ARCHIVES[what])
     assert list(why(tmp_path, SIGNED)) == [f"{archived[1].stem}.log"]
+
+
+@pytest.mark.parametrize("order", ["erased first", "archived first"])
+def test_columns_of_erased_rows_may_stay_or_go_and_no_others(tmp_path, keys, rows, order):
+    log = DecisionLog(tmp_path, 2**26, keys=keys)
+    for row in rows(2):  # the second has the only values of `sex` and `savings`
+        log.append("m:1", [row])
+    log.close()
+    assert catch_up(tmp_path, 3600, 64, keys=keys)
+    with exclusive_upkeep(tmp_path, keys):
+        steps = [lambda: compact(tmp_path, keys), lambda: erase(tmp_path, "application 1", keys)]
+        for step in steps if order == "archived first" else reversed(steps):
+            step()
+    assert why(tmp_path, keys) == {}
+    [path] = archives(tmp_path)
+    if not keys:
+        assert ("sex" in pq.read_schema(path).names) == (order == "archived first")
+        rewritten(path, lambda table: table.drop_columns(["purpose"]))
+        assert "has other columns than its lines say" in why(tmp_path, keys)[f"{path.stem}.log"]
 
 
 def test_an_archive_removed_copied_swapped_or_cut_is_found(tmp_path, archived):

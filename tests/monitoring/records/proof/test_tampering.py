@@ -213,6 +213,17 @@ def test_a_chain_that_was_tampered_with_is_found(tmp_path, keys, write, what):
         assert "chain.log" in found
 
 
+def test_a_damaged_entry_is_found_once_however_many_follow(tmp_path, keys, write):
+    write(keys, 1)
+    path = chain_path(tmp_path)
+    path.write_bytes(b"".join([*lines_of(path)[:-1], b"xx\n"]))
+    for _ in range(3):
+        write(keys, 1)
+    broken = [(one.line, one.why) for one in verify(tmp_path, keys).broken]
+    assert broken == [(3, "is no entry as it was written")]
+    assert [one.entry.number for one in read_chain(tmp_path)[3:]] == [3, 4, 5, 6, 7, 8]
+
+
 def test_an_entry_without_a_signature_after_signed_ones_is_found(tmp_path, write):
     write(SIGNED, 1)
     append(tmp_path, Event(event="retired", retired=["x.log"]), NO_SEAL_KEYS)
