@@ -8,9 +8,9 @@ is changed (erasure), mutual exclusion (upkeep).
     3. apply     overwrite lines, rename archives, write the record             after a kill `recover` repeats it all
     4. close     delete the journal
 
-Lines are overwritten in place by lines of the same length. A service can therefore keep appending to the segment, and
-sequence numbers, checkpoint and offsets stay valid. A kill during such a write leaves the line damaged until `recover`.
-The journal holds the new lines: nothing about the erased applicant, and of others what the log holds.
+Lines are overwritten in place by lines of the same length: a service keeps appending to the segment, and sequence
+numbers, checkpoint and offsets stay valid. A kill during such a write leaves the line damaged until `recover`. The
+journal holds the new lines: nothing about the erased applicant, and of others what the log holds.
 """
 
 import hashlib
@@ -95,9 +95,8 @@ class UnknownJournal(OSError):  # noqa: N818 - a state that ends when the key is
     """A journal that was not written by a holder of the seal's key, and is therefore not applied."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path}: was not written with the seal's key, so it is not applied; move it away, and run `erase` again"
-        )
+        remedy = "move it away, and run `erase` again"
+        super().__init__(f"{path}: was not written with the seal's key, so it is not applied; {remedy}")
 
 
 def make_record(application_id: str, rows: int, now: datetime) -> ErasureRecord:
