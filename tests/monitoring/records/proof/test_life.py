@@ -21,6 +21,7 @@ from monitoring.records.erasure import erase, prepare
 from monitoring.records.erasure_journal import DamagedRecord, Edit, Journal, UnknownJournal
 from monitoring.records.lines import framed
 from monitoring.records.log_keys import LogKeys
+from monitoring.records.proof import verification
 from monitoring.records.proof.chain import Event, append, read_chain
 from monitoring.records.proof.seal_keys import NO_SEAL_KEYS, SealKeys
 from monitoring.records.proof.segment_ends import parse_seal
@@ -448,6 +449,20 @@ def test_a_compaction_that_was_interrupted_raises_no_alarm(tmp_path, keys, write
     compact(tmp_path, keys)
     segment.write_bytes(content)
     assert why(tmp_path, keys) == {}
+
+
+def test_a_segment_that_is_archived_while_verify_reads_is_counted(tmp_path, keys, write, monkeypatch):
+    write(keys, 3)
+    assert catch_up(tmp_path, 3600, 64, keys=keys)
+    check = verification.check_segment
+
+    def meanwhile(*arguments):
+        compact(tmp_path, keys)
+        return check(*arguments)
+
+    monkeypatch.setattr(verification, "check_segment", meanwhile)
+    seen = verify(tmp_path, keys)
+    assert (seen.intact, seen.segments, seen.rows) == (True, 1, 3)
 
 
 def test_what_retention_deletes_is_in_the_chain(tmp_path, keys, write):
