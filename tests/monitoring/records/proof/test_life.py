@@ -151,11 +151,30 @@ def test_upkeep_seals_nothing_of_a_key_that_it_has_not(tmp_path, killed, caplog)
     assert seal_of(segment) is not None
 
 
-def test_upkeep_adopts_no_segment_that_was_added(tmp_path, killed):
-    killed(SIGNED, b"")
-    forged = killed(SIGNED, b"")
+@pytest.mark.parametrize("torn", [b"", b"12345678 torn"])
+def test_a_segment_whose_writer_was_killed_before_it_was_recorded_raises_no_alarm_for_ever(
+    tmp_path, keys, killed, torn
+):
+    killed(keys)
+    left = killed(keys, torn)
     chain = tmp_path / "chain.log"
     chain.write_bytes(b"".join(lines_of(chain)[:-1]))
+    assert "is not in chain.log: it was added" in why(tmp_path, keys)[left.name]
+    Upkeep(tmp_path, 0, keys).run()
+    assert seal_of(left).seal.rows == 5
+    assert why(tmp_path, keys) == {}
+
+
+@pytest.mark.parametrize(
+    "signer", [LogKeys(), LogKeys(seals=SealKeys([Ed25519PrivateKey.generate()]))], ids=["none", "other"]
+)
+def test_upkeep_adopts_no_segment_that_was_added(tmp_path, write, signer):
+    write(SIGNED, 1)
+    chain = tmp_path / "chain.log"
+    before = chain.read_bytes()
+    forged = write(signer, 2)
+    forged.write_bytes(b"".join(lines_of(forged)[:-1]))
+    chain.write_bytes(before)
     Upkeep(tmp_path, 0, SIGNED).run()
     assert seal_of(forged) is None
     assert "is not in chain.log: it was added" in why(tmp_path, SIGNED)[forged.name]
@@ -191,9 +210,11 @@ def test_a_chain_that_is_locked_or_cannot_be_written_delays_no_batch_and_is_made
         fcntl.flock(file, fcntl.LOCK_EX)
         for _ in range(100):
             log.append("m:1", rows(1))
-    assert caplog.text.count("is recorded later") == 1  # tried once, not for each batch
+    assert caplog.text.count("is recorded later") == 1  # said once, not for each batch
     [segment] = segments(tmp_path)
     assert "is not in chain.log" in why(tmp_path, keys)[segment.name]
+    log.append("m:1", rows(1))
+    assert why(tmp_path, keys) == {}
     log.close()
     assert why(tmp_path, keys) == {}
 
