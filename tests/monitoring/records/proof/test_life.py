@@ -310,6 +310,14 @@ def test_a_planted_journal_hides_no_altered_line(tmp_path, write, reader):
 
 
 @pytest.mark.parametrize("reader", [SIGNED, PUBLIC, NOBODY], ids=["private", "public", "none"])
+def test_a_line_without_its_code_is_found_without_the_private_key_too(tmp_path, write, reader):
+    segment = write(SIGNED, 3)
+    head, line, seal = lines_of(segment)
+    segment.write_bytes(b"".join((head, framed(line[9 : line.index(b',"mac":')] + b"}"), seal)))
+    assert segment.name in why(tmp_path, reader)
+
+
+@pytest.mark.parametrize("reader", [SIGNED, PUBLIC, NOBODY], ids=["private", "public", "none"])
 def test_a_planted_journal_hides_no_row_that_is_back(tmp_path, write, reader):
     segment = write(SIGNED, 20)
     before = segment.read_bytes()
