@@ -1,4 +1,4 @@
-"""`python -m monitoring`: count the rows, run the profiler, and archive, delete or erase what has been logged.
+"""`python -m monitoring`: count, profile, archive, delete, erase, replay and verify what has been logged.
 
 Owns: arguments, output, exit codes. Leaves to others: the work itself. Paths and sizes come from
 `configs/monitoring.yaml`; `SCORER_DIRECTORY` overrides the directory, `SCORER_LOG_KEY` holds the log's key.
@@ -193,7 +193,9 @@ def _warn_of_damage(counts: Status) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m monitoring", description="Decision log and profiles.")
+    parser = argparse.ArgumentParser(
+        prog="python -m monitoring", description="Records: the logs, their proof, archives and profiles."
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     command = commands.add_parser("status", help="count the rows served, logged, profiled and pending")
     command.add_argument("--json", action="store_true", help="print one line of JSON")

@@ -151,7 +151,7 @@ def profiler_metrics(directory: Path) -> str:
         f"scorer_profiled_rows_total {rows}\n"
         "# HELP scorer_log_anchor Entries in the chain of the decision log, and the hash of the newest\n"
         "# TYPE scorer_log_anchor gauge\n"
-        f'scorer_log_anchor{{hash="{anchor.hash}",signed_by="{anchor.signed_by}"}} {anchor.entries}\n'
+        f'scorer_log_anchor{{hash="{anchor.hash}",signed_by="{_escaped(anchor.signed_by)}"}} {anchor.entries}\n'
         "# HELP scorer_group_decisions_total Profiled rows of audited groups\n"
         "# TYPE scorer_group_decisions_total counter\n"
     )

@@ -46,7 +46,8 @@ def main() -> int:
             with suppress(FileNotFoundError):  # retention may delete it meanwhile
                 path = directory / name
                 found.append(archive.newest_decision(path, question.application_id, keys, question.owner))
-                _complete_filter(directory, directory / name, keys)
+                with suppress(OSError):  # a full disk, which is no reason not to answer
+                    _complete_filter(directory, path, keys)
     except (ConfigError, KeyMissing, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -62,7 +63,7 @@ def _complete_filter(directory: Path, path: Path, keys: LogKeys) -> None:
     known = read_filter(filter_path(directory, path), keys)
     if known is not None and known.head.complete:
         return
-    with suppress(PermissionError), UpkeepLock(directory) as lock:
+    with UpkeepLock(directory) as lock:
         if lock.acquire():
             write_archive_filter(directory, path, archive.application_ids(path, keys), keys)
 

@@ -13,7 +13,7 @@ A commit of generation g, and the state after a kill at each step:
 The file name holds the generation, so a leftover of an aborted commit cannot be mistaken for a file of the next one. A
 file holds all rows of its profile, so a reader of `*.bin` sees each row once or, between steps 2 and 3, not yet. Files
 and folders are synced in this order, so a power failure is as harmless as a kill, provided that the file system keeps
-its promises. The log itself is not synced (decision_log).
+its promises. Whether the log is, its setting `sync` says (syncing).
 """
 
 from collections.abc import Collection, Mapping

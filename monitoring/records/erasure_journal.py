@@ -155,8 +155,7 @@ def refuse_unknown(directory: Path, journal: Journal, seals: SealKeys) -> None:
     Raises:
         UnknownJournal: it does.
     """
-    code = journal.code(seals, journal.mac.partition(":")[0])
-    if seals.signer and (not code or journal.mac != code):
+    if seals.signer and journal.mac != (journal.code(seals, journal.mac.partition(":")[0]) or None):
         raise UnknownJournal(journal_path(directory))
 
 

@@ -78,6 +78,7 @@ class DecisionSearch:
 
         Raises:
             TimeoutError: the deadline has passed.
+            OSError: the archives cannot be searched.
         """
         needle = msgspec.json.encode(application_id)
         newest: PastDecision | None = None
@@ -167,12 +168,15 @@ def _search_archives(
             [sys.executable, "-m", "monitoring.records.archive_search"],
             input=msgspec.json.encode({"application_id": application_id, "archives": candidates, "owner": owner}),
             env={**os.environ, "PYTHONPATH": path, "SCORER_DIRECTORY": str(directory.absolute())},
-            stdout=subprocess.PIPE,
+            capture_output=True,
             check=True,
             timeout=None if deadline_s == float("inf") else max(0.0, deadline_s - time.monotonic()),
         )
     except subprocess.TimeoutExpired:
         raise TimeoutError from None
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise OSError(f"{directory / 'archive'}: cannot be searched: {reason}") from None
     return msgspec.json.decode(done.stdout, type=PastDecision | None)
 
 

@@ -4,7 +4,8 @@ Owns: which segments are sealed, and what is checked before. Leaves to others: t
 (chain), mutual exclusion (upkeep).
 
 A segment whose lines do not fit together, or were not written by a holder of the seal's key, is not sealed: a seal says
-that the lines are those of the service.
+that the lines are those of the service. One that fits together and is not in `chain.log`, as its writer was killed
+before it could record it, gets its entries here: with a seal key its codes show who wrote it, without one nothing does.
 """
 
 import logging
@@ -39,23 +40,33 @@ def seal_abandoned(directory: Path, keys: LogKeys, known_as_broken: Iterable[str
     view, broken = ChainView(chain.read_chain(directory), keys), list(known_as_broken)
     for path in segments(directory):
         name = path.name
-        if name not in view.begun or name in view.sealed or name in broken or not size_bytes(path):
-            continue
-        if not is_closed(path):
+        done = name in view.sealed or (name not in view.begun and name in view.found | view.retired)
+        if done or name in broken or not size_bytes(path) or not is_closed(path):
             continue
         try:
             check = check_segment(path, keys)
         except (KeyMissing, FileNotFoundError) as error:
             _log.warning("%s is not sealed yet: %s", path, error)
             continue
-        if check.findings or check.head_hash != view.begun[name].head:
+        if check.findings or not _is_known(check, view):
             broken.append(name)
             _log.error("%s is not sealed, because it is broken: `python -m monitoring verify` says how", path)
         elif check.head and check.head.seal_key and not keys.seals.mac(check.head.seal_key, name):
             _log.warning("%s is not sealed yet: the seal's key %s is not there", path, check.head.seal_key)
         elif seal := check.seal or _seal(path, check, keys):
+            if name not in view.begun:
+                chain.append(directory, Event(event="begun", segment=name, head=check.head_hash), keys.seals)
             _record(directory, seal, keys)
     return broken
+
+
+def _is_known(check: SegmentCheck, view: ChainView) -> bool:
+    """Whether a segment without a fault is the one of `chain.log`, or may be one that its writer could not record."""
+    if begun := view.begun.get(check.segment):
+        return check.head_hash == begun.head
+    if check.head is None or not check.is_chained:
+        return False
+    return check.head.previous in view.hashes and (bool(check.head.seal_key) or not view.is_signed)
 
 
 def _seal(path: Path, check: SegmentCheck, keys: LogKeys) -> SignedSeal | None:

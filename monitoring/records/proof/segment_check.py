@@ -96,6 +96,8 @@ class SegmentCheck:
         self._check_form(payload, batch, chained, line)
         if self._mac and chained.mac != msgspec.json.encode(self._mac(own_hash)):
             self.fault(line, "was not written by a holder of the seal's key")
+        elif self.head and self.head.seal_key and not chained.mac:
+            self.fault(line, "has no code of the seal's key, though the segment began with one")
         self.last_hash, self.newest = own_hash.hex(), batch
         self._next_row = batch.sequence + len(batch.rows)
         self.lines += 1

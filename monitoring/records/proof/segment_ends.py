@@ -9,7 +9,8 @@ what follows from them (segment_check).
               "signed_by":"5d41402a","signature":"..."}\n
 
 The first line of rows carries the hash of the head as `previous`, and the seal the hash of the last line of rows, so
-the signature of the seal stands for every byte between them. Neither is ever encrypted.
+the signature of the seal stands for every byte between them but the codes of the lines, which are for segments without
+a seal, and need the private key. Neither is ever encrypted.
 """
 
 import hashlib

@@ -8,9 +8,7 @@ segment, and to upkeep.
 """
 
 import logging
-import math
 import os
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,8 +19,7 @@ from monitoring.records.proof import chain
 from monitoring.records.proof.chain import Event
 from monitoring.records.proof.segment_ends import Head, Seal, head_payload, parse_seal, seal_payload, sha256
 
-LOCK_WAIT_S = 0.05  # seconds that a request waits at most for others that append to `chain.log`: each takes 0.1 ms
-RETRY_S = 10.0  # seconds after which an entry that could not be made is tried again
+LOCK_WAIT_S = 0.05  # seconds that the end of a segment waits at most for others that append: each takes 0.1 ms
 
 _log = logging.getLogger("bentoml.scorer")
 
@@ -46,8 +43,7 @@ class SegmentProof:
         self._last_hash = self._next_hash = self._head_hash
         self._rows = self._lines = 0
         self._newest = datetime.min.replace(tzinfo=UTC)
-        self._begun = False
-        self._next_try_s = -math.inf
+        self._begun = self._told = False  # told: that the entry comes later
 
     def encode(self, batch: Batch) -> bytes:
         """The bytes of the next batch, after the head if it is the first."""
@@ -60,11 +56,12 @@ class SegmentProof:
         self._rows += len(batch.rows)
         self._lines += 1
 
-    def record_begun(self, at_once: bool = False) -> None:
-        """Record that the segment begins, unless that is done, or was tried just now."""
-        if not self._begun and (at_once or time.monotonic() >= self._next_try_s):
-            self._begun = self._record(Event(event="begun", segment=self._segment, head=self._head_hash))
-            self._next_try_s = time.monotonic() + RETRY_S
+    def record_begun(self, wait_s: float = 0.0) -> None:
+        """Record that the segment begins, unless that is done; the next batch tries again if others append now."""
+        if not self._begun:
+            begun = Event(event="begun", segment=self._segment, head=self._head_hash)
+            self._begun = self._record(begun, wait_s, told=self._told)
+            self._told = True
 
     def end(self, descriptor: int, size: int) -> bool:
         """End the segment, `size` bytes long, with its seal; return False on a full disk: upkeep does it later."""
@@ -90,7 +87,7 @@ class SegmentProof:
 
     def record_sealed(self) -> None:
         """Record that the segment has ended with the seal that was made last."""
-        self.record_begun(at_once=True)
+        self.record_begun(LOCK_WAIT_S)
         if self._begun and (sealed := parse_seal(self._seal)):
             seal = sealed.seal
             self._record(
@@ -105,11 +102,12 @@ class SegmentProof:
         """Record that the file is gone, or was changed by others."""
         self._record(Event(event="removed", segment=self._segment))
 
-    def _record(self, event: Event) -> bool:
+    def _record(self, event: Event, wait_s: float = LOCK_WAIT_S, told: bool = False) -> bool:
         try:
-            chain.append(self._directory, event, self._keys.seals, LOCK_WAIT_S, sync=False)
+            chain.append(self._directory, event, self._keys.seals, wait_s, sync=False)
         except OSError as error:
-            _log.warning(
+            _log.log(
+                logging.DEBUG if told else logging.WARNING,
                 "%s: %s of %s is recorded later: %s",
                 chain.chain_path(self._directory),
                 event.event,

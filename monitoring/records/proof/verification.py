@@ -9,6 +9,7 @@ it reads again, and reports only what stays. Nothing is written and no lock is t
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -110,22 +111,25 @@ class _Reading:
             self.sources[name] = path
             if before and name not in suspects and before.sources.get(name) == path:
                 self.checks[name] = before.checks[name]
-            elif (check := self._check(path, keys)) is not None:
-                self.checks[name] = check
+            else:
+                self._add(name, path, keys)
+        for name, path in _files(directory).items():  # what a compaction has moved meanwhile
+            if name in self.sources and name not in self.checks:
+                self.sources[name] = path
+                self._add(name, path, keys)
         # Read after the files, so that it names each of them, and before they are listed again, so that each is there.
         self._view = ChainView(chain.read_chain(directory), keys)
         self.findings = list(dict.fromkeys(self._find(_files(directory).keys(), anchors)))
 
-    def _check(self, path: Path, keys: LogKeys) -> SegmentCheck | None:
-        """Check a file; None if it is gone meanwhile."""
-        try:
+    def _add(self, name: str, path: Path, keys: LogKeys) -> None:
+        """Check a file, unless it is gone meanwhile."""
+        with suppress(FileNotFoundError):
             if path.suffix == ".log":
-                return check_segment(path, keys, self._pending.edits.get(path.name, {}))
-            from monitoring.records.proof.archive_check import check_archive
+                self.checks[name] = check_segment(path, keys, self._pending.edits.get(path.name, {}))
+            else:
+                from monitoring.records.proof.archive_check import check_archive
 
-            return check_archive(path, keys)
-        except FileNotFoundError:
-            return None
+                self.checks[name] = check_archive(path, keys)
 
     def _find(self, listed: Collection[str], anchors: Sequence[str]) -> Iterator[Finding]:
         view = self._view

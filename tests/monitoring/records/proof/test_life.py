@@ -21,6 +21,7 @@ from monitoring.records.erasure import erase, prepare
 from monitoring.records.erasure_journal import DamagedRecord, Edit, Journal, UnknownJournal
 from monitoring.records.lines import framed
 from monitoring.records.log_keys import LogKeys
+from monitoring.records.proof import verification
 from monitoring.records.proof.chain import Event, append, read_chain
 from monitoring.records.proof.seal_keys import NO_SEAL_KEYS, SealKeys
 from monitoring.records.proof.segment_ends import parse_seal
@@ -150,11 +151,30 @@ def test_upkeep_seals_nothing_of_a_key_that_it_has_not(tmp_path, killed, caplog)
     assert seal_of(segment) is not None
 
 
-def test_upkeep_adopts_no_segment_that_was_added(tmp_path, killed):
-    killed(SIGNED, b"")
-    forged = killed(SIGNED, b"")
+@pytest.mark.parametrize("torn", [b"", b"12345678 torn"])
+def test_a_segment_whose_writer_was_killed_before_it_was_recorded_raises_no_alarm_for_ever(
+    tmp_path, keys, killed, torn
+):
+    killed(keys)
+    left = killed(keys, torn)
     chain = tmp_path / "chain.log"
     chain.write_bytes(b"".join(lines_of(chain)[:-1]))
+    assert "is not in chain.log: it was added" in why(tmp_path, keys)[left.name]
+    Upkeep(tmp_path, 0, keys).run()
+    assert seal_of(left).seal.rows == 5
+    assert why(tmp_path, keys) == {}
+
+
+@pytest.mark.parametrize(
+    "signer", [LogKeys(), LogKeys(seals=SealKeys([Ed25519PrivateKey.generate()]))], ids=["none", "other"]
+)
+def test_upkeep_adopts_no_segment_that_was_added(tmp_path, write, signer):
+    write(SIGNED, 1)
+    chain = tmp_path / "chain.log"
+    before = chain.read_bytes()
+    forged = write(signer, 2)
+    forged.write_bytes(b"".join(lines_of(forged)[:-1]))
+    chain.write_bytes(before)
     Upkeep(tmp_path, 0, SIGNED).run()
     assert seal_of(forged) is None
     assert "is not in chain.log: it was added" in why(tmp_path, SIGNED)[forged.name]
@@ -190,9 +210,11 @@ def test_a_chain_that_is_locked_or_cannot_be_written_delays_no_batch_and_is_made
         fcntl.flock(file, fcntl.LOCK_EX)
         for _ in range(100):
             log.append("m:1", rows(1))
-    assert caplog.text.count("is recorded later") == 1  # tried once, not for each batch
+    assert caplog.text.count("is recorded later") == 1  # said once, not for each batch
     [segment] = segments(tmp_path)
     assert "is not in chain.log" in why(tmp_path, keys)[segment.name]
+    log.append("m:1", rows(1))
+    assert why(tmp_path, keys) == {}
     log.close()
     assert why(tmp_path, keys) == {}
 
@@ -285,6 +307,14 @@ def test_a_planted_journal_hides_no_altered_line(tmp_path, write, reader):
     assert segment.name in found
     assert ("erasure.journal" in found) == (reader is SIGNED)
     assert any("an erasure is running" in note for note in verify(tmp_path, PUBLIC).notes)
+
+
+@pytest.mark.parametrize("reader", [SIGNED, PUBLIC, NOBODY], ids=["private", "public", "none"])
+def test_a_line_without_its_code_is_found_without_the_private_key_too(tmp_path, write, reader):
+    segment = write(SIGNED, 3)
+    head, line, seal = lines_of(segment)
+    segment.write_bytes(b"".join((head, framed(line[9 : line.index(b',"mac":')] + b"}"), seal)))
+    assert segment.name in why(tmp_path, reader)
 
 
 @pytest.mark.parametrize("reader", [SIGNED, PUBLIC, NOBODY], ids=["private", "public", "none"])
@@ -448,6 +478,20 @@ def test_a_compaction_that_was_interrupted_raises_no_alarm(tmp_path, keys, write
     compact(tmp_path, keys)
     segment.write_bytes(content)
     assert why(tmp_path, keys) == {}
+
+
+def test_a_segment_that_is_archived_while_verify_reads_is_counted(tmp_path, keys, write, monkeypatch):
+    write(keys, 3)
+    assert catch_up(tmp_path, 3600, 64, keys=keys)
+    check = verification.check_segment
+
+    def meanwhile(*arguments):
+        compact(tmp_path, keys)
+        return check(*arguments)
+
+    monkeypatch.setattr(verification, "check_segment", meanwhile)
+    seen = verify(tmp_path, keys)
+    assert (seen.intact, seen.segments, seen.rows) == (True, 1, 3)
 
 
 def test_what_retention_deletes_is_in_the_chain(tmp_path, keys, write):
