@@ -273,8 +273,8 @@ install:
 	  awk '/^[a-z0-9]/ {n++} n % 2 == half' half=$$half requirements/all.txt > .venv/half-$$half.txt; \
 	  $(PIP_INSTALL) --no-binary $(SOURCE_ONLY) --no-build-isolation -r .venv/half-$$half.txt & \
 	done; \
-	{ $(PIP_INSTALL) -r requirements/torch-cpu.txt 2> .venv/torch.txt || { cat .venv/torch.txt >&2; \
-	  grep -q 'No matching distribution' .venv/torch.txt && $(PIP_INSTALL) -r requirements/torch.txt; }; } & \
+	{ $(PIP_INSTALL) -r requirements/torch-cpu.txt 2> .venv/torch.log || { cat .venv/torch.log >&2; \
+	  grep -q 'No matching distribution' .venv/torch.log && $(PIP_INSTALL) -r requirements/torch.txt; }; } & \
 	for job in 1 2 3; do wait -n; done
 	if grep '^torch [^ ]* requires' <($(BIN)/python -m pip check) > /dev/null; then $(PIP_INSTALL) -r requirements/cuda.txt; fi
 	$(BIN)/python -m pip check

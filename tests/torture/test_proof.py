@@ -14,7 +14,7 @@ from monitoring.records.decision_log import DecisionLog
 from monitoring.records.erasure import erase
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.proof.verification import verify
-from monitoring.records.segments import segments
+from monitoring.records.segments import segments, size_bytes
 from monitoring.records.upkeep import Upkeep, exclusive_upkeep
 from tests.monitoring.conftest import fork, rows
 from tests.monitoring.records.proof.conftest import ENCRYPTED, SIGNED
@@ -61,7 +61,8 @@ def upheaval(directory, keys, rows, fork, rounds):
     assert catch_up(directory, 3600, 64, keys=keys)
     with exclusive_upkeep(directory, keys):
         compact(directory, keys)
-    assert segments(directory) == []
+    # A writer that was killed before its first row leaves an empty file.
+    assert [path for path in segments(directory) if size_bytes(path)] == []
     seen = verify(directory, keys)
     assert (seen.broken, seen.rows > 0) == ([], True)
     assert not [note for note in seen.notes if "not sealed" in note]
