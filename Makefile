@@ -29,6 +29,7 @@ BASE =
 VOLUME =
 REGISTRY =
 KEY =
+SIGNING_KEY =
 WHAT =
 # Of `make load`; WORKERS above are the service's, PROCESSES are locust's.
 USERS = 50
@@ -62,7 +63,8 @@ PYTHON ?= $(or $(shell command -v python3.11 || command -v python3),python3)
 BIN := .venv/bin
 LOAD_BIN := .venv-load/bin
 TRAIN = $(BIN)/python -m train
-INPUTS = --dataset $(call q,$(DATASET)) --model $(call q,$(MODEL)) --gates $(call q,$(GATES))
+INPUTS = --dataset $(call q,$(DATASET)) --model $(call q,$(MODEL)) --gates $(call q,$(GATES)) \
+	$(if $(SIGNING_KEY),--signing-key $(call q,$(SIGNING_KEY)))
 # One line for what takes long; all that it said is in the log.
 LOGS = var/log
 STEP = .ci/step
@@ -79,7 +81,7 @@ serve: environment  ## train if the store has no model for these inputs, then se
 	exec $(BIN)/bentoml serve service:CreditScorer --host $(call q,$(HOST)) --port $(call q,$(PORT))
 
 .PHONY: train
-train: environment  ## run the pipeline: data, checks, fit, export, evaluate, gate, publish
+train: environment  ## run the pipeline: data, checks, fit, export, evaluate, gate, publish; SIGNING_KEY= signs
 	$(TRAIN) $(INPUTS)
 
 .PHONY: evaluate
@@ -188,8 +190,8 @@ test: environment checks-environment shipping-environment  ## run the whole test
 	$(PYTEST) -m 'not shipping'
 
 .PHONY: shipping-test
-shipping-test: environment shipping-environment load-environment  ## build, run and push the image, roll versions out, put load on: some 6 minutes, as root
-	$(BIN)/pytest -m shipping tests/deploy tests/loadtests tests/torture/test_rollouts.py
+shipping-test: environment shipping-environment load-environment  ## build, run and push the image, roll versions out, put load on: some 10 minutes, as root
+	$(BIN)/pytest -m shipping tests/deploy tests/loadtests tests/torture/test_rollouts.py tests/service/test_power_cut.py
 
 .PHONY: torture
 torture: model  ## faults at full length, training on emulated processors, a million requests for memory: some 40 minutes
@@ -232,12 +234,15 @@ format: environment  ## rewrite the code in the house format
 
 # The stamp is named after what the environment is made of, removed first and written last: a changed list or an
 # interrupted installation finds no stamp and installs what is missing. Another Python starts from an empty .venv.
-STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torch}.txt; } | cksum | tr ' ' -)
+STAMP := .venv/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,all,torch-cpu,torch,cuda}.txt; } | cksum | tr ' ' -)
 BENCH_STAMP := .venv-bench/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,benchmarks,mlserver}.txt; } | cksum | tr ' ' -)
-PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --no-input --no-compile
+# Nothing is resolved, and nothing is installed whose hash is not in a list.
+PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --no-input --no-compile --no-deps --require-hashes --only-binary :all:
 
-# Pure Python, of which this version, wanted by DVC, was never published built.
+# Pure Python, of which this version, wanted by DVC, was never published built. It is built with the setuptools of the
+# list: in an isolated environment pip would fetch the newest, whatever its hash.
 SOURCE_ONLY := antlr4-python3-runtime
+BUILDS_WITH := setuptools
 
 .PHONY: environment
 environment: $(STAMP) serving/v2/inference.binpb  ## make .venv, if it is missing or out of date
@@ -254,20 +259,24 @@ $(STAMP):
 
 # pip unpacks on one core and half of its work is CPU, so three of them share the lists: torch, a third of the bytes, and
 # every other requirement of all.txt. Nothing is resolved, so they cannot disagree. When one fails the others are ended,
-# so that what is said last is why. The last call adds what this machine's build of torch needs beyond the lists.
+# so that what is said last is why. Two lists have torch, because pip would take the public build, for CUDA, from one that
+# allows both; that build needs more, which a CPU build does without.
 .PHONY: install
 install:
 	[ "$$($(BIN)/python -VV 2>/dev/null)" = "$$($(PYTHON) -VV)" ] || $(PYTHON) -m venv --clear .venv
 	rm -f .venv/installed-*
-	$(PIP_INSTALL) --require-hashes -r requirements/pip.txt
+	$(PIP_INSTALL) -r requirements/pip.txt
+	awk '/^[a-z0-9]/ {wanted = /^$(BUILDS_WITH)==/} wanted' requirements/all.txt > .venv/build.txt
+	$(PIP_INSTALL) -r .venv/build.txt
 	trap 'kill $$(jobs -p) 2> /dev/null || true' EXIT; \
 	for half in 0 1; do \
 	  awk '/^[a-z0-9]/ {n++} n % 2 == half' half=$$half requirements/all.txt > .venv/half-$$half.txt; \
-	  $(PIP_INSTALL) --no-deps --require-hashes --only-binary :all: --no-binary $(SOURCE_ONLY) -r .venv/half-$$half.txt & \
+	  $(PIP_INSTALL) --no-binary $(SOURCE_ONLY) --no-build-isolation -r .venv/half-$$half.txt & \
 	done; \
-	$(PIP_INSTALL) --no-deps -r requirements/torch.txt & \
+	{ $(PIP_INSTALL) -r requirements/torch-cpu.txt 2> .venv/torch.log || { cat .venv/torch.log >&2; \
+	  grep -q 'No matching distribution' .venv/torch.log && $(PIP_INSTALL) -r requirements/torch.txt; }; } & \
 	for job in 1 2 3; do wait -n; done
-	$(PIP_INSTALL) -r requirements/torch.txt
+	if grep '^torch [^ ]* requires' <($(BIN)/python -m pip check) > /dev/null; then $(PIP_INSTALL) -r requirements/cuda.txt; fi
 	$(BIN)/python -m pip check
 	echo "$$(ls -d .venv/lib/python*/site-packages/*.dist-info | wc -l) packages"
 
@@ -312,9 +321,10 @@ install-apart:
 
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
-	cd requirements; for list in serving all benchmarks mlserver load checks shipping; do $(LOCK) $$list.in; done
+	cd requirements; for list in serving all cuda benchmarks mlserver load checks shipping; do $(LOCK) $$list.in; done
 
-# Torch is pinned in torch.txt only, and the reason stands there; its dependencies are locked with all the others.
+# Torch is pinned in torch.txt and torch-cpu.txt, and the reason stands there. Locking takes the CPU build, so it needs an
+# index that has it; what a CUDA build requires is locked in cuda.txt.
 LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
 	--no-allow-unsafe --unsafe-package pip --unsafe-package torch --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 

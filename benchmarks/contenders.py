@@ -20,6 +20,8 @@ from models.artifact import Artifact
 from models.champion import ALIAS, champion
 
 OURS, TWO = "credit-scorer", "credit-scorer, two workers"
+INTERVAL, BATCH = "credit-scorer, sync: interval", "credit-scorer, sync: batch"
+SYNCED = {INTERVAL: "interval", BATCH: "batch"}  # the service with another `sync` of its log than `none`
 BENTOML = "plain BentoML, pydantic rows"
 FASTAPI = "FastAPI + pydantic"
 MOSEC = "mosec + msgspec"
@@ -40,6 +42,8 @@ def start(artifact: Artifact, home: Path) -> Iterator[Server]:
         sys.exit("the references are not installed; run: make bench-serving")
     yield service(OURS, artifact, home / "service")
     yield service(TWO, artifact, home / "two", workers=2)
+    for name, sync in SYNCED.items():
+        yield service(name, artifact, home / sync, sync=sync)
     yield plain_bentoml(artifact, home / "bentoml")
     yield asgi(FASTAPI, "fastapi_pydantic", artifact, home / "fastapi")
     yield mosec(artifact, home / "mosec")
@@ -57,7 +61,7 @@ def find(tag: str | None) -> Artifact:
     return Artifact(Path(stored.path), retrain="make train")
 
 
-def service(name: str, artifact: Artifact, home: Path, workers: int = 1) -> Server:
+def service(name: str, artifact: Artifact, home: Path, workers: int = 1, sync: str = "none") -> Server:
     """The service as started by `make serve`, with records, metrics and store in its own folder."""
     (home / "bentoml").mkdir(parents=True)
     (home / "bentoml/models").symlink_to(artifact.folder.parents[1])
@@ -68,6 +72,7 @@ def service(name: str, artifact: Artifact, home: Path, workers: int = 1) -> Serv
         "SCORER_DIRECTORY": str(home / "var"),
         "SCORER_MODEL": artifact.tag,
         "SCORER_WORKERS": str(workers),
+        "SCORER_SYNC": sync,
         "SCORER_GRPC_PORT": str(grpc_port),
     }
     return Server(name, command, port, home, variables, "/readyz", grpc_port)

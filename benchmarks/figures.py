@@ -33,12 +33,14 @@ class Figures(Struct, frozen=True, kw_only=True):
     one: dict[str, Compared]
     table: Compared
     workers: dict[str, Compared]
+    synced: dict[str, Compared]  # with each `sync` of the log, at 64 connections
+    synced_one: dict[str, Compared]
     rpc: dict[str, Compared]  # empty if the service does not serve gRPC
     memory: Memory
 
     def limited(self) -> list[str]:
         """The servers for which the client may be the bottleneck."""
-        groups = (self.many, self.one, self.workers, self.rpc)
+        groups = (self.many, self.one, self.workers, self.synced, self.synced_one, self.rpc)
         return sorted({name for group in groups for name, compared in group.items() if compared.busy > BUSY})
 
     def bounds(self) -> list[Bound]:

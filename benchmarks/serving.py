@@ -2,7 +2,7 @@
 
 Starts the service as `make serve` does, with validation, decision log and profiling, and each reference in
 `benchmarks/references/`; compares their responses for the same applicants; then puts load on one at a time, in turns.
-Prints two tables in Markdown, writes var/benchmarks/serving.json, and exits with 1 if a bound is missed. Client and
+Prints three tables in Markdown, writes var/benchmarks/serving.json, and exits with 1 if a bound is missed. Client and
 servers share the machine, so the ratios count and not the absolute numbers.
 """
 
@@ -21,13 +21,13 @@ from msgspec.structs import replace
 
 from benchmarks import contenders, grpc_load, memory
 from benchmarks.applicants import bodies, draw
-from benchmarks.contenders import CONSTANT, HTTP, MLSERVER, OURS, TWO, find, settle
+from benchmarks.contenders import CONSTANT, HTTP, MLSERVER, OURS, SYNCED, TWO, find, settle
 from benchmarks.figures import CONNECTIONS, ROWS, ROWS_CONNECTIONS, Figures, Plan
 from benchmarks.generator import Generator
 from benchmarks.measurement import Load, Measured
 from benchmarks.rounds import Compared, take_turns
 from benchmarks.server import PREDICT, ROOT
-from benchmarks.verdict import bounds_table, servers_table
+from benchmarks.verdict import bounds_table, servers_table, shares_table
 from models.artifact import Artifact
 
 SAME = 1e-6  # largest difference allowed between two servers' probabilities
@@ -63,7 +63,9 @@ class Comparison:
         sent = bodies(applicants, 1)
         truth = [self.servers[OURS].predict(body)[0] for body in sent]
         answers = {
-            name: [self.servers[name].predict(body)[0] for body in sent] for name in (TWO, *HTTP) if name != CONSTANT
+            name: [self.servers[name].predict(body)[0] for body in sent]
+            for name in (TWO, *SYNCED, *HTTP)
+            if name != CONSTANT
         }
         messages = [grpc_load.message(self.artifact.manifest.name, applicant) for applicant in applicants]
         answers[MLSERVER] = [grpc_load.ask(self.servers[MLSERVER].grpc_port, message) for message in messages]
@@ -81,7 +83,7 @@ class Comparison:
     def measure(self, name: str, connections: int, rows: int = 1, rpc: bool = False) -> Measured:
         """Measure one server under one load; afterwards wait until its profiler has caught up."""
         server = self.servers[name]
-        ours = name in (OURS, TWO)
+        ours = name in (OURS, TWO, *SYNCED)
         load = Load(
             port=server.grpc_port if rpc else server.port,
             bodies=str(self._bodies[rows]),
@@ -124,6 +126,8 @@ def compare(artifact: Artifact, plan: Plan) -> Figures:
             one=comparison.turns(HTTP, 1),
             table=comparison.turns((), ROWS_CONNECTIONS, ROWS)[OURS],
             workers=comparison.turns((TWO,), CONNECTIONS),
+            synced=comparison.turns(tuple(SYNCED), CONNECTIONS),
+            synced_one=comparison.turns(tuple(SYNCED), 1),
             rpc=comparison.turns((MLSERVER,), CONNECTIONS, rpc=True) if comparison.grpc else {},
             memory=comparison.remember(),
         )
@@ -145,7 +149,9 @@ def main() -> None:
     options.output.write_bytes(msgspec.json.format(msgspec.json.encode(document)))
     print(f"{figures.model}, {figures.cores} cores shared with the client, {figures.plan.rounds} rounds\n")
     print(servers_table(figures.one, figures.many, CONNECTIONS), end="\n\n")
-    print(bounds_table(bounds))
+    print(bounds_table(bounds), end="\n\n")
+    print("What it costs to sync the decision log (`sync` in configs/monitoring.yaml) on the disk of this machine\n")
+    print(shares_table(OURS, figures.synced_one, figures.synced, CONNECTIONS))
     for name in figures.limited():
         print(f"\nThe client was near its limit with {name}, which may be faster than shown here.")
     sys.exit(any(bound.verdict == "MISSED" for bound in bounds))

@@ -76,6 +76,19 @@ def bounds_table(bounds: Sequence[Bound]) -> str:
     return "\n".join([head, *(bound.line() for bound in bounds)])
 
 
+def shares_table(first: str, one: Mapping[str, Compared], many: Mapping[str, Compared], connections: int) -> str:
+    """Requests per second and latencies of each server, and the share of the first one's requests per second."""
+    lines = [f"| server | {connections} connections | 1 connection |", "|---|---|---|"]
+    for name in many:
+        cells = [name]
+        for compared in (many[name], one[name]):
+            share = "" if name == first else f", {1 / compared.ratio:.0%}"
+            latency = f"p50 {compared.p50_ms:.2f} ms, p99 {compared.p99_ms:.2f} ms"
+            cells.append(f"{compared.per_second:,.0f} requests/s{share}, {latency}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def servers_table(one: Mapping[str, Compared], many: Mapping[str, Compared], connections: int) -> str:
     """Requests per second, latencies and processor time of each server."""
     columns = ["server"]

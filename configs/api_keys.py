@@ -12,7 +12,8 @@ from msgspec import Meta, Struct
 
 from configs.source import ConfigError, read
 
-Permission = Literal["predict", "read", "feedback", "admin"]
+Permission = Literal["predict", "read", "feedback", "read_all", "admin"]
+UNNAMED = ("neighbour", "anyone")  # what records call callers without a key: on this machine, and on any
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -26,6 +27,8 @@ class Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     burst: Annotated[int, Meta(ge=1, le=1_000_000)] | None = (
         None  # requests at once; by default, as many as requests_per_s
     )
+    rows_per_s: Annotated[float, Meta(gt=0, le=1e6)] | None = None  # scored, over all workers and protocols
+    explanations_per_s: Annotated[float, Meta(gt=0, le=1e6)] | None = None  # rows explained, likewise
     expires: Annotated[datetime, Meta(tz=True)] | None = None  # refused from this time on
 
 
@@ -43,6 +46,9 @@ def read_api_keys(path: Path) -> tuple[Key, ...]:
             if value in values[:index]:
                 raise ConfigError(path, f"keys[{index}].{what}", f"{value} appears twice", "give each caller its own")
     for index, key in enumerate(keys):
+        if key.name in UNNAMED:
+            problem = f"{key.name} is how records name callers without a key"
+            raise ConfigError(path, f"keys[{index}].name", problem, "choose another name")
         if key.burst is not None and key.requests_per_s is None:
             raise ConfigError(path, f"keys[{index}].burst", "has no rate", "add requests_per_s, or remove burst")
     return keys

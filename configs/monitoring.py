@@ -17,11 +17,17 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     directory: str
     segment_bytes: Annotated[int, Meta(ge=1_048_576, le=1_073_741_824)]
     segment_s: Annotated[int, Meta(ge=60, le=2_592_000)]
+    sync: Literal["none", "interval", "batch"]
+    sync_interval_ms: Annotated[int, Meta(ge=10, le=60_000)]
     when_log_fails: Literal["refuse", "score"]
+    seal_key_file: str
+    seal_public_keys_file: str
     retention_days: Annotated[int, Meta(ge=0, le=36_500)]
     window_s: Annotated[int, Meta(ge=60, le=86_400)]
+    least_window_rows: Annotated[int, Meta(ge=1, le=100_000)]
     interval_s: Annotated[float, Meta(ge=0.05, le=60)]
     frame_rows: Annotated[int, Meta(ge=1, le=65_536)]
+    models_archive: Annotated[str, Meta(min_length=1)]
 
 
 def read_monitoring(path: Path = MONITORING_YAML) -> Monitoring:

@@ -1,14 +1,25 @@
-"""Application ids for applicants that come without one."""
+"""Application ids: what may be one, and ids for applicants that come without one."""
 
 import os
+import re
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import UNSET, Struct
+
+from models.schema import MAX_ID_LENGTH
 
 STOCK = 256  # random parts made at once: a system call for each would double the cost of an id
 DIGITS = 19  # hexadecimal digits of randomness per id: 18 as they are, and one for the variant
 _VARIANT = {digit: "89ab"[value & 3] for value, digit in enumerate("0123456789abcdef")}  # its first two bits are 10
+
+SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: JSON can spell it, UTF-8 cannot
+
+
+def is_identifier(value: Any) -> bool:
+    """Whether `value` can be an `application_id`."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and not SURROGATE.search(value)
 
 
 class ApplicationIds:

@@ -4,10 +4,7 @@ Two parsers share the rules of the schema. The fast one (msgspec) parses and val
 goes to the thorough one, which lists each fault with row, field, value and what is allowed. A test compares the two.
 """
 
-import difflib
 import json
-import math
-import re
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -15,20 +12,15 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Struct
 
-from configs.dataset import RESERVED, Feature
+from configs.dataset import RESERVED
 from models.application_ids import ApplicationIds
 from models.errors import Detail, Rejected
-from models.schema import MAX_ID_LENGTH, Schema, optional
-from models.spelling import likeness
+from models.schema import Schema, optional
+from models.validation import all_faults, reject
 
-MAX_DETAILS = 20  # faults listed per response
-MAX_SHOWN = 64  # characters of an invalid value that a response repeats
 EXACT_DIGITS = 15  # whole numbers of up to this many digits are exact as doubles
-MAX_CATEGORIES = 30  # categories listed when a value is none of them
 ENVELOPE = "applicants"
 LONG_BODY, QUOTE = 8192, ord('"')
-
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: JSON can spell it, UTF-8 cannot
 
 
 class _Object(dict[str, Any]):
@@ -115,12 +107,7 @@ class RequestDecoder:
             raise Rejected(413, f"{len(applicants)} applicants; at most {self.max_rows} in one request")
         if not applicants:
             reject([Detail(row=None, field=ENVELOPE, value=[], message="must hold at least one applicant")])
-        faults: list[Detail] = []
-        for index, applicant in enumerate(applicants):
-            faults += row_faults(self.schema, index, applicant)
-            if len(faults) > MAX_DETAILS:
-                break
-        if faults:
+        if faults := all_faults(self.schema, applicants):
             reject(faults)
         return [msgspec.convert(applicant, self.schema.row) for applicant in applicants]
 
@@ -152,97 +139,6 @@ def parse(body: bytes) -> Any:
 def reject_envelope() -> NoReturn:
     """Reject a body that is JSON but not the envelope."""
     raise Rejected(400, 'the body must be {"applicants": [{...}, ...]} and nothing else', "invalid_envelope")
-
-
-def reject(faults: list[Detail]) -> NoReturn:
-    """Reject with the first `MAX_DETAILS` faults."""
-    shown = tuple(faults[:MAX_DETAILS])
-    more = ", the first of them listed" if len(faults) > MAX_DETAILS else ""
-    noun = "value" if len(shown) == 1 else "values"
-    raise Rejected(422, f"{len(shown)} {noun} refused{more}; nothing was scored", details=shown)
-
-
-def row_faults(schema: Schema, index: int, applicant: Any) -> list[Detail]:
-    """Every fault of one applicant, in the schema's order."""
-
-    def fault(field: str | None, value: Any, message: str) -> Detail:
-        return Detail(row=index, field=shown(field), value=shown(value), message=message)
-
-    if not isinstance(applicant, dict):
-        return [fault(None, applicant, "must be an object of features")]
-    doubled = getattr(applicant, "doubled", [])
-    unknown = [name for name in applicant if name not in schema.names]
-    # A body of a million keys gets messages for the first few, and blocks nobody.
-    faults = [fault(name, applicant[name], "is given twice") for name in doubled[:MAX_DETAILS]]
-    faults += [fault(name, applicant[name], _unknown(name, schema)) for name in unknown[:MAX_DETAILS]]
-    for feature in schema.dataset.features:
-        if feature.name not in applicant:
-            if not optional(feature):
-                faults.append(fault(feature.name, None, "is missing"))
-            continue
-        message = value_fault(feature, applicant[feature.name])
-        if message:
-            faults.append(fault(feature.name, applicant[feature.name], message))
-    identifier = applicant.get(RESERVED)
-    if identifier is not None and not is_identifier(identifier):
-        faults.append(fault(RESERVED, identifier, f"must be text of 1 to {MAX_ID_LENGTH} characters"))
-    return faults
-
-
-def _unknown(name: str, schema: Schema) -> str:
-    near = difflib.get_close_matches(name, schema.names, n=1) if len(name) <= MAX_SHOWN else []  # long ones take long
-    return f"unknown field{f'; did you mean {near[0]}?' if near else ''}"
-
-
-def is_identifier(value: Any) -> bool:
-    """Whether `value` can be an `application_id`."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and not _SURROGATE.search(value)
-
-
-def value_fault(feature: Feature, value: Any) -> str | None:
-    """What is wrong with one value, or None.
-
-    >>> value_fault(Feature(name="age", type="integer", minimum=18), -3)
-    'must be at least 18'
-    """
-    if value is None:
-        return None if feature.nullable else "must not be null"
-    if feature.type == "categorical":
-        if isinstance(value, str) and value in feature.categories:
-            return None
-        return f"must be one of: {_listed(feature.categories, value)}" if isinstance(value, str) else "must be text"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "must be a number"
-    if not math.isfinite(value):
-        return "must be finite"
-    if value < feature.lowest:
-        return f"must be at least {feature.lowest:.17g}"
-    if value > feature.highest:
-        return f"must be at most {feature.highest:.17g}"
-    if feature.type == "integer" and value != int(value):
-        return "must be a whole number"
-    return None
-
-
-def _listed(categories: tuple[str, ...], value: str) -> str:
-    more = f", … ({len(categories)} in all)" if len(categories) > MAX_CATEGORIES else ""
-    return ", ".join(categories[:MAX_CATEGORIES]) + more + likeness(value, categories)
-
-
-def shown(value: Any) -> Any:
-    """An invalid value as a response can repeat it: short, and valid JSON.
-
-    >>> shown(float("nan")), shown([1, 2]), shown(-3)
-    ('NaN', 'a list', -3)
-    """
-    if isinstance(value, float) and not math.isfinite(value):  # 1e400 among them
-        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
-    if isinstance(value, str):
-        clean = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
-        return clean if len(clean) <= MAX_SHOWN else clean[: MAX_SHOWN - 1] + "…"
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "an object"
-    return value
 
 
 def _whole(digits: str) -> int | float:

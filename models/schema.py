@@ -108,6 +108,14 @@ class Schema:
         """The graph's inputs for a table of columns, where `None` is a missing value."""
         return {feature.name: column(feature, table[feature.name]) for feature in self.inputs}
 
+    def takes(self, applicant: dict[str, Any]) -> bool:
+        """Whether msgspec makes a row of an applicant: a hundredth of the time that saying why not takes."""
+        try:
+            msgspec.convert(applicant, self.row)
+        except (msgspec.ValidationError, UnicodeEncodeError):  # UnicodeEncodeError: half a character
+            return False
+        return True
+
     @cached_property
     def json_schema(self) -> dict[str, Any]:
         """The schema of one applicant in OpenAPI 3.0."""
@@ -131,6 +139,11 @@ class Schema:
     def names(self) -> tuple[str, ...]:
         """Every field of an applicant, features first."""
         return (*self._attributes, RESERVED)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The same names, to look one up in: a request may bring a million that are none of a thousand."""
+        return frozenset(self.names)
 
 
 def column(feature: Feature, values: Values) -> Column:

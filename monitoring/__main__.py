@@ -1,4 +1,4 @@
-"""`python -m monitoring`: count the rows, run the profiler, and archive, delete or erase what has been logged.
+"""`python -m monitoring`: count, profile, archive, delete, erase, replay and verify what has been logged.
 
 Owns: arguments, output, exit codes. Leaves to others: the work itself. Paths and sizes come from
 `configs/monitoring.yaml`; `SCORER_DIRECTORY` overrides the directory, `SCORER_LOG_KEY` holds the log's key.
@@ -15,11 +15,14 @@ import msgspec
 from configs.monitoring import Monitoring, read_monitoring
 from configs.opt_outs import opt_out
 from configs.source import ConfigError
+from monitoring import replaying, verifying
+from monitoring.console import counted
 from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import LOG_KEY_VARIABLE, KeyMissing
 from monitoring.records.erasure_journal import journal_path
-from monitoring.records.log_keys import LogKeys, log_keys_from
+from monitoring.records.log_keys import LogKeys, configured_keys
+from monitoring.records.segments import explanations_directory, logs
 from monitoring.records.upkeep import exclusive_upkeep
 from monitoring.status import Status, count, inspect_log
 
@@ -38,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     opt_out(os.environ)  # before commands import what they need
     try:
-        settings, keys = read_monitoring(), log_keys_from(os.environ)
+        settings = read_monitoring()
+        keys = configured_keys(settings, os.environ)
         return int(options.command(settings, keys, options))
     except (ConfigError, CheckpointError, KeyMissing, OSError) as error:
         print(error, file=sys.stderr)
@@ -49,7 +53,7 @@ def status(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> 
     """Print the four counts; a damaged log gives a warning on standard error and exit code 0."""
     counts, undecryptable = inspect_log(Path(settings.directory), keys)
     if undecryptable:
-        rows = f"{_counted(undecryptable, 'row')} encrypted with a key that is not in {LOG_KEY_VARIABLE}"
+        rows = f"{counted(undecryptable, 'row')} encrypted with a key that is not in {LOG_KEY_VARIABLE}"
         print(f"{rows}: counted, not decrypted", file=sys.stderr)
     if options.json:
         print(json.dumps(msgspec.structs.asdict(counts)))
@@ -57,7 +61,7 @@ def status(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> 
     for name, number in msgspec.structs.asdict(counts).items():
         print(f"{name:9}{number:12,}  rows {EXPLANATIONS[name]}")
     _warn_of_damage(counts)
-    if journal_path(Path(settings.directory)).exists():
+    if any(journal_path(log).exists() for log in logs(Path(settings.directory))):
         print("an erasure is running or was interrupted; `catch-up` finishes it", file=sys.stderr)
     return 0
 
@@ -68,18 +72,26 @@ def catch_up(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -
     A damaged log gives a warning on standard error and exit code 0 as well: every readable row is profiled, running
     the command again would not repair the rest, and `status` keeps reporting more `served` than `logged`.
     """
-    from monitoring.profiles import profiler
-
     directory = Path(settings.directory)
-    if journal_path(directory).exists():
-        with exclusive_upkeep(directory):
-            pass
-    done = profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
+    for log in logs(directory):
+        if journal_path(log).exists():
+            with exclusive_upkeep(log, keys):
+                pass
+    done = _catch_up(settings, keys, options.timeout)
     counts = count(directory, keys)
     result = "caught up" if done else "timed out"
     print(f"{result}: {counts.profiled} of {counts.logged} rows profiled, {counts.pending} pending")
     _warn_of_damage(counts)
     return 0 if done else 1
+
+
+def export_profiles(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
+    """Write the profiles as ordinary whylogs binaries; what is held back is no profile yet."""
+    from monitoring.profiles import files
+
+    written = list(files.export(Path(settings.directory), options.target, keys))
+    print(f"wrote {counted(len(written), 'profile')} to {options.target}")
+    return 0
 
 
 def profile(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
@@ -98,17 +110,17 @@ def compact(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) ->
     if not directory.exists():
         print("nothing has been logged yet")
         return 0
-    with exclusive_upkeep(directory):
+    with exclusive_upkeep(directory, keys):
         done = compaction.compact(directory, keys, options.plain)
     form = "plain" if options.plain or not keys else "encrypted"
-    amount = f"{_counted(done.rows, 'row')} from {_counted(done.segments, 'segment')}"
+    amount = f"{counted(done.rows, 'row')} from {counted(done.segments, 'segment')}"
     print(f"archived {amount}, {form}, in {directory / 'archive'}")
     skipped = {"still being written": done.still_open, "not profiled yet; run `catch-up` first": done.pending}
     for reason, number in skipped.items():
         if number:
-            print(f"skipped {_counted(number, 'segment')}: {reason}")
+            print(f"skipped {counted(number, 'segment')}: {reason}")
     if done.damaged:
-        print(f"skipped {_counted(done.damaged, 'segment')}: damaged after being profiled", file=sys.stderr)
+        print(f"skipped {counted(done.damaged, 'segment')}: damaged after being profiled", file=sys.stderr)
     return 0
 
 
@@ -119,18 +131,22 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
         reason = "nothing has been logged yet" if settings.retention_days else "retention_days is 0"
         print(f"nothing deleted: {reason}")
         return 0
-    with exclusive_upkeep(directory):
+    with exclusive_upkeep(directory, keys):
         done = retention.retain(directory, settings.retention_days, keys)
-    amount = f"{_counted(done.segments, 'segment')} and {_counted(done.archives, 'archive')}"
-    print(f"deleted {amount} older than {_counted(settings.retention_days, 'day')}")
+    told = explanations_directory(directory)
+    if told.exists():
+        with exclusive_upkeep(told, keys):
+            deleted = retention.retain(told, settings.retention_days, keys)
+        done = done._replace(segments=done.segments + deleted.segments, deferred=done.deferred + deleted.deferred)
+    amount = f"{counted(done.segments, 'segment')} and {counted(done.archives, 'archive')}"
+    print(f"deleted {amount} older than {counted(settings.retention_days, 'day')}")
     if done.deferred:
-        print(f"kept {_counted(done.deferred, 'old segment')}: still being written, or not profiled yet")
+        print(f"kept {counted(done.deferred, 'old segment')}: still being written, or not profiled yet")
     return 0
 
 
 def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int:
     """Erase an applicant's id and values from every row; exit code 1 if some of the rows are not profiled yet."""
-    from monitoring.profiles import profiler
     from monitoring.records import erasure
 
     directory = Path(settings.directory)
@@ -140,34 +156,46 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
     if not directory.exists():
         print("erased 0 rows")
         return 0
-    with exclusive_upkeep(directory) as recovered:
+    with exclusive_upkeep(directory, keys) as recovered:
         if recovered:
-            print(f"finished an interrupted erasure of {_counted(recovered, 'row')}")
-        profiler.catch_up(directory, settings.window_s, settings.frame_rows, options.timeout, keys)
+            print(f"finished an interrupted erasure of {counted(recovered, 'row')}")
+        _catch_up(settings, keys, options.timeout)
         done = erasure.erase(directory, application_id, keys)
-    print(f"erased {_counted(done.rows, 'row')}")
+    print(f"erased {counted(done.rows, 'row')}")
+    told = explanations_directory(directory)
+    if told.exists():
+        with exclusive_upkeep(told, keys):
+            explained = erasure.erase(told, application_id, keys)
+        print(f"erased {counted(explained.rows, 'explanation')}")
     if done.pending:
-        print(f"not erased, because not profiled yet: {_counted(done.pending, 'row')}; run again", file=sys.stderr)
+        print(f"not erased, because not profiled yet: {counted(done.pending, 'row')}; run again", file=sys.stderr)
     return 1 if done.pending else 0
 
 
-def _counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
+def _catch_up(settings: Monitoring, keys: LogKeys, timeout_s: float) -> bool:
+    from monitoring.profiles import profiler
 
-    >>> _counted(1, "row"), _counted(2, "row")
-    ('1 row', '2 rows')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return profiler.catch_up(
+        Path(settings.directory),
+        settings.window_s,
+        settings.frame_rows,
+        timeout_s,
+        keys,
+        least_window_rows=settings.least_window_rows,
+        sync_log=settings.sync != "none",
+    )
 
 
 def _warn_of_damage(counts: Status) -> None:
     lost = counts.served - counts.logged
     if lost > 0:
-        print(f"the log is damaged: {_counted(lost, 'served row')} cannot be read back", file=sys.stderr)
+        print(f"the log is damaged: {counted(lost, 'served row')} cannot be read back", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m monitoring", description="Decision log and profiles.")
+    parser = argparse.ArgumentParser(
+        prog="python -m monitoring", description="Records: the logs, their proof, archives and profiles."
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     command = commands.add_parser("status", help="count the rows served, logged, profiled and pending")
     command.add_argument("--json", action="store_true", help="print one line of JSON")
@@ -190,6 +218,12 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds to profile for (default: 60)",
     )
     command.set_defaults(command=erase)
+    verifying.add_command(commands)
+    replaying.add_command(commands)
+    command = commands.add_parser("profiles", help="`profiles export DIR` writes ordinary whylogs binaries")
+    command.add_argument("verb", choices=["export"])
+    command.add_argument("target", type=Path, metavar="DIR", help="made if missing; not inside the profiles themselves")
+    command.set_defaults(command=export_profiles)
     command = commands.add_parser("profile", help="follow the log until SIGTERM or SIGINT")
     command.set_defaults(command=profile)
     return parser

@@ -55,7 +55,7 @@ def inspect_log(directory: Path, keys: LogKeys = NO_KEYS) -> LogInspection:
     pending = undecryptable = served = logged = 0
     for path in paths:
         position = done.position(path)
-        lines = keys.lines(path.name)
+        lines = keys.lines(path)
         last, readable, new = position.sequence, 0, 0
         for row_range, end in read_lines(path, 0, lines.row_range):
             last = max(last, row_range.sequence + row_range.rows)

@@ -5,16 +5,20 @@ while, the next is scored on the spot, until two come in one turn of the event l
 turn, and another while turns bring more; without that, a batch held a third of the requests in flight,
 and a row cost a tenth more. The queue is bounded by the time that its
 rows will take: a request that would wait longer is refused at once, and holds nobody up.
+
+Where answers wait for the disk there is one batch at a time as well: what arrives while it is written is the next
+(group commit). No row is scored on the spot then.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from msgspec import Struct
 
 from models.errors import Unready
+from serving.calls import Call
 from serving.rows import PendingRow, Results
 
 LONE_BATCHES = 16  # batches of one request each, after which the next request is assumed to be alone as well
@@ -26,6 +30,7 @@ OVERLOADED = Unready("overloaded or not ready; try again")
 LATE = Unready("waited too long in the queue; try again")
 
 ScoreBatch = Callable[[Sequence[PendingRow]], Results]
+ScoreDurably = Callable[[Sequence[PendingRow]], Coroutine[None, None, Results]]  # scores; then waits for the disk
 
 
 class _QueuedRequest(Struct):
@@ -34,6 +39,9 @@ class _QueuedRequest(Struct):
     rows: Sequence[PendingRow]
     future: "asyncio.Future[Results]"
     until_s: float
+
+
+_Taken = tuple[int, _QueuedRequest]  # number of its first row in the batch, and a request
 
 
 class Batcher:
@@ -56,10 +64,12 @@ class Batcher:
         self._lone_batches = 0
         self._requests_this_turn = 0  # counted while requests are assumed to be alone
         self._score_batch: ScoreBatch | None = None
+        self._score_durably: ScoreDurably | None = None
+        self._committing: asyncio.Task[None] | None = None
 
-    def open(self, score_batch: ScoreBatch) -> None:
-        """Begin to take rows; `score_batch` returns a result for each and never raises."""
-        self._score_batch = score_batch
+    def open(self, score_batch: ScoreBatch, durably: ScoreDurably | None = None) -> None:
+        """Begin to take rows; `score_batch`, or `durably` in its place, returns a result for each and never raises."""
+        self._score_batch, self._score_durably = score_batch, durably
 
     @property
     def queued_rows(self) -> int:
@@ -71,12 +81,12 @@ class Batcher:
         """Whether any row that comes now would be refused."""
         return self._score_batch is None or not self._has_room(1)
 
-    def submit(self, applicants: Sequence[Struct], protocol: str) -> "asyncio.Future[Results]":
+    def submit(self, applicants: Sequence[Struct], call: Call) -> "asyncio.Future[Results]":
         """Score the rows of one request: the way of every protocol, and of BentoML's route.
 
         Args:
             applicants: valid rows of the schema.
-            protocol: `http`, `v2` or `grpc`, as metrics and records name it.
+            call: their request, as metrics and records name it.
 
         Returns:
             A result for each row, in order.
@@ -87,14 +97,14 @@ class Batcher:
         if self._score_batch is None or not self._has_room(len(applicants)):
             future.set_result([OVERLOADED] * len(applicants))
             return future
-        rows = [PendingRow(applicant, protocol, now_s) for applicant in applicants]
+        rows = [PendingRow(applicant, call, now_s) for applicant in applicants]
         if self._lone_batches >= LONE_BATCHES and not self._queue:
             if not self._requests_this_turn:
                 loop.call_soon(self._end_turn)
             self._requests_this_turn += 1
             future.set_result(self._score_batch(rows))
             return future
-        if not self._queue:
+        if not self._queue and self._committing is None:
             loop.call_soon(self._collect, loop, 0, 0)
         self._queue.append(_QueuedRequest(rows, future, now_s + self._max_queue_s))
         self._queued_rows += len(rows)
@@ -123,15 +133,15 @@ class Batcher:
     def _score_queue(self, loop: asyncio.AbstractEventLoop) -> None:
         """Score the queue, batch by batch; what is left after `MAX_TURN_S` waits for the next turn of the loop."""
         turn_s = now_s = time.perf_counter()
-        while self._queue and now_s - turn_s < MAX_TURN_S:
-            now_s = self._score_next(now_s)
-        if self._queue:
+        while self._queue and self._committing is None and now_s - turn_s < MAX_TURN_S:
+            now_s = self._score_next(loop, now_s)
+        if self._queue and self._committing is None:
             loop.call_soon(self._score_queue, loop)
 
-    def _score_next(self, now_s: float) -> float:
-        """Score one batch from the queue; returns the time after it."""
+    def _score_next(self, loop: asyncio.AbstractEventLoop, now_s: float) -> float:
+        """Score one batch from the queue, or begin to; returns the time after it."""
         batch: list[PendingRow] = []
-        taken: list[tuple[int, _QueuedRequest]] = []
+        taken: list[_Taken] = []
         while self._queue and (not batch or len(batch) + len(self._queue[0].rows) <= self._max_batch_rows):
             request = self._queue.popleft()
             self._queued_rows -= len(request.rows)
@@ -144,10 +154,29 @@ class Batcher:
             batch.extend(request.rows)
         if not batch or self._score_batch is None:
             return now_s
-        results = self._score_batch(batch)
-        for first, request in taken:
-            request.future.set_result(results[first : first + len(request.rows)])
-        self._lone_batches = self._lone_batches + 1 if len(taken) == 1 else 0
+        if self._score_durably is None:
+            results = self._score_batch(batch)
+            _answer(results, taken)
+            self._lone_batches = self._lone_batches + 1 if len(taken) == 1 else 0
+        else:
+            self._committing = loop.create_task(self._commit(loop, self._score_durably(batch), taken))
         after_s = time.perf_counter()
         self._row_s += SMOOTHING * ((after_s - now_s) / len(batch) - self._row_s)
         return after_s
+
+    async def _commit(
+        self, loop: asyncio.AbstractEventLoop, commit: Coroutine[None, None, Results], taken: Sequence[_Taken]
+    ) -> None:
+        """Answer a batch once it is on disk, and go on with what has gathered."""
+        results = await commit
+        self._committing = None
+        _answer(results, taken)
+        if self._queue:
+            loop.call_soon(self._score_queue, loop)
+
+
+def _answer(results: Results, taken: Sequence[_Taken]) -> None:
+    """Give each request of a batch its results."""
+    for first, request in taken:
+        if not request.future.cancelled():  # its client may have gone while the batch was written
+            request.future.set_result(results[first : first + len(request.rows)])

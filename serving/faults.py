@@ -21,10 +21,19 @@ def error_from(exception: Exception, activity: str) -> ScorerError:
         activity: what the service was doing, for the log; without personal data.
     """
     if isinstance(exception, ScorerError):
-        return exception
+        return forget_frames(exception)
     if isinstance(exception, TimeoutError):
         return Rejected(504, TOOK_TOO_LONG)
     return fault(activity, exception)
+
+
+def forget_frames(error: ScorerError) -> ScorerError:
+    """The error without what led to it: its traceback holds frames, and these the body and all that was made of it.
+
+    They would live as long as the answer takes to leave, and for ever where a frame holds the error itself.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 def fault(activity: str, exception: Exception | None = None) -> Fault:

@@ -7,8 +7,8 @@ answered.
 
 import gc
 
-# Allocations until a young collection, 0.1 ms; young collections until a middle one, 1 ms; and no full one. What
-# survives that long belongs to open connections, which hold no cycles.
+# Allocations until a young collection, 0.1 ms; young collections until a middle one, 1 ms; and no full one, which
+# `serving.housekeeping` begins when there is little to do.
 THRESHOLDS = (2_000, 10, 1_000_000)
 
 

@@ -6,7 +6,7 @@ Owns: how often that is logged, and how many rows it cost. Leaves to others: wha
 import logging
 import time
 
-from monitoring.records.decision_log import LogUnavailable
+from monitoring.records.log_place import LogUnavailable
 
 INTERVAL_S = 10.0  # seconds; a line per refused batch would be thousands per second, on a disk that is full already
 

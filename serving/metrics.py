@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from models.errors import CODES
+from monitoring.records.proof.chain import newest
 from monitoring.status import profiled
 from serving.buffered_metrics import BufferedMetrics
 from serving.rows import PendingRow
@@ -38,8 +39,15 @@ class Metrics:
             buckets=QUEUE_BUCKETS_S,
         )
         self.rejected = Counter("scorer_rejected_total", "Requests refused", ["reason"])
+        self.wrong_keys = Counter("scorer_wrong_keys_total", "API keys refused as unknown or expired", ["reason"])
         self.refused_connections = Counter(
-            "scorer_refused_connections_total", "Connections refused for want of file descriptors"
+            "scorer_refused_connections_total", "Connections refused, as there were too many"
+        )
+        self.evicted_connections = Counter(
+            "scorer_evicted_connections_total", "Connections without a request closed early to make room for new ones"
+        )
+        self.unlogged_explanations = Counter(
+            "scorer_unlogged_explanations_total", "Explanations that could not be logged"
         )
         self._buffer = BufferedMetrics()
         self._batch_rows = [self._buffer.add_histogram(batch_rows, BATCH_BUCKETS_ROWS)]
@@ -47,6 +55,9 @@ class Metrics:
         self._buffer.add_counter(LOGGED, Counter("scorer_logged_rows_total", "Rows in the decision log"))
         self._buffer.add_counter(
             UNLOGGED, Counter("scorer_unlogged_rows_total", "Rows answered that could not be logged")
+        )
+        self.removed_logs = Counter(
+            "scorer_log_removed_total", "Log files that others removed or changed while they were written"
         )
         about = "Sum over the scored requests of their rows, squared"  # rows of a request may be alike: deploy.rollout
         self._buffer.add_counter(SQUARES, Counter("scorer_request_rows_squared_total", about))
@@ -95,7 +106,7 @@ class Metrics:
         oldest_s, request_s, request_rows, squares = started_s, 0.0, 0, 0
         predictions: dict[tuple[str, str, str], int] = {}  # a collections.Counter takes twice as long for one row
         for row, (_, decision) in zip(pending, scored, strict=True):
-            labels = (model, decision, row.protocol)
+            labels = (model, decision, row.call.protocol)
             predictions[labels] = predictions.get(labels, 0) + 1
             if row.at_s != request_s:  # the rows of a request were submitted at one moment
                 squares += request_rows * request_rows
@@ -131,12 +142,16 @@ def totals() -> Counts[str]:
 
 
 def profiler_metrics(directory: Path) -> str:
-    """The rows that the profiler has done, read from its checkpoint: it is not a worker and shares no numbers."""
+    """The rows that the profiler has done, and the log's anchor, read from files: they are those of no one worker."""
     rows, groups = profiled(directory)
+    anchor = newest(directory)
     text = (
         "# HELP scorer_profiled_rows_total Rows in exactly one whylogs profile\n"
         "# TYPE scorer_profiled_rows_total counter\n"
         f"scorer_profiled_rows_total {rows}\n"
+        "# HELP scorer_log_anchor Entries in the chain of the decision log, and the hash of the newest\n"
+        "# TYPE scorer_log_anchor gauge\n"
+        f'scorer_log_anchor{{hash="{anchor.hash}",signed_by="{_escaped(anchor.signed_by)}"}} {anchor.entries}\n'
         "# HELP scorer_group_decisions_total Profiled rows of audited groups\n"
         "# TYPE scorer_group_decisions_total counter\n"
     )

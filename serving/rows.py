@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from models.errors import ScorerError
 from models.prediction import Prediction
+from serving.calls import Call
 
 Results = Sequence[Prediction | ScorerError]  # of a batch or of a request: one for each row, in order
 
@@ -18,12 +19,12 @@ class PendingRow(Struct, frozen=True, gc=False):
 
     Attributes:
         applicant: a row of the schema, with its `application_id`.
-        protocol: `http`, `v2` or `grpc`.
+        call: the request that brought it, one value for all its rows.
         at_s: when it was submitted, by `time.perf_counter`.
     """
 
     applicant: Struct
-    protocol: str
+    call: Call
     at_s: float
 
 

@@ -1,7 +1,7 @@
 """The folders of a start that are not the records': each is tried before there are workers, which would be restarted.
 
 Owns as well that two services of one BENTOML_HOME do not count in one folder, which BentoML empties at each start.
-Leaves to others: the decision log's folder (`monitoring.records.decision_log.check_place`; profiles and audits may
+Leaves to others: the decision log's folder (`monitoring.records.log_place.check_place`; profiles and audits may
 fail, and scoring goes on), and BENTOML_HOME where it cannot be made at all, which BentoML says while it looks for the
 model.
 """

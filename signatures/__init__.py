@@ -1,1 +1,1 @@
-"""Signatures with a key of one's own: the service checks them, and `deploy.packing` makes them."""
+"""Signatures with a key of one's own: the service checks them; training and `deploy.packing` make them."""

@@ -34,12 +34,13 @@ class Envelope(Struct, rename="camel"):
         return any(is_signed(key, signature.sig, signed) for signature in self.signatures)
 
 
-def envelope(statement: bytes, key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """An in-toto statement, signed."""
+def envelope(statement: bytes, key: ec.EllipticCurvePrivateKey | None) -> dict[str, Any]:
+    """An in-toto statement, signed if there is a key."""
+    signatures = [{"sig": base64.b64encode(sign(key, _to_sign(STATEMENT, statement))).decode()}] if key else []
     return {
         "payload": base64.b64encode(statement).decode(),
         "payloadType": STATEMENT,
-        "signatures": [{"sig": base64.b64encode(sign(key, _to_sign(STATEMENT, statement))).decode()}],
+        "signatures": signatures,
     }
 
 

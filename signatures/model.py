@@ -6,6 +6,7 @@ Owns the format, which is that of OpenSSF's model signing 1.0 (a sigstore bundle
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,6 +75,19 @@ def sign_model(folder: Path, key: ec.EllipticCurvePrivateKey) -> bytes:
         "dsseEnvelope": envelope(msgspec.json.encode(statement), key),
     }
     return msgspec.json.encode(bundle)
+
+
+def write_signature(folder: Path, key: ec.EllipticCurvePrivateKey) -> Path:
+    """Sign the model in `folder`, whose signature is replaced as a whole; returns its file."""
+    file = folder / SIGNATURE
+    temporary = folder.with_name(f".{SIGNATURE}.{os.getpid()}")  # in the folder of the model it would be an added file
+    content = sign_model(folder, key)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return file
 
 
 def check_model(folder: Path, key_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +20,8 @@ from typing import Any
 
 import msgspec
 import pytest
+
+from tests.forks import TRAIN
 
 ROOT = Path(__file__).parents[1]
 GERMAN_CREDIT = ROOT / "configs/datasets/german_credit.yaml"
@@ -112,16 +116,27 @@ def lenient_gates(home: Path, **changes: Any) -> Path:
 def run_training(
     home: Path, dataset: Path | str, model: Path | str, *more: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m train` in a process of its own, with all that it leaves under `home`."""
-    return subprocess.run(
-        [sys.executable, "-m", "train", *more, "--dataset", str(dataset), "--model", str(model)],
-        cwd=workplace(home),
-        env=environment(home) | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TRAINING_S,
-    )
+    """`python -m train` in a fork (`tests.forks`), with all that it leaves under `home`."""
+    arguments = [*more, "--dataset", str(dataset), "--model", str(model)]
+    return TRAIN.run(arguments, with_mlflow(home), environment(home) | variables)
+
+
+def with_mlflow(home: Path) -> Path:
+    """A `workplace` in which MLflow need not make its database, by a hundred migrations that take a second."""
+    database = workplace(home) / "mlflow.db"
+    if not database.exists():
+        database.write_bytes(empty_mlflow())
+    return home
+
+
+@functools.cache
+def empty_mlflow() -> bytes:
+    """The database that MLflow makes when it is first used."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = workplace(Path(folder))
+        done = TRAIN.run(["history"], home, environment(home))
+        assert done.returncode == 0, done.stderr
+        return (home / "mlflow.db").read_bytes()
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -136,8 +151,16 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def train(home: Path, dataset: Path | str, model: Path | str, *more: str) -> Trained:
-    """Train by the real pipeline and say where the model is."""
-    done = run_training(home, dataset, model, *more)
+    """Train as a person does, in a process of its own, and say where the model is."""
+    done = subprocess.run(
+        [sys.executable, "-m", "train", *more, "--dataset", str(dataset), "--model", str(model)],
+        cwd=workplace(home),
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TRAINING_S,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return Trained.in_store(done.stdout.strip(), home)
 

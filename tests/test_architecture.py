@@ -42,7 +42,7 @@ DRAWING = {
     "monitoring": ["monitoring.report"],
     "serving": ["monitoring", "signatures"],
     "service": ["serving"],
-    "train": ["monitoring"],
+    "train": ["monitoring", "signatures"],
     "batch": ["monitoring"],
     "deploy.packing": ["configs", "signatures"],
     "deploy.rollout": ["configs"],
@@ -175,12 +175,13 @@ def test_the_drawing_keeps_apart_what_must_not_meet():
         assert not above & usable_from(f"monitoring.{room}")
 
 
-def test_the_processes_that_our_code_starts_are_these_two():
+def test_the_processes_that_our_code_starts_are_these():
     """The arrows that are no imports; the exact list shows that the finder finds them."""
     arrows = {name_of(path): starts(path) for path in MODULES}
     assert {name: found for name, found in arrows.items() if found} == {
         "monitoring.profiles.supervision": {"monitoring.profiles.process"},
         "monitoring.records.lookup": {"monitoring.records.archive_search"},
+        "serving.explaining": {"serving.explaining_process"},
     }  # and `loadtests.calibration`, which starts itself
 
 
@@ -362,7 +363,7 @@ def test_importing_sets_what_turns_usage_reports_off_and_nothing_else(seen):
         for path in MODULES
         if re.search(r"os\.environ\[.*\] =|putenv|environ\.(setdefault|update)", path.read_text())
     ]
-    assert sorted(written) == ["__main__.py", "parent.py", "whylogs_compat.py"]
+    assert sorted(written) == ["__main__.py", "listening.py", "parent.py", "whylogs_compat.py"]
 
 
 @pytest.mark.timeout(300)

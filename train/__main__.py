@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from configs.source import ConfigError
+from signatures.keys import SignatureError
 from train.errors import PipelineError
 from train.workspace import Workspace
 
@@ -26,6 +27,8 @@ STAGES = (
     "gate",
     "publish",
 )  # as in `train.pipeline`, which imports PyTorch
+
+SIGNING_KEY_VARIABLE = "SCORER_SIGNING_KEY"
 
 SWITCHES = {
     "OMP_NUM_THREADS": "1",  # the networks are small: threads that wait for each other took two thirds of the processor
@@ -64,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name} is set in the environment and is ignored: {IGNORED[name]}", file=sys.stderr)
     try:
         return int(options.run(options))
-    except (ConfigError, PipelineError) as error:
+    except (ConfigError, PipelineError, SignatureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
@@ -123,9 +126,9 @@ def change(options: argparse.Namespace) -> int:
     workspace = _workspace(options)
     name, approvers, by = workspace.dataset.name, workspace.gates.approvers, options.by or registry.current_user()
     if options.command == "promote":
-        event = registry.promote(name, options.version, by, options.why, approvers)
+        event = registry.promote(name, options.version, by, options.why, approvers, workspace.signing_key)
     else:
-        event = registry.rollback(name, by, options.why, approvers)
+        event = registry.rollback(name, by, options.why, approvers, workspace.signing_key)
     print(f"{name}:{event.version} is the champion; services that follow the champion serve it after a restart")
     return 0
 
@@ -135,9 +138,16 @@ def history(options: argparse.Namespace) -> int:
     from train import registry
 
     workspace = _workspace(options)
-    for event in registry.history(workspace.dataset.name):
+    from train.publishing.promotions import verified
+    from train.publishing.store import versions_folder
+
+    name = workspace.dataset.name
+    events = registry.history(name)
+    for event in events:
         before = f" instead of {event.instead_of}" if event.instead_of else ""
         print(f"{event.at}  {event.action:8}  {event.version}{before}  by {event.by}: {event.why}  [{event.evidence}]")
+    if folder := versions_folder(name):
+        print(f"history   {verified(folder, events, workspace.signing_key)}", file=sys.stderr)
     return 0
 
 
@@ -168,7 +178,10 @@ def draft(options: argparse.Namespace) -> int:
 
 
 def _workspace(options: argparse.Namespace) -> Workspace:
-    return Workspace(options.dataset, options.model, options.gates)
+    from signatures.keys import private_key
+
+    named = options.signing_key or os.environ.get(SIGNING_KEY_VARIABLE, "")
+    return Workspace(options.dataset, options.model, options.gates, private_key(Path(named)) if named else None)
 
 
 def _count(text: str) -> int:
@@ -181,6 +194,12 @@ def _parser() -> argparse.ArgumentParser:
     inputs = argparse.ArgumentParser(add_help=False)
     inputs.add_argument("--dataset", type=Path, default=Path("configs/datasets/german_credit.yaml"))
     inputs.add_argument("--model", type=Path, default=Path("configs/models/001_production.yaml"))
+    inputs.add_argument(
+        "--signing-key",
+        default="",
+        metavar="KEY",
+        help=f"PEM file of the private key that signs what is published or promoted (default: {SIGNING_KEY_VARIABLE})",
+    )
     inputs.add_argument("--gates", type=Path, default=Path("configs/gates.yaml"))
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, parents=[inputs])
     parser.add_argument("--if-missing", action="store_true", help="do nothing if the store already has this model")

@@ -1,7 +1,7 @@
 """Stage check: validates every value of the table against the dataset file, before any training.
 
-A value must satisfy the same rules as in a request (`models.request.value_fault`), so the model is trained on what the
-service accepts. Leaves checks of the table as a whole to `train.checks`.
+A value must satisfy the same rules as in a request (`models.validation.value_fault`), so the model is trained on what
+the service accepts. Leaves checks of the table as a whole to `train.checks`.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from configs.dataset import Dataset, Feature
-from models.request import value_fault
+from models.validation import value_fault
 from train.errors import Faults
 from train.outcomes import Outcomes
 from train.tables.column import NumberColumn, TableColumn, joined

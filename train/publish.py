@@ -14,6 +14,7 @@ from models.artifact import Artifact
 from models.schema import Schema, optional
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
+from signatures.model import write_signature
 from train import registry, tracking
 from train.errors import PipelineError
 from train.evaluation.results import Evidence, GateError, Results, Verdict
@@ -67,8 +68,10 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
             mlflow_run=run_id,
             example=example,
         )
+        if workspace.signing_key:  # before it can be the champion
+            write_signature(published.folder, workspace.signing_key)
         is_champion = not workspace.gates.approvers and registry.promote_first(
-            dataset.name, version, f"run {run_id}: gates {evidence}"
+            dataset.name, version, f"run {run_id}: gates {evidence}", workspace.signing_key
         )
     return published, is_champion
 

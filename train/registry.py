@@ -13,51 +13,22 @@ import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import mlflow
 import msgspec
 from mlflow.exceptions import MlflowException
-from msgspec import Struct
 
 from models import artifact
 from models.champion import ALIAS as CHAMPION
 from models.champion import champion, named_champion, set_champion
 from train.errors import PipelineError
-from train.publishing import store
+from train.publishing import promotions, store
+from train.publishing.promotions import Event, SigningKey, champion_of
 from train.tracking import connect, reachable, without_password
 
 CHALLENGER = "challenger"
 DIGEST = "model_sha256"  # tag of a version: of its model.onnx
 HISTORY = "history."
-
-
-class Event(Struct, frozen=True):
-    """One change of the champion."""
-
-    action: Literal["first", "adopted", "promote", "rollback"]
-    version: str  # the new champion
-    instead_of: str  # the previous one; empty for the first
-    by: str
-    why: str
-    at: str  # ISO 8601, UTC, to the microsecond
-    evidence: str  # the run and the verdicts of its gates
-
-
-def champion_of(events: Sequence[Event]) -> list[str]:
-    """The stack of champions, the current one last.
-
-    >>> event = lambda action, version: Event(action, version, "", "", "", "", "")
-    >>> champion_of([event("first", "a"), event("promote", "b"), event("promote", "c"), event("rollback", "b")])
-    ['a', 'b']
-    """
-    stack: list[str] = []
-    for event in events:
-        if event.action == "rollback":
-            stack.pop()
-        else:
-            stack.append(event.version)
-    return stack
 
 
 def register(name: str, version: str, run_id: str, model_uri: str, digest: str) -> str:
@@ -92,7 +63,7 @@ def register(name: str, version: str, run_id: str, model_uri: str, digest: str) 
     return number
 
 
-def promote_first(name: str, version: str, evidence: str) -> bool:
+def promote_first(name: str, version: str, evidence: str, key: SigningKey) -> bool:
     """Make the first version the champion, unless there is one already; returns whether it is the champion now."""
     with reachable():
         folder, known = versions_folder(name), champion_of(history(name))
@@ -102,37 +73,38 @@ def promote_first(name: str, version: str, evidence: str) -> bool:
                 set_champion(folder, known[-1])
             return known[-1] == version
         if current is None:
-            _change(name, Event("first", version, "", "the pipeline", "the first to pass the gates", _now(), evidence))
+            event = Event("first", version, "", "the pipeline", "the first to pass the gates", _now(), evidence)
+            _change(name, event, key)
             return True
-        _adopt(name, current, known)
+        _adopt(name, current, known, key)
     return current == version
 
 
-def promote(name: str, version: str, by: str, why: str, approvers: Sequence[str]) -> Event:
+def promote(name: str, version: str, by: str, why: str, approvers: Sequence[str], key: SigningKey = None) -> Event:
     """Make a published version the champion."""
     check_approver(by, approvers)
     with reachable():
         connect()
         version = resolve(name, version)
-        before = _stack(name)
-        if before and before[-1] == version:
+        before = _stack(name, key)
+        if before and before[-1] == version and promotions.is_recorded(versions_folder(name), version, key):
             raise PipelineError(f"{name}:{version} is already the champion")
         event = Event("promote", version, before[-1] if before else "", by, why, _now(), evidence_of(name, version))
-        _change(name, event)
+        _change(name, event, key)
     return event
 
 
-def rollback(name: str, by: str, why: str, approvers: Sequence[str]) -> Event:
+def rollback(name: str, by: str, why: str, approvers: Sequence[str], key: SigningKey = None) -> Event:
     """Make the previous champion the champion again."""
     check_approver(by, approvers)
     with reachable():
         connect()
-        before = _stack(name)
+        before = _stack(name, key)
         if len(before) < 2:
             raise PipelineError(f"{name} has no previous champion to roll back to")
         resolve(name, before[-2])
         event = Event("rollback", before[-2], before[-1], by, why, _now(), evidence_of(name, before[-2]))
-        _change(name, event)
+        _change(name, event, key)
     return event
 
 
@@ -213,14 +185,18 @@ def _number(name: str, version: str) -> str | None:
     return str(found[0].version) if found else None
 
 
-def _stack(name: str) -> list[str]:
+def _stack(name: str, key: SigningKey) -> list[str]:
     """The champions that led to the store's champion, which is last."""
-    known = champion_of(history(name))
-    current = named_champion(versions_folder(name))
-    return known if current is None else _adopt(name, current, known)
+    folder, known = versions_folder(name), champion_of(history(name))
+    found, current = promotions.entries(folder), named_champion(folder)
+    if found and current == found[-1].promotion.instead_of:  # a change was interrupted before its last step
+        set_champion(folder, found[-1].version)
+        current = found[-1].version
+    promotions.refuse_edited(folder, found)
+    return known if current is None else _adopt(name, current, known, key)
 
 
-def _adopt(name: str, current: str, known: list[str]) -> list[str]:
+def _adopt(name: str, current: str, known: list[str], key: SigningKey) -> list[str]:
     """The stack with the store's champion on top; where it was not, that is recorded."""
     if known and known[-1] == current:
         return known
@@ -228,12 +204,14 @@ def _adopt(name: str, current: str, known: list[str]) -> list[str]:
     _change(
         name,
         Event("adopted", current, known[-1] if known else "", "the pipeline", why, _now(), "recorded elsewhere"),
+        key,
     )
     return [*known, current]
 
 
-def _change(name: str, event: Event) -> None:
+def _change(name: str, event: Event, key: SigningKey) -> None:
     """Record a change in the registry first, then in the store: meanwhile services still find the previous champion."""
+    folder = versions_folder(name)
     client = mlflow.MlflowClient()
     client.set_registered_model_tag(name, HISTORY + event.at, msgspec.json.encode(event).decode())
     number = _number(name, event.version)
@@ -241,7 +219,8 @@ def _change(name: str, event: Event) -> None:
         client.set_registered_model_alias(name, CHAMPION, number)
         if CHALLENGER in client.get_model_version(name, number).aliases:
             client.delete_registered_model_alias(name, CHALLENGER)
-    set_champion(versions_folder(name), event.version)
+    promotions.record(folder, event, key)
+    set_champion(folder, event.version)
 
 
 def _now() -> str:

@@ -19,16 +19,17 @@ from train.tables.files import files_of
 ROOT = Path(__file__).parents[1]
 CODE = {  # every module that `train.pipeline` reaches, by folder; a test compares
     "configs": "checks dataset gates model source",
-    "models": "application_ids artifact background champion encoding errors request schema scorer spelling",
+    "models": "application_ids artifact background champion encoding errors schema scorer spelling validation",
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",
+    "signatures": "dsse keys model promotions",
     "train": "check console errors evaluate exclusive export fit gate outcomes pipeline publish registry rounding "
     "split tracking version workspace",
     "train/checks": "data_report expectations exploration html quality",
     "train/evaluation": "candidates cross_validation evidence fairness figures resampling results scoring",
     "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
-    "train/publishing": "background model_card store",
+    "train/publishing": "background model_card promotions store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph

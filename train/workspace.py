@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from numpy.typing import NDArray
 
 from configs.dataset import Dataset, read_dataset
@@ -36,6 +37,7 @@ class Workspace:
     dataset_path: Path
     model_path: Path
     gates_path: Path
+    signing_key: EllipticCurvePrivateKey | None = None  # of what is published and promoted
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -13,7 +13,7 @@ from configs.opt_outs import opt_out
 from deploy.packing.errors import PackingError
 from deploy.packing.image.engines import engine
 from signatures.keys import SignatureError, fingerprint, private_key
-from signatures.model import SIGNATURE, sign_model
+from signatures.model import write_signature
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,17 +95,10 @@ def describe_joined(options: argparse.Namespace) -> int:
 
 def sign(options: argparse.Namespace) -> int:
     """Sign a model in the BentoML store."""
-    from deploy.packing.store import home, model_folder
+    from deploy.packing.store import model_folder
 
     folder, key = model_folder(options.model), private_key(options.key)
-    file = folder / SIGNATURE
-    temporary = home() / f".{SIGNATURE}.{os.getpid()}"  # in the folder of the model it would be an added file
-    content = sign_model(folder, key)
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    file = write_signature(folder, key)
     print(f"signed    {options.model} by the key {fingerprint(key.public_key())[:16]}: {file}", file=sys.stderr)
     print(options.model)
     return 0

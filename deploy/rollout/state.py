@@ -12,6 +12,7 @@ recovery). A step is saved before it is taken, so whatever a kill interrupts is 
     down        stopping    finishes stopping
 """
 
+import contextlib
 import fcntl
 import os
 import time
@@ -146,7 +147,7 @@ class StateFile:
 
     def save(self, state: State) -> None:
         """Replace it; when this returns, the new state survives a kill and a power failure."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(self._path, msgspec.json.format(msgspec.json.encode(state), indent=1))
 
 
@@ -174,7 +175,9 @@ def exclusive(directory: Path, command: str, wait_s: float = LOOK_S) -> Iterator
         command: of this process, for the message that another one prints.
         wait_s: how long to wait for the other one.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):  # another user's, who has given rights to this one
+        directory.chmod(0o700)  # logs, sockets and records of the instances are in it
     descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         deadline = time.monotonic() + wait_s

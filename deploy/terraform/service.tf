@@ -24,9 +24,11 @@ locals {
   settings = merge(var.settings, {
     SCORER_LOG_FORMAT = "json"
     SCORER_KEYS_FILE  = "/tmp/keys.yaml"
-    SCORER_GRPC_PORT  = "0" # the balancer speaks HTTP here
-    BENTOML_HOME      = "/tmp/bentoml"
-    TMPDIR            = "/tmp"
+    # TLS ends at the load balancer, and the security group admits nobody else to a task.
+    SCORER_KEYS_WITHOUT_TLS = "true"
+    SCORER_GRPC_PORT        = "0" # the balancer speaks HTTP here
+    BENTOML_HOME            = "/tmp/bentoml"
+    TMPDIR                  = "/tmp"
   })
   # A folder of records for each task: an address belongs to one task at a time, and its next goes on in the folder.
   # The key file is a file, as the service follows it; the variable that brought it ends here.
@@ -88,7 +90,7 @@ resource "aws_ecs_task_definition" "this" {
       dependsOn              = [{ containerName = "tmp", condition = "SUCCESS" }]
       readonlyRootFilesystem = true
       linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
-      stopTimeout            = 90 # longer than timeout_s and grpc_grace_s together
+      stopTimeout            = 35 # longer than grace_s
       portMappings           = [{ containerPort = 3000, protocol = "tcp" }]
       mountPoints = [
         { sourceVolume = "records", containerPath = "/scorer/var" },

@@ -1,12 +1,12 @@
 """The profiler process, started by the service or with `python -m monitoring profile`.
 
-Owns: setting the process up: settings, signals, logging, priority. Leaves to others: profiling (profiler), when to stop
-(stopping), starting and restarting the child (supervision), which runs `python -m monitoring.profiles.process`.
+Owns: setting the process up: settings, signals, logging. Leaves to others: profiling (profiler), when to stop
+(stopping), priority (priority), starting and restarting the child (supervision), which runs
+`python -m monitoring.profiles.process`.
 
 Blocks the stop signals before it imports whylogs, which takes 2 s and starts threads (stopping).
 """
 
-import functools
 import logging
 import os
 import sys
@@ -17,11 +17,13 @@ from configs.monitoring import Monitoring, read_monitoring
 from configs.service import read_service
 from configs.source import ConfigError
 from monitoring.json_logging import log_as_json
+from monitoring.profiles.priority import run_when_idle
 from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
-from monitoring.records.log_keys import LogKeys, log_keys_from
-from monitoring.records.upkeep import run_upkeep
+from monitoring.records.log_keys import LogKeys, configured_keys
+from monitoring.records.segments import explanations_directory
+from monitoring.records.upkeep import Upkeep
 
 
 def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> None:
@@ -34,6 +36,7 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     """
     block_signals()
     from monitoring.profiles import profiler
+    from monitoring.records.id_indexing import IdIndexing
 
     # The format of BentoML's log lines, which share the stream.
     logging.basicConfig(
@@ -45,25 +48,31 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     if parent_pipe:
         run_when_idle()
     directory = Path(settings.directory)
-    upkeep = functools.partial(run_upkeep, directory, settings.retention_days, keys)
-    profiler.run(directory, settings.window_s, settings.frame_rows, settings.interval_s, parent_pipe, keys, upkeep)
+    upkeeps = [Upkeep(log, settings.retention_days, keys) for log in (directory, explanations_directory(directory))]
 
+    def upkeep() -> None:
+        for one in upkeeps:
+            one.run()
 
-def run_when_idle() -> None:
-    """Leave the cores to the service: run only while they are idle.
-
-    With `nice` alone this process took a core from the worker for milliseconds at a time, which set the service's p99.
-    """
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.nice(19)
+    profiler.run(
+        directory,
+        settings.window_s,
+        settings.frame_rows,
+        settings.interval_s,
+        parent_pipe,
+        keys,
+        upkeep,
+        IdIndexing(directory, keys).step,
+        least_window_rows=settings.least_window_rows,
+        sync_log=settings.sync != "none",
+    )
 
 
 def main() -> int:
     """Run as the child of a service until standard input ends; return the exit code."""
     try:
-        follow(read_monitoring(), log_keys_from(os.environ), sys.stdin)
+        settings = read_monitoring()
+        follow(settings, configured_keys(settings, os.environ), sys.stdin)
     except (ConfigError, CheckpointError, KeyMissing, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

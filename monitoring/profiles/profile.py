@@ -30,19 +30,20 @@ _TEXT, _NUMBER, _NULL = (
 def to_columns(batches: Sequence[LoggedBatch]) -> dict[str, Sequence[Any]]:
     """Return the columns of some batches: every feature that was sent, the probability and the decision.
 
+    >>> from monitoring.records.lines import SentRow
     >>> time = datetime(2026, 11, 21, tzinfo=UTC)
-    >>> one = LoggedBatch(0, time, "m:1", ["age", "application_id"], [("http", 0.5, "approve", [3, "x"])])
-    >>> to_columns([one, LoggedBatch(1, time, "m:1", [], [("v2", 0.1, "decline", [])])])
+    >>> fields, rows = ["age", "application_id"], [SentRow("salt", "r-1", [3, "x"])]
+    >>> one = LoggedBatch(0, time, "m:1", "", [("http", "a-key", 0.5, "approve")], fields, rows)
+    >>> to_columns([one, LoggedBatch(1, time, "m:1", "", [("v2", "a-key", 0.1, "decline")], [], [SentRow("erased")])])
     {'age': [3, None], 'probability': (0.5, 0.1), 'decision': ('approve', 'decline')}
     """
-    rows = [row for batch in batches for row in batch.rows]
-    _, probabilities, decisions, _ = zip(*rows, strict=True)
+    _, _, probabilities, decisions = zip(*(decided for batch in batches for decided in batch.decided), strict=True)
     columns: dict[str, Sequence[Any]] = {}
     fields = batches[0].fields
     if all(batch.fields == fields for batch in batches):  # an erased row has no values
-        columns.update(zip(fields, zip_longest(*(values for *_, values in rows)), strict=False))
+        columns.update(zip(fields, zip_longest(*(row.values for batch in batches for row in batch.rows)), strict=False))
     else:
-        applicants = [dict(zip(batch.fields, row[3], strict=False)) for batch in batches for row in batch.rows]
+        applicants = [dict(zip(batch.fields, row.values, strict=False)) for batch in batches for row in batch.rows]
         for name in sorted(set().union(*applicants)):
             columns[name] = [applicant.get(name) for applicant in applicants]
     for name in _NOT_COLUMNS & columns.keys():

@@ -1,16 +1,15 @@
 """Archives: the rows of one segment as a Parquet file, for DuckDB, pandas and auditors.
 
-Owns: columns and their types, reading and writing Parquet, plain or encrypted. Leaves to others: when a segment is
-archived (compaction), what is erased (erasure). pyarrow costs 0.25 s and 100 MB, so callers import this module late.
+Owns: reading and writing Parquet, plain or encrypted. Leaves to others: the columns (archive_columns), when a segment
+is archived (compaction), what is erased (erasure), verifying (archive_check). pyarrow costs 0.25 s and 100 MB, so
+callers import this module late.
 
-A row is one scored applicant. A feature is a column of doubles if all its values in the segment are numbers, otherwise
-of texts; a feature without any value has no column. A column has the name of its feature, with `applicant.` before it
-where that name is one of ours: `column_of`. The row of an erased applicant stays, without id and values.
-Archives are encrypted as a whole with the log's own key, so that DuckDB and pandas can open them.
+A row is one scored applicant. The row of an erased applicant stays, without id and values. Archives are encrypted as a
+whole with the log's own key, so that DuckDB and pandas can open them. A row group ends where a line does.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -22,25 +21,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 
+from monitoring.records.archive_columns import (
+    FORMAT,
+    TRAILING,
+    feature_of,
+    features_of,
+    ours,
+    schema_of,
+    table_of,
+)
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.durable import PRIVATE, create
-from monitoring.records.lines import Batch, Row
+from monitoring.records.line_erasure import erase_from_payload
+from monitoring.records.lines import Row, decode_batch, unframed
 from monitoring.records.log_keys import LogKeys
-from monitoring.records.segments import read
+from monitoring.records.proof.segment_ends import is_end, parse_head, parse_seal
+from monitoring.records.segments import read, read_lines
 
 ROW_GROUP_ROWS = 16_384  # rows in memory at a time, about 2 kB each as Python objects
-_LEADING = {
-    "time": pa.timestamp("us", "UTC"),
-    "model": pa.string(),
-    "protocol": pa.string(),
-    "application_id": pa.string(),
-    "probability": pa.float64(),
-    "decision": pa.string(),
-}
-_TRAILING = {"segment": pa.string(), "sequence": pa.int64()}  # the source of the row: its file, and its number there
-_OURS = frozenset((*_LEADING, *_TRAILING))
-_PREFIX = "applicant."
-_NOT_PERSONAL = frozenset(("time", "model", "protocol", "probability", "decision", *_TRAILING))
+BATCH_ROWS = 1024  # rows read at a time
 
 RowKey = tuple[str, int]  # segment and sequence number
 
@@ -58,29 +57,43 @@ def write(path: Path, segment: Path, keys: LogKeys, secret: bytes | None) -> int
         KeyMissing: a line is encrypted with another key.
         OSError: the disk is full.
     """
-    features = _features(batch for batch, _ in read(segment, keys=keys))
-    schema = pa.schema(_LEADING | {column_of(feature): kind for feature, kind in features.items()} | _TRAILING)
+    features = features_of(batch for batch, _ in read(segment, keys=keys))
+    plain = [payload for payload, _ in read_lines(segment, 0, unframed) if is_end(payload)]
+    head = next((payload for payload in plain if parse_head(payload)), b"")
+    seal = next((payload for payload in plain if parse_seal(payload)), b"")
+    schema = schema_of(features, head, seal)
     rows, newest = 0, 0.0
     with _writer(path, schema, secret) as write_table:
-        group: list[tuple[Batch, int, Row]] = []
-        for batch, _ in read(segment, keys=keys):
+        group: list[bytes] = []
+        in_group = 0
+        for payload, _ in read_lines(segment, 0, keys.lines(segment).payload):
+            batch = None if is_end(payload) else decode_batch(payload)
+            if batch is None or not _is_text(payload):  # the caller sees that rows are missing
+                continue
             newest = max(newest, batch.time.timestamp())
-            for number, row in enumerate(batch.rows, batch.sequence):
-                group.append((batch, number, row))
-                if len(group) == ROW_GROUP_ROWS:
-                    write_table(_table(group, segment.name, features, schema))
-                    rows += len(group)
-                    group = []
+            group.append(payload.rstrip(b" "))
+            rows, in_group = rows + len(batch.rows), in_group + len(batch.rows)
+            if in_group >= ROW_GROUP_ROWS:
+                write_table(table_of(group, segment.name, schema))
+                group, in_group = [], 0
         if group or not rows:
-            write_table(_table(group, segment.name, features, schema))
-            rows += len(group)
+            write_table(table_of(group, segment.name, schema))
     os.utime(path, (newest, newest))
     return rows
 
 
+def _is_text(payload: bytes) -> bool:
+    """Whether a line can be a text of a column: what nothing reads of it may be anything."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def find_rows(archive: Path, application_id: str, keys: LogKeys) -> set[RowKey]:
     """Return the rows of an applicant in an archive."""
-    with _open_archive(archive, keys) as (file, _):
+    with open_archive(archive, keys) as (file, _):
         found: set[RowKey] = set()
         for group in file.iter_batches(columns=["application_id", "segment", "sequence"]):
             matching = group.filter(_matches(group.column("application_id"), application_id))
@@ -89,101 +102,103 @@ def find_rows(archive: Path, application_id: str, keys: LogKeys) -> set[RowKey]:
         return found
 
 
-def newest_decision(archive: Path, application_id: str, keys: LogKeys) -> tuple[datetime, str, Row] | None:
-    """Return the newest decision on an applicant in an archive: time, model and row; None if there is none."""
-    newest: dict[str, Any] | None = None
-    with _open_archive(archive, keys) as (file, _):
+def application_ids(archive: Path, keys: LogKeys) -> Iterator[str]:
+    """Iterate over the ids in an archive, erased ones left out."""
+    with open_archive(archive, keys) as (file, _):
+        for group in file.iter_batches(columns=["application_id"]):
+            yield from filter(None, group.column(0).to_pylist())
+
+
+def newest_decision(
+    archive: Path, application_id: str, keys: LogKeys, owner: str | None = None
+) -> tuple[datetime, str, Row] | None:
+    """Return the newest decision on an applicant in an archive: time, model and row; None if there is none.
+
+    Args:
+        archive: to search.
+        application_id: of the applicant.
+        keys: of the log.
+        owner: the caller whose rows count; None for those of all.
+    """
+    newest = None
+    for found in read_rows(archive, keys, application_id):
+        if owner is None or found[2].caller == owner:
+            newest = found
+    return newest
+
+
+def read_rows(archive: Path, keys: LogKeys, application_id: str | None = None) -> Iterator[tuple[datetime, str, Row]]:
+    """Iterate over the decisions in an archive, or those on one applicant: time, model and row.
+
+    The applicant of an erased row is empty.
+    """
+    with open_archive(archive, keys) as (file, _):
+        known = ours(file.schema_arrow)
+        columns = [name for name in file.schema_arrow.names if name not in TRAILING or name not in known]
         for number in range(file.num_row_groups):
-            ids = file.read_row_group(number, columns=["application_id"]).column("application_id")
-            if not pc.any(_matches(ids, application_id)).as_py():
-                continue
-            table = file.read_row_group(number)
-            newest = table.filter(_matches(table.column("application_id"), application_id)).to_pylist()[-1]
-    if newest is None:
-        return None
+            if application_id is not None:
+                ids = file.read_row_group(number, columns=["application_id"]).column("application_id")
+                if not pc.any(_matches(ids, application_id)).as_py():
+                    continue
+            for part in file.iter_batches(BATCH_ROWS, row_groups=[number], columns=columns):
+                matching = part
+                if application_id is not None:
+                    matching = part.filter(_matches(part.column("application_id"), application_id))
+                for found in matching.to_pylist():
+                    yield found["time"], found["model"], _row_of(found, known)
+
+
+def _row_of(found: dict[str, Any], known: frozenset[str]) -> Row:
     applicant = {
-        feature_of(name): value for name, value in newest.items() if value is not None and name not in _NOT_PERSONAL
+        feature_of(name, known): value
+        for name, value in found.items()
+        if value is not None and (name not in known or name == "application_id")
     }
-    row = Row(newest["protocol"], newest["probability"], newest["decision"], applicant)
-    return newest["time"], newest["model"], row
+    caller, request_id = (found[name] or "" if name in known else "" for name in ("caller", "request_id"))
+    return Row(found["protocol"], found["probability"], found["decision"], applicant, caller, request_id)
 
 
 def write_erased(path: Path, archive: Path, application_id: str, keys: LogKeys) -> None:
-    """Write an archive to `path` without the id and the values of an applicant, and otherwise unchanged."""
-    with _open_archive(archive, keys) as (file, secret), _writer(path, file.schema_arrow, secret) as write_table:
+    """Write an archive to `path` without the ids and the values of an applicant, and otherwise unchanged."""
+    with open_archive(archive, keys) as (file, secret), _writer(path, file.schema_arrow, secret) as write_table:
+        schema = file.schema_arrow
         for number in range(file.num_row_groups):
             table = file.read_row_group(number)
-            erased = _matches(table.column("application_id"), application_id)
-            for index, field in enumerate(table.schema):
-                if field.name not in _NOT_PERSONAL:
-                    empty = pa.scalar(None, field.type)
-                    table = table.set_column(index, field, pc.if_else(erased, empty, table.column(index)))
-            write_table(table)
+            write_table(
+                _without_from_lines(table, application_id)
+                if FORMAT in (schema.metadata or {})
+                else _without(table, application_id, ours(schema))
+            )
     modified_s = archive.stat().st_mtime
     os.utime(path, (modified_s, modified_s))
 
 
-def column_of(feature: str) -> str:
-    """The column of a feature. Only names that end up as one of ours get a prefix, so no two features share a column.
-
-    >>> column_of("income"), column_of("applicant.income"), column_of("time"), column_of("applicant.time")
-    ('income', 'applicant.income', 'applicant.time', 'applicant.applicant.time')
-    """
-    return f"{_PREFIX}{feature}" if _ends_as_ours(feature) else feature
-
-
-def feature_of(column: str) -> str:
-    """The feature whose column this is: `column_of` backwards.
-
-    >>> feature_of("applicant.income"), feature_of("applicant.applicant.time")
-    ('applicant.income', 'applicant.time')
-    """
-    return column.removeprefix(_PREFIX) if _ends_as_ours(column) else column
+def _without_from_lines(table: Any, application_id: str) -> Any:
+    """A row group without an applicant, made again from its lines."""
+    needle = msgspec.json.encode(application_id)
+    payloads = [line.encode() for line in table.column("line").to_pylist() if line is not None]
+    if not any(needle in payload for payload in payloads):
+        return table
+    erased = []
+    for payload in payloads:
+        content, indexes = erase_from_payload(payload, needle, application_id) if needle in payload else (b"", [])
+        erased.append(content if indexes else payload)
+    segment = table.column("segment")[0].as_py()
+    return table_of(erased, segment, table.schema)
 
 
-def _ends_as_ours(name: str) -> bool:
-    """Whether nothing but the name of one of our columns is left without the prefixes."""
-    while name.startswith(_PREFIX):
-        name = name.removeprefix(_PREFIX)
-    return name in _OURS
+def _without(table: Any, application_id: str, not_features: frozenset[str]) -> Any:
+    """A row group of an earlier version without an applicant."""
+    erased = _matches(table.column("application_id"), application_id)
+    for index, field in enumerate(table.schema):
+        if field.name == "application_id" or field.name not in not_features:
+            empty = pa.scalar(None, field.type)
+            table = table.set_column(index, field, pc.if_else(erased, empty, table.column(index)))
+    return table
 
 
 def _matches(ids: Any, application_id: str) -> Any:
     return pc.fill_null(pc.equal(ids, application_id), False)
-
-
-def _features(batches: Iterator[Batch]) -> dict[str, Any]:
-    """Return the features that have values and the type of each column, in order of appearance."""
-    kinds: dict[str, set[type]] = {}
-    for batch in batches:
-        for row in batch.rows:
-            for name, value in row.applicant.items():
-                if value is not None and name != "application_id":
-                    kinds.setdefault(name, set()).add(type(value))
-    return {name: pa.float64() if types <= {int, float} else pa.string() for name, types in kinds.items()}
-
-
-def _table(group: Sequence[tuple[Batch, int, Row]], segment: str, features: dict[str, Any], schema: Any) -> Any:
-    applicants = [row.applicant for _, _, row in group]
-    columns: list[list[Any]] = [
-        [batch.time for batch, _, _ in group],
-        [batch.model for batch, _, _ in group],
-        [row.protocol for _, _, row in group],
-        [applicant.get("application_id") for applicant in applicants],
-        [row.probability for _, _, row in group],
-        [row.decision for _, _, row in group],
-    ]
-    for name, kind in features.items():
-        cast: Callable[[Any], Any] = float if kind == pa.float64() else _text
-        values = (applicant.get(name) for applicant in applicants)
-        columns.append([None if value is None else cast(value) for value in values])
-    columns += [[segment] * len(group), [number for _, number, _ in group]]
-    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 @contextmanager
@@ -201,7 +216,7 @@ def _writer(path: Path, schema: Any, secret: bytes | None) -> Iterator[Callable[
 
 
 @contextmanager
-def _open_archive(archive: Path, keys: LogKeys) -> Iterator[tuple[Any, bytes | None]]:
+def open_archive(archive: Path, keys: LogKeys) -> Iterator[tuple[Any, bytes | None]]:
     """Open an archive; yield the file and the key that decrypts it, None for a plain one."""
     with archive.open("rb") as file:
         if file.read(4) != b"PARE":  # the magic bytes of a file with an encrypted footer

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from configs.dataset import Audit
+from monitoring.records import private
 
 _log = logging.getLogger("bentoml.scorer")
 
@@ -24,7 +25,8 @@ def write_audits(directory: Path, model: str, audits: Sequence[Audit]) -> None:
     path = _path(directory, model)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path.parent)
+        temporary.touch(private.FILE)
         temporary.write_bytes(msgspec.json.encode(audits))
         temporary.replace(path)
     except OSError as error:

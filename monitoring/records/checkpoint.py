@@ -7,12 +7,13 @@ A commit of generation g, and the state after a kill at each step:
 
     1. prepare   write `<window>.<g>.next` beside each `<window>.bin`   the checkpoint says g-1: `recover` deletes them
     2. commit    rename checkpoint.json of generation g into place      the commit point: the .next files of g are valid
-    3. publish   rename each `.next` over its `.bin`                    `recover` renames the remaining ones
+    3. publish   rename each `.next` over its `.bin`; an empty one      `recover` renames the remaining ones
+                 means that this file goes, which comes first
 
 The file name holds the generation, so a leftover of an aborted commit cannot be mistaken for a file of the next one. A
 file holds all rows of its profile, so a reader of `*.bin` sees each row once or, between steps 2 and 3, not yet. Files
 and folders are synced in this order, so a power failure is as harmless as a kill, provided that the file system keeps
-its promises. The log itself is not synced (decision_log).
+its promises. Whether the log is, its setting `sync` says (syncing).
 """
 
 from collections.abc import Collection, Mapping
@@ -21,8 +22,10 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from monitoring.records import private
 from monitoring.records.durable import sync_folders, write
 from monitoring.records.lines import RowRange
+from monitoring.records.segments import EXPLANATIONS
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -70,6 +73,9 @@ class GroupCount(NamedTuple):
         return cls(*msgspec.json.decode(key, type=tuple[str, str, str, str]))
 
 
+WHOLE = Position(1 << 40)  # beyond the end of any segment
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
     """The position in every segment ever profiled, deleted ones included, so that a restored one counts once.
 
@@ -97,18 +103,36 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return Checkpoint(self.generation + 1, {**self.segments, **positions}, group_decisions)
 
 
-class CheckpointError(Exception):
-    """Profiles exist, but no record of which rows they hold; continuing would count rows twice."""
+class Unprofiled(Checkpoint, frozen=True):
+    """The checkpoint of a log that nobody profiles: no row of it is pending."""
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"{path}: {problem}; move {path.parent} away to have the profiles rebuilt from the remaining log"
-        )
+    def position(self, segment: Path) -> Position:  # noqa: ARG002 - the same for each
+        """Return the end of any segment."""
+        return WHOLE
+
+
+class CheckpointError(Exception):
+    """Profiles cannot be added to, or without counting rows twice.
+
+    Args:
+        path: the file.
+        problem: what is wrong with it.
+        profiles: the folder of the profiles; by default the file's.
+    """
+
+    def __init__(self, path: Path, problem: str, profiles: Path | None = None) -> None:
+        folder = profiles or path.parent
+        super().__init__(f"{path}: {problem}; move {folder} away to have the profiles rebuilt from the remaining log")
 
 
 def profiles_directory(directory: Path) -> Path:
     """Return the folder of the profiles of the records in `directory`."""
     return directory / "profiles"
+
+
+def of_log(directory: Path) -> Checkpoint:
+    """Return how far the log in `directory` has been profiled; explanations are not profiled."""
+    return Unprofiled() if directory.name == EXPLANATIONS else load(profiles_directory(directory))
 
 
 def load(profiles: Path) -> Checkpoint:
@@ -129,7 +153,7 @@ def load(profiles: Path) -> Checkpoint:
 def prepare(files: Mapping[Path, bytes], generation: int) -> None:
     """Write the new content of each profile beside its file."""
     for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(path.parent)
         write(_next_path(path, generation), content)
     sync_folders(files)
 
@@ -143,9 +167,19 @@ def commit(profiles: Path, checkpoint: Checkpoint) -> None:
 
 
 def publish(files: Collection[Path], generation: int) -> None:
-    """Replace the old files with the prepared files of a committed generation."""
-    for path in files:
-        _next_path(path, generation).replace(path)
+    """Replace the old files with the prepared files of a committed generation; an empty one deletes the old.
+
+    Deletes first, as the rows of what goes are in what comes.
+    """
+    prepared = {path: _next_path(path, generation) for path in files}
+    gone = [path for path, coming in prepared.items() if not coming.stat().st_size]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    for path, coming in prepared.items():
+        if path in gone:
+            coming.unlink()
+        else:
+            coming.replace(path)
     sync_folders(files)
 
 

@@ -24,20 +24,21 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from monitoring.records.line_encoding import EncodedBatch, Mac, encode_batch
 from monitoring.records.lines import (
+    CHECKSUM_BYTES,
     Batch,
     LoggedBatch,
     RowRange,
     decode_batch,
-    decode_line,
     decode_row_range,
-    encode_batch,
+    framed,
+    unframed,
 )
 
 LOG_KEY_VARIABLE = "SCORER_LOG_KEY"
 KEY_BYTES = 32
 _MARKER = b" aes256gcm "
-_CHECKSUM_BYTES = 8  # as in a plain line
 _NONCE_BYTES = 12
 
 
@@ -80,21 +81,23 @@ class SegmentCipher:
     Args:
         secret: the key, 32 bytes.
         segment: file name of the segment.
+        mac: of its lines (line_encoding).
     """
 
-    def __init__(self, secret: bytes, segment: str) -> None:
+    def __init__(self, secret: bytes, segment: str, mac: Mac | None = None) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-        self._name = segment.encode()
+        self._name, self._mac = segment.encode(), mac
         derive = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"decision log " + self._name)
         self._aes = AESGCM(derive.derive(secret))
         self._head = _MARKER[1:] + key_id(secret).encode()
 
-    def encode(self, batch: Batch) -> bytes:
-        """Encode and encrypt a batch as one line."""
-        return self.encrypt(RowRange(batch.sequence, len(batch.rows)), encode_batch(batch))
+    def encode(self, batch: Batch, previous: str) -> EncodedBatch:
+        """Encode and encrypt a batch as one line; `previous` is the hash of the line before."""
+        payload, own_hash = encode_batch(batch, previous, self._mac)
+        return EncodedBatch(self.encrypt(RowRange(batch.sequence, len(batch.rows)), payload), own_hash)
 
     def encrypt(self, row_range: RowRange, payload: bytes) -> bytes:
         """Encrypt the JSON of a batch as one line; JSON of equal length and row range gives lines of equal length."""
@@ -121,14 +124,20 @@ class SegmentCipher:
 
 
 class SegmentLines:
-    """Reads the lines of one segment, plain or encrypted.
+    """Reads the lines of one segment, which are all plain or all encrypted: a line of the other kind is damaged.
+
+    Args:
+        segment: file name.
+        secrets: keys by id.
+        encrypted: whether its lines are encrypted; None if that is not known, which lets both kinds through.
 
     Attributes:
         undecryptable_rows: number of rows in lines that `row_range` found complete but had no key to check.
     """
 
-    def __init__(self, segment: str, secrets: Mapping[str, bytes]) -> None:
+    def __init__(self, segment: str, secrets: Mapping[str, bytes], encrypted: bool | None = None) -> None:
         self._segment, self._secrets = segment, secrets
+        self._other_kind = None if encrypted is None else not encrypted
         self._ciphers: dict[str, SegmentCipher] = {}
         self.undecryptable_rows = 0
 
@@ -143,13 +152,13 @@ class SegmentLines:
         Raises:
             KeyMissing: it is encrypted with another key.
         """
-        if not is_encrypted(line):
-            return decode_line(line)
         payload = self.payload(line)
         return None if payload is None else decode_batch(payload)
 
     def row_range(self, line: bytes) -> RowRange | None:
         """Decode only which rows a line holds; if the key is there, also check that the line can be decrypted."""
+        if is_encrypted(line) is self._other_kind:
+            return None
         if not is_encrypted(line):
             return decode_row_range(line)
         encrypted = _parse_encrypted(line)
@@ -161,20 +170,22 @@ class SegmentLines:
         return None if self._cipher(encrypted.key_id).decrypt(encrypted) is None else encrypted.row_range
 
     def payload(self, line: bytes) -> bytes | None:
-        """Return the JSON of a line; None if it is incomplete or damaged.
+        """Return the JSON of a line; None if it is incomplete, damaged or of the other kind.
 
         Raises:
             KeyMissing: it is encrypted with another key.
         """
+        if is_encrypted(line) is self._other_kind:
+            return None
         if not is_encrypted(line):
-            return None if decode_row_range(line) is None else line[_CHECKSUM_BYTES + 1 : -1]
+            return unframed(line)
         encrypted = _parse_encrypted(line)
         return None if encrypted is None else self._cipher(encrypted.key_id).decrypt(encrypted)
 
     def rewritten(self, line: bytes, payload: bytes) -> bytes:
         """Return `line` with other JSON of the same length and row range, in the same format and under the same key."""
         if not is_encrypted(line):
-            return b"%08x %b\n" % (zlib.crc32(payload), payload)
+            return framed(payload)
         encrypted: Any = _parse_encrypted(line)
         return self._cipher(encrypted.key_id).encrypt(encrypted.row_range, payload)
 
@@ -188,16 +199,18 @@ class SegmentLines:
 
 def is_encrypted(line: bytes) -> bool:
     """Return whether a line is encrypted."""
-    return line.startswith(_MARKER, _CHECKSUM_BYTES)
+    return line.startswith(_MARKER, CHECKSUM_BYTES)
 
 
 def _parse_encrypted(line: bytes) -> EncryptedLine | None:
     """Return the parts of a line that is complete and has the right checksum, otherwise None."""
-    body = line[_CHECKSUM_BYTES + 1 : -1]
-    if line[-1:] != b"\n" or line[:_CHECKSUM_BYTES] != b"%08x" % zlib.crc32(body):
+    body = line[CHECKSUM_BYTES + 1 : -1]
+    if line[-1:] != b"\n" or line[:CHECKSUM_BYTES] != b"%08x" % zlib.crc32(body):
         return None
     try:
         _, name, sequence, rows, content = body.split(b" ")
-        return EncryptedLine(name.decode(), RowRange(int(sequence), int(rows)), binascii.a2b_base64(content))
+        return EncryptedLine(
+            name.decode(), RowRange(int(sequence), int(rows)), binascii.a2b_base64(content, strict_mode=True)
+        )
     except ValueError:  # includes binascii.Error
         return None

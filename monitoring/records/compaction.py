@@ -11,7 +11,7 @@ mutual exclusion (upkeep).
 from pathlib import Path
 from typing import NamedTuple
 
-from monitoring.records import checkpoint
+from monitoring.records import checkpoint, private
 from monitoring.records.checkpoint import Checkpoint
 from monitoring.records.durable import sync_folders
 from monitoring.records.log_keys import NO_KEYS, LogKeys
@@ -67,7 +67,7 @@ def compact(directory: Path, keys: LogKeys = NO_KEYS, plain: bool = False) -> Co
 
 def is_profiled(segment: Path, done: Checkpoint, keys: LogKeys) -> bool:
     """Return whether every readable row of a closed segment is in a committed profile."""
-    lines = keys.lines(segment.name)
+    lines = keys.lines(segment)
     return next(read_lines(segment, done.position(segment).offset, lines.row_range), None) is None
 
 
@@ -79,7 +79,7 @@ def _archive(directory: Path, segment: Path, rows: int, keys: LogKeys, secret: b
     temporary = next_path(path)
     for folder in (path.parent.parent, path.parent):
         if not folder.exists():
-            folder.mkdir(mode=0o700)
+            private.make_folder(folder)
             sync_folders([folder])
     try:
         found = archive.write(temporary, segment, keys, secret)

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-PRIVATE = 0o600  # mode of files with personal data
+from monitoring.records import private
+
+PRIVATE = private.FILE  # mode of all records
 
 
-def write(path: Path, content: bytes, mode: int = 0o666) -> None:
+def write(path: Path, content: bytes, mode: int = PRIVATE) -> None:
     """Write and sync a whole file; call `sync_folders` to sync its name."""
     with create(path, mode) as file:
         file.write(content)
@@ -35,3 +37,19 @@ def sync_folders(files: Iterable[Path]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def sync_data(files: Iterable[Path]) -> None:
+    """Sync what is in files that others write, and their folders; one that has been deleted is passed over."""
+    synced = []
+    for path in files:
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        synced.append(path)
+    sync_folders(synced)

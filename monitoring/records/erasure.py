@@ -1,12 +1,14 @@
 """Erasure: removes an applicant's id and values from every row in segments and archives; all counts stay.
 
-Owns: finding the rows, and what remains of them: time, model, protocol, probability, decision. Leaves to others: making
-the change safe against a kill (erasure_journal), Parquet (archive), mutual exclusion (upkeep).
+Owns: finding the rows. What remains of them is time, model, protocol, caller, probability and decision. Leaves to
+others: the new line (line_erasure), making the change safe against a kill (erasure_journal), Parquet (archive), mutual
+exclusion (upkeep).
 
 Only profiled rows are erased, so that no reader is inside a line that changes: let the profiler catch up first.
 Profiles hold no ids, and an applicant cannot be removed from their counts.
 """
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -14,33 +16,12 @@ from typing import NamedTuple
 import msgspec
 
 from monitoring.records import checkpoint, erasure_journal
-from monitoring.records.cipher import SegmentLines
 from monitoring.records.erasure_journal import Edit, Journal
+from monitoring.records.line_erasure import erase_from_line
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import archives, is_closed, next_path, read_lines, segments, size_bytes
 
 MAX_EDIT_BYTES = 32 * 2**20  # of lines in one journal: bounds memory if an id is in half of the log
-
-_NO_VALUES = msgspec.Raw(b"[]")
-
-
-class _RawBatch(msgspec.Struct):
-    """A batch in which everything but the list of rows keeps its bytes."""
-
-    sequence: int
-    time: msgspec.Raw
-    model: msgspec.Raw
-    fields: list[str]
-    rows: list[msgspec.Raw]
-
-
-class _RawRow(msgspec.Struct, array_like=True):
-    """A row in which everything keeps its bytes."""
-
-    protocol: msgspec.Raw
-    probability: msgspec.Raw
-    decision: msgspec.Raw
-    values: msgspec.Raw
 
 
 class Erasure(NamedTuple):
@@ -78,12 +59,12 @@ def erase(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Eras
             plan = prepare(directory, application_id, keys)
             if plan.journal is None:
                 return Erasure(rows, plan.pending)
-            erasure_journal.commit(directory, plan.journal)
+            erasure_journal.commit(directory, plan.journal, keys.seals)
         except Exception:
             if not erasure_journal.journal_path(directory).exists():
                 erasure_journal.discard_prepared(directory)
             raise
-        rows += erasure_journal.recover(directory)
+        rows += erasure_journal.recover(directory, keys.seals)
         if not plan.has_more:
             return Erasure(rows, plan.pending)
 
@@ -96,21 +77,22 @@ def prepare(directory: Path, application_id: str, keys: LogKeys = NO_KEYS) -> Pl
         return Plan(None, found.pending, has_more=False)
     number = len(found.keys | archived)  # after a killed compaction a row may be in both
     record = erasure_journal.make_record(application_id, number, datetime.now(UTC))
-    return Plan(Journal(record, found.edits, changed), found.pending, found.has_more)
+    by_segment = dict(Counter(segment for segment, _ in found.keys | archived))
+    return Plan(Journal(record, found.edits, changed, by_segment), found.pending, found.has_more)
 
 
 def _find_rows(directory: Path, application_id: str, keys: LogKeys) -> _Matches:
     """Search the segments: read every line, and decode those that contain the text of the id."""
-    done = checkpoint.load(checkpoint.profiles_directory(directory))
+    done = checkpoint.of_log(directory)
     found = _Matches([], set(), 0, False)
     needle = msgspec.json.encode(application_id)
     size = pending = 0
     for segment in segments(directory):
-        lines = keys.lines(segment.name)
+        lines = keys.lines(segment)
         offset, profiled = 0, done.position(segment).offset
         for line, end in read_lines(segment, 0, bytes):
             offset, start = end, offset
-            edited = _erase_from_line(line, lines, needle, application_id)
+            edited = erase_from_line(line, lines, needle, application_id)
             if edited is None:
                 continue
             content, numbers = edited
@@ -126,42 +108,6 @@ def _find_rows(directory: Path, application_id: str, keys: LogKeys) -> _Matches:
         if needle in tail:
             found.edits.append(Edit(segment.name, offset, b" " * len(tail)))
     return found._replace(pending=pending)
-
-
-def _erase_from_line(
-    line: bytes, lines: SegmentLines, needle: bytes, application_id: str
-) -> tuple[bytes, list[int]] | None:
-    """Return a line of the same length without the applicant, and the numbers of its erased rows; None if no change.
-
-    A damaged line in which the id is readable is blanked.
-    """
-    payload = lines.payload(line)
-    if needle not in (line if payload is None else payload):
-        return None
-    batch = None if payload is None else _decode(payload)
-    if payload is None or batch is None:
-        return b" " * (len(line) - 1) + b"\n", []
-    numbers = []
-    for index, raw in enumerate(batch.rows):
-        if needle in bytes(raw):
-            row = msgspec.json.decode(raw, type=_RawRow)
-            values = dict(zip(batch.fields, msgspec.json.decode(row.values), strict=False))
-            if values.get("application_id") == application_id:
-                row.values = _NO_VALUES
-                batch.rows[index] = msgspec.Raw(msgspec.json.encode(row))
-                numbers.append(batch.sequence + index)
-    if not numbers:
-        return None
-    if all(msgspec.json.decode(raw, type=_RawRow).values == _NO_VALUES for raw in batch.rows):
-        batch.fields = []  # the names of the fields sent are personal data too
-    return lines.rewritten(line, msgspec.json.encode(batch).ljust(len(payload))), numbers
-
-
-def _decode(payload: bytes) -> _RawBatch | None:
-    try:
-        return msgspec.json.decode(payload, type=_RawBatch)
-    except msgspec.DecodeError:
-        return None
 
 
 def _torn_tail(segment: Path, offset: int) -> bytes:

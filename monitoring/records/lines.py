@@ -1,25 +1,28 @@
 r"""One line of the decision log: a checksum and a scored batch.
 
-Owns: the types and the bytes of a logged batch. Leaves to others: encryption (cipher), files (decision_log, segments).
+Owns: the types of a logged batch, and reading its bytes. Leaves to others: writing them (line_encoding), what is hashed
+(commitments), encryption (cipher), files (decision_log, segments).
 
-    e3b0c442 {"sequence":0,"time":"2026-11-21T04:00:00.000001Z","model":"german_credit:1f",
-              "fields":["a","b",...],"rows":[["http",0.12,"approve",[3,"x",...]],...]}\n
+    e3b0c442 {"sequence":0,"time":"2026-11-21T04:00:00.000001Z","model":"german_credit:1f","previous":"9f86d0...",
+              "decided":[["http","my-key",0.12,"approve"],...],"fields":["a","b",...],
+              "rows":[["<salt>","<request id>",[3,"x",...]],...]}\n
 
 all in one line. JSON escapes line feeds, so a line has exactly one, at its end, and an incomplete write has none. Field
-names are written once per line, not once per row, where they were most of the log's bytes.
+names are written once per line, not once per row, where they were most of the log's bytes. What identifies an applicant
+is in `fields` and `rows` alone; of an erased row `["<commitment>"]` is left there. A line of an earlier version has
+neither `previous` nor `decided`, and rows like `["http",0.12,"approve",[3,"x",...]]`.
 """
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET
 
-_CHECKSUM_BYTES = 8  # hexadecimal digits of the CRC-32 of the payload; a space follows
+# What msgspec raises on bytes that are no JSON of a type: invalid UTF-8 and deep nesting have errors of their own.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+CHECKSUM_BYTES = 8  # hexadecimal digits of the CRC-32 of the payload; a space follows
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -31,12 +34,16 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         decision: `approve` or `decline`.
         applicant: the values sent, with the `application_id`: a struct of the schema when written, a dict when read. A
             field that was not sent reads back as None if another row of the batch has it, and is absent otherwise.
+        caller: who asked; empty in lines of an earlier version.
+        request_id: of the request; empty if erased, and in lines of an earlier version.
     """
 
     protocol: str
     probability: float | None
     decision: str
     applicant: Any
+    caller: str = ""
+    request_id: str = ""
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
@@ -70,130 +77,123 @@ class _BatchOutline(msgspec.Struct, gc=False):
     rows: list[msgspec.Raw]
 
 
-# A row as it is written: protocol, probability, decision and values; an erased row has no values.
-_LoggedRow = tuple[str, float | None, str, Sequence[Any]]
+Decided = tuple[str, str, float | None, str]  # of a row what erasure keeps: protocol, caller, probability, decision
+
+
+class SentRow(msgspec.Struct, array_like=True, gc=False):
+    """Of a row what erasure removes.
+
+    Attributes:
+        salt: random; of an erased row the commitment (commitments); empty in lines of an earlier version.
+        request_id: of the request.
+        values: of the line's `fields`; none if the row was erased.
+    """
+
+    salt: str
+    request_id: str = ""
+    values: Sequence[Any] = ()
 
 
 class LoggedBatch(msgspec.Struct, gc=False):
-    """A batch as it is written, whose rows hold the values of its `fields`: half of the time that a `Batch` takes."""
+    """A batch as it is written, whose rows hold the values of its `fields`: half of the time that a `Batch` takes.
+
+    Attributes:
+        previous: hash of the line before, hexadecimal; empty in lines of an earlier version.
+        decided: of each row what erasure keeps.
+        rows: of each row what erasure removes.
+    """
+
+    sequence: int
+    time: datetime
+    model: str
+    previous: str
+    decided: Sequence[Decided]
+    fields: Sequence[str]
+    rows: Sequence[SentRow]
+
+    def to_batch(self) -> Batch:
+        """The same with applicants as dicts."""
+        rows = [
+            Row(
+                protocol,
+                probability,
+                decision,
+                dict(zip(self.fields, sent.values, strict=False)),
+                caller,
+                sent.request_id,
+            )
+            for (protocol, caller, probability, decision), sent in zip(self.decided, self.rows, strict=True)
+        ]
+        return Batch(self.sequence, self.time, self.model, rows)
+
+
+class _EarlierBatch(msgspec.Struct, gc=False):
+    """A batch as an earlier version wrote it: rows of protocol, probability, decision and values."""
 
     sequence: int
     time: datetime
     model: str
     fields: Sequence[str]
-    rows: Sequence[_LoggedRow]
+    rows: Sequence[tuple[str, float | None, str, Sequence[Any]]]
 
-    def to_batch(self) -> Batch:
-        """The same with applicants as dicts."""
-        rows = [
-            Row(protocol, probability, decision, dict(zip(self.fields, values, strict=False)))
-            for protocol, probability, decision, values in self.rows
+    def to_logged(self) -> LoggedBatch:
+        """The same as a batch is written now."""
+        decided: list[Decided] = [
+            (protocol, "", probability, decision) for protocol, probability, decision, _ in self.rows
         ]
-        return Batch(self.sequence, self.time, self.model, rows)
+        rows = [SentRow("", "", values) for *_, values in self.rows]
+        return LoggedBatch(self.sequence, self.time, self.model, "", decided, self.fields, rows)
 
 
-def _encode_unset(value: Any) -> None:
-    """Encode a field that only other rows of the batch have, as null."""
-    if value is not UNSET:
-        raise TypeError(f"an applicant cannot hold a {type(value).__name__}")
-
-
-_encode = msgspec.json.Encoder(enc_hook=_encode_unset).encode
 _decode_batch = msgspec.json.Decoder(LoggedBatch).decode
+_decode_earlier = msgspec.json.Decoder(_EarlierBatch).decode
 _decode_outline = msgspec.json.Decoder(_BatchOutline).decode
-
-
-def encode_batch(batch: Batch) -> bytes:
-    """Encode a batch as JSON; its applicants must be structs of one type."""
-    applicants = [row.applicant for row in batch.rows]
-    fields, to_values = _present_fields(applicants)
-    rows = [
-        (row.protocol, row.probability, row.decision, values)
-        for row, values in zip(batch.rows, map(to_values, applicants), strict=True)
-    ]
-    return _encode(LoggedBatch(batch.sequence, batch.time, batch.model, fields, rows))
 
 
 def decode_batch(payload: bytes) -> LoggedBatch | None:
     """Decode the JSON of a batch; return None if it is not one."""
     try:
-        return _decode_batch(payload)
-    except msgspec.DecodeError:
+        logged = _decode_batch(payload)
+    except NOT_JSON:
+        return _decode_earlier_batch(payload)
+    return logged if len(logged.decided) == len(logged.rows) else None
+
+
+def _decode_earlier_batch(payload: bytes) -> LoggedBatch | None:
+    try:
+        return _decode_earlier(payload).to_logged()
+    except NOT_JSON:
         return None
 
 
-class _ApplicantFields(NamedTuple):
-    """The fields of one type of applicant."""
+def framed(payload: bytes) -> bytes:
+    r"""The line that holds this JSON.
 
-    names: dict[str, str]  # attribute to field name
-    optional: tuple[str, ...]  # attributes that may be unset
-
-
-@cache
-def _applicant_fields(kind: type[msgspec.Struct]) -> _ApplicantFields:
-    fields = msgspec.structs.fields(kind)
-    optional = tuple(field.name for field in fields if field.default is UNSET)
-    return _ApplicantFields({field.name: field.encode_name for field in fields}, optional)
-
-
-def _present_fields(applicants: Sequence[msgspec.Struct]) -> tuple[Sequence[str], Callable[[Any], tuple[Any, ...]]]:
-    """Return the fields that at least one applicant has, and a function from an applicant to their values."""
-    known = _applicant_fields(type(applicants[0]))
-    absent = [name for name in known.optional if getattr(applicants[0], name) is UNSET]
-    if absent and len(applicants) > 1:
-        columns = zip(*map(_value_getter(absent), applicants), strict=True)
-        absent = [name for name, column in zip(absent, columns, strict=True) if column.count(UNSET) == len(column)]
-    if not absent:
-        return list(known.names.values()), msgspec.structs.astuple
-    names = {attribute: name for attribute, name in known.names.items() if attribute not in absent}
-    return list(names.values()), _value_getter(list(names))
-
-
-def _value_getter(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return a function from an applicant to the values of these attributes."""
-    if len(attributes) > 1:
-        return attrgetter(*attributes)
-    return lambda applicant: tuple(getattr(applicant, attribute) for attribute in attributes)
-
-
-def encode_line(batch: Batch) -> bytes:
-    r"""Encode a batch as one line.
-
-    >>> from datetime import UTC
-    >>> rows = [Row("v2", 0.5, "approve", msgspec.defstruct("Applicant", [("age", int)])(3))]
-    >>> line = encode_line(Batch(7, datetime(2026, 11, 21, tzinfo=UTC), "m:1", rows))
-    >>> line[:73]
-    b'260084e8 {"sequence":7,"time":"2026-11-21T00:00:00Z","model":"m:1","field'
-    >>> line[73:]
-    b's":["age"],"rows":[["v2",0.5,"approve",[3]]]}\n'
-    >>> decode_line(line).to_batch().rows[0].applicant, decode_line(line[:-1]), decode_line(line.replace(b"3", b"4"))
-    ({'age': 3}, None, None)
-    >>> decode_row_range(line)
-    RowRange(sequence=7, rows=1)
+    >>> framed(b"{}")
+    b'a3a6bf43 {}\n'
     """
-    payload = encode_batch(batch)
     return b"%08x %b\n" % (zlib.crc32(payload), payload)
 
 
 def decode_line(line: bytes) -> LoggedBatch | None:
     """Decode a line; return None if it is incomplete, damaged or not a batch."""
-    payload = _payload(line)
+    payload = unframed(line)
     return None if payload is None else decode_batch(payload)
 
 
 def decode_row_range(line: bytes) -> RowRange | None:
     """Decode only which rows a line holds; return None like `decode_line`."""
-    payload = _payload(line)
+    payload = unframed(line)
     try:
         outline = None if payload is None else _decode_outline(payload)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
     return None if outline is None else RowRange(outline.sequence, len(outline.rows))
 
 
-def _payload(line: bytes) -> bytes | None:
+def unframed(line: bytes) -> bytes | None:
     """Return the JSON of a line that is complete and has the right checksum, otherwise None."""
-    if line[-1:] != b"\n" or line[_CHECKSUM_BYTES : _CHECKSUM_BYTES + 1] != b" ":
+    if line[-1:] != b"\n" or line[CHECKSUM_BYTES : CHECKSUM_BYTES + 1] != b" ":
         return None
-    payload = line[_CHECKSUM_BYTES + 1 : -1]
-    return payload if line[:_CHECKSUM_BYTES] == b"%08x" % zlib.crc32(payload) else None
+    payload = line[CHECKSUM_BYTES + 1 : -1]
+    return payload if line[:CHECKSUM_BYTES] == b"%08x" % zlib.crc32(payload) else None

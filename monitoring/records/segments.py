@@ -19,7 +19,18 @@ from typing import TypeVar
 from monitoring.records.lines import Batch
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 
+EXPLANATIONS = "explanations"  # the folder of the log of explanations, which has the form of the log beside it
 T = TypeVar("T")
+
+
+def explanations_directory(directory: Path) -> Path:
+    """Return the directory of the log of explanations of the records in `directory`."""
+    return directory / EXPLANATIONS
+
+
+def logs(directory: Path) -> list[Path]:
+    """Return the directories of the logs that there are: that of decisions, and that of explanations."""
+    return [path for path in (directory, explanations_directory(directory)) if path.exists()]
 
 
 def segment_path(directory: Path) -> Path:
@@ -64,7 +75,7 @@ def read(segment: Path, offset: int = 0, keys: LogKeys = NO_KEYS) -> Iterator[tu
     Raises:
         KeyMissing: a batch is encrypted with a key that is not in `keys`.
     """
-    return read_lines(segment, offset, keys.lines(segment.name).batch)
+    return read_lines(segment, offset, keys.lines(segment).batch)
 
 
 def is_closed(segment: Path) -> bool:

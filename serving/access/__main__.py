@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import re
 import secrets
+import stat
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,8 @@ def new(path: Path | None, options: argparse.Namespace) -> int:
         "permissions": options.permissions.split(","),
         "requests_per_s": options.requests_per_s,
         "burst": options.burst,
+        "rows_per_s": options.rows_per_s,
+        "explanations_per_s": options.explanations_per_s,
         "expires": f"{datetime.now(UTC) + timedelta(days=options.days):%Y-%m-%dT%H:%M:%SZ}" if options.days else None,
     }
     try:
@@ -78,7 +81,8 @@ def revoke(path: Path | None, options: argparse.Namespace) -> int:
 def show(path: Path | None, _: argparse.Namespace) -> int:
     """List the keys."""
     for key in _read(path)[1]:
-        rate = f"{key.requests_per_s:g}/s" if key.requests_per_s else "no limit"
+        rates = [(key.requests_per_s, ""), (key.rows_per_s, " rows"), (key.explanations_per_s, " explanations")]
+        rate = ", ".join(f"{per_s:g}{unit}/s" for per_s, unit in rates if per_s) or "no limit"
         until = f"until {key.expires:%Y-%m-%d %H:%M}" if key.expires else "for good"
         expired = " (expired)" if key.expires and key.expires <= datetime.now(UTC) else ""
         print(f"{key.name:20} {','.join(key.permissions):28} {rate:12} {until}{expired}")
@@ -99,6 +103,8 @@ def entry(key: Key) -> str:
         lines.append(f"requests_per_s: {key.requests_per_s:.15g}")
     if key.burst is not None:
         lines.append(f"burst: {key.burst}")
+    rates = {"rows_per_s": key.rows_per_s, "explanations_per_s": key.explanations_per_s}
+    lines += [f"{name}: {per_s:.15g}" for name, per_s in rates.items() if per_s is not None]
     if key.expires:
         lines.append(f"expires: {key.expires:%Y-%m-%dT%H:%M:%SZ}")
     return "  - " + "\n    ".join(lines) + "\n"
@@ -131,7 +137,10 @@ def _read(path: Path | None) -> tuple[Path, tuple[Key, ...]]:
 
 
 def _write(path: Path, text: str, keys: tuple[Key, ...]) -> None:
-    """Write `text`, if it means `keys`; in place, so that owner, mode and a mounted file stay what they are."""
+    """Write `text`, if it means `keys`; in place, so that owner, mode and a mounted file stay what they are.
+
+    A new file is for its owner alone; an old one that others can read is named.
+    """
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / path.name
         draft.write_text(text, encoding="utf-8")
@@ -141,6 +150,10 @@ def _write(path: Path, text: str, keys: tuple[Key, ...]) -> None:
             raise ConfigError(path, error.key, error.problem, error.remedy) from None
     if meant != keys:
         raise ConfigError(path, "keys", "is written in a form that this command cannot change", REMEDY)
+    if not path.exists():
+        path.touch(0o600)
+    elif path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        print(f"{path} is open to every user of this machine: chmod 600 {path}", file=sys.stderr)
     path.write_text(text, encoding="utf-8")
 
 
@@ -152,6 +165,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--permissions", required=True, metavar="A,B", help=f"of {', '.join(get_args(Permission))}")
     command.add_argument("--requests-per-s", type=float, metavar="N", help="rate over all workers (default: no limit)")
     command.add_argument("--burst", type=int, metavar="N", help="requests at once (default: what a second allows)")
+    command.add_argument("--rows-per-s", type=float, metavar="N", help="rows scored, likewise (default: no limit)")
+    command.add_argument("--explanations-per-s", type=float, metavar="N", help="rows explained (default: no limit)")
     command.add_argument("--days", type=float, metavar="N", help="until it expires (default: never)")
     command.set_defaults(command=new)
     command = commands.add_parser("revoke", help="take a key out of the file")

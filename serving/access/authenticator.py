@@ -1,7 +1,8 @@
 """Whether a caller is authorized: its key known, not expired, with the permission, and within its rate.
 
-Owns the decision, for every protocol, and following the key file. Leaves to others: where a protocol carries the key
-and which route needs which permission (`serving.access.middleware`, `serving.access.grpc_access`), and the file's form
+Owns the decision, for every protocol, and following the key file. Leaves to others: rates (`serving.access.rates`), of
+which those of rows and explanations are spent where their number is known; where a protocol carries the key and which
+route needs which permission (`serving.access.middleware`, `serving.access.grpc_access`); and the file's form
 (`configs.api_keys`).
 
 Keys are looked up by their SHA-256 and compared in constant time. The time of the look-up depends on a hash that a
@@ -22,7 +23,10 @@ from prometheus_client import Gauge
 
 from configs.api_keys import Key, Permission, read_api_keys
 from configs.source import ConfigError
-from models.errors import Rejected
+from serving.access.denials import AccessDenied, OverRate, WrongKey
+from serving.access.rates import Bucket, Rate
+from serving.access.wrong_keys import WrongKeys
+from serving.calls import Caller
 
 POLL_INTERVAL_S = 1.0  # seconds between two looks at the file: a revoked key works for that long at most
 KEY_FORMS = "`Authorization: Bearer <key>` or `X-API-Key: <key>`"
@@ -32,58 +36,36 @@ logger = logging.getLogger("bentoml.scorer")
 Stamp = tuple[int, int, int]
 
 
-class AccessDenied(Rejected):
-    """A caller that may not call: 401, 403 or 429."""
-
-    def __init__(self, status: int, message: str, retry_after_s: int | None = None) -> None:
-        super().__init__(status, message)
-        self.retry_after_s = retry_after_s
-
-
-class _Bucket:
-    """A token bucket in one number: when it will be full again.
-
-    That is the generic cell rate algorithm (ITU-T I.371), which grants what a bucket of `burst` tokens, refilled at
-    `rate` a second, grants.
-    """
-
-    __slots__ = ("_full_at_s", "_step_s", "_tolerance_s")
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._step_s = 1 / rate
-        self._tolerance_s = (max(burst, 1) - 1) / rate
-        self._full_at_s = 0.0
-
-    def wait_s(self, now_s: float) -> float:
-        """Take a token and give 0, or take none and give the seconds until there is one.
-
-        >>> bucket = _Bucket(rate=2, burst=2)
-        >>> [bucket.wait_s(now_s) for now_s in (100.0, 100.0, 100.0, 100.5)]
-        [0.0, 0.0, 0.5, 0.0]
-        """
-        full_at_s = max(self._full_at_s, now_s)
-        wait_s = full_at_s - now_s - self._tolerance_s
-        if wait_s > 0:
-            return wait_s
-        self._full_at_s = full_at_s + self._step_s
-        return 0.0
-
-
 class _Entry:
     """A key with its state."""
 
-    __slots__ = ("bucket", "digest", "expires_s", "key")
+    __slots__ = ("bucket", "caller", "digest", "expires_s", "key")
+    caller: Caller
 
-    def __init__(self, key: Key, workers: int, before: "_Entry | None") -> None:
+    def __init__(self, key: Key, workers: int, now_s: Callable[[], float], before: "_Entry | None") -> None:
         self.key = key
         self.digest = bytes.fromhex(key.sha256)
         self.expires_s = key.expires.timestamp() if key.expires else math.inf
-        self.bucket: _Bucket | None = None
+        # Rates that stay the same keep their state, or every change of the file would fill all buckets.
+        self.bucket: Bucket | None = None
         if before and (before.key.requests_per_s, before.key.burst) == (key.requests_per_s, key.burst):
-            self.bucket = before.bucket  # or every change of the file would fill all buckets
+            self.bucket = before.bucket
         elif key.requests_per_s:
             burst = key.requests_per_s if key.burst is None else key.burst
-            self.bucket = _Bucket(key.requests_per_s / workers, burst / workers)
+            self.bucket = Bucket(key.requests_per_s / workers, burst / workers)
+
+        def rate(unit: str, per_s: float | None, kept: Rate | None) -> Rate | None:
+            if per_s is None or (kept and (kept.key, kept.per_s) == (key.name, per_s)):
+                return kept if per_s else None
+            return Rate(key.name, unit, per_s, workers, now_s)
+
+        had = before.caller if before else Caller(key.name, reads_all=False)
+        self.caller = Caller(
+            key.name,
+            "read_all" in key.permissions,
+            rate("rows scored", key.rows_per_s, had.rows),
+            rate("rows explained", key.explanations_per_s, had.explanations),
+        )
 
 
 class Authenticator:
@@ -95,6 +77,9 @@ class Authenticator:
             caller that keeps to one connection, and with it to one worker, gets that share alone.
         now_s: a clock that only goes forwards, in seconds.
 
+    Attributes:
+        wrong_keys: those that were refused, over all protocols.
+
     Raises:
         ConfigError: the file cannot be read or makes no sense.
     """
@@ -103,6 +88,7 @@ class Authenticator:
         self._path = path
         self._workers = workers
         self._now_s = now_s
+        self.wrong_keys = WrongKeys(now_s)
         self._entries: dict[bytes, _Entry] = {}
         self._stamp: Stamp | None = None
         if path:
@@ -114,28 +100,27 @@ class Authenticator:
         """Whether there is a key file."""
         return self._path is not None
 
-    def authorize(self, presented: str | None, permission: Permission) -> None:
-        """Return if the key `presented` has `permission` now; raises `AccessDenied`: 401, 403 or 429."""
-        if self._path is None:
-            return
+    def authorize(self, presented: str | None, permission: Permission) -> Caller:
+        """Return whose the key `presented` is, if it has `permission` now; raises `Rejected`: 401, 403 or 429."""
         if not presented:
-            raise _unauthenticated(f"this service requires a key, as {KEY_FORMS}")
+            raise AccessDenied(401, f"this service requires a key, as {KEY_FORMS}")
         digest = hashlib.sha256(presented.encode("utf-8", "replace")).digest()
         entry = self._entries.get(digest)
         if entry is None or not hmac.compare_digest(entry.digest, digest):
-            raise _unauthenticated("the key is unknown or was revoked")
+            raise WrongKey("the key is unknown or was revoked", "unknown")
         key = entry.key
         if time.time() >= entry.expires_s:
-            raise _unauthenticated(f"the key {key.name} expired at {key.expires}")
+            raise WrongKey(f"the key {key.name} expired at {key.expires}", "expired")
         if permission not in key.permissions:
             allowed = ", ".join(key.permissions)
             raise AccessDenied(403, f"the key {key.name} does not have the permission {permission}, only {allowed}")
         if entry.bucket is not None and (wait_s := entry.bucket.wait_s(self._now_s())):
             message = f"the key {key.name} may make {key.requests_per_s:g} requests a second; wait"
-            raise AccessDenied(429, message, math.ceil(wait_s))
+            raise OverRate(message, math.ceil(wait_s))
+        return entry.caller
 
     def watch(self) -> None:
-        """Follow the file from now on, in a daemon thread, so that no request waits while it is read."""
+        """Follow the file from now on, in a daemon thread, so that no request waits for it; log wrong keys there."""
         if self._path:
             _broken().set(0)
             threading.Thread(target=self._follow, name="keys", daemon=True).start()
@@ -162,17 +147,14 @@ class Authenticator:
         while True:
             time.sleep(POLL_INTERVAL_S)
             self.reload_if_changed()
+            self.wrong_keys.report()
 
     def _replace(self, keys: tuple[Key, ...]) -> None:
         entries = {}
         for key in keys:
             digest = bytes.fromhex(key.sha256)
-            entries[digest] = _Entry(key, self._workers, self._entries.get(digest))
+            entries[digest] = _Entry(key, self._workers, self._now_s, self._entries.get(digest))
         self._entries = entries  # at once: a request sees the old keys or the new ones
-
-
-def _unauthenticated(message: str) -> AccessDenied:
-    return AccessDenied(401, message)
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -4,16 +4,19 @@ Leaves to others: whether a key is valid (`serving.access.authenticator`), which
 (`serving.v2.grpc_calls`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from configs.api_keys import Permission
 from configs.service import ServiceConfig
-from serving.access.authenticator import AccessDenied, Authenticator
-from serving.access.middleware import LOCAL_ONLY, is_loopback
+from serving.access.authenticator import Authenticator
+from serving.access.denials import AccessDenied, WrongKey
+from serving.access.middleware import LOCAL_ONLY, PROXY_HEADERS, is_loopback
+from serving.calls import ANYONE, NEIGHBOUR, Caller, certificate_caller
 
 BEARER = "bearer "
+PROXY_METADATA = frozenset(name.decode() for name in PROXY_HEADERS)
 
 
 class GrpcAccess:
@@ -27,22 +30,47 @@ class GrpcAccess:
     def __init__(self, authenticator: Authenticator, settings: ServiceConfig) -> None:
         self._authenticator = authenticator
         # A client certificate of the configured CA identifies its caller as well as a key does.
-        identified = authenticator.requires_keys or bool(settings.grpc_client_ca)
-        self._local_only = not (identified or settings.open_to_network)
+        self._by_certificate = bool(settings.grpc_client_ca)
+        self._open_to_network = settings.open_to_network
 
-    def authorize(self, context: Any, permission: Permission) -> None:
-        """Return if the caller has the permission; raises `Rejected`: 401, 403 or 429."""
+    def authorize(self, context: Any, permission: Permission) -> Caller:
+        """Return who calls, if the caller has the permission; raises `Rejected`: 401, 403 or 429."""
         if self._authenticator.requires_keys:
-            self._authenticator.authorize(presented_key(dict(context.invocation_metadata() or ())), permission)
-        elif self._local_only and not all(map(is_loopback, callers(context))):
+            try:
+                return self._authenticator.authorize(
+                    presented_key(dict(context.invocation_metadata() or ())), permission
+                )
+            except WrongKey as wrong:
+                wrong.hold_s = self._authenticator.wrong_keys.hold_s(host_of(context.peer()), wrong.reason)
+                raise
+        if self._by_certificate:
+            return certificate_caller(certificate_name(context.auth_context()))
+        if self._open_to_network:
+            return ANYONE
+        if not is_neighbour(context):
             raise AccessDenied(403, LOCAL_ONLY)
+        return NEIGHBOUR
 
 
-def callers(context: Any) -> list[str]:
-    """The addresses that a call came by: the peer's, and those that proxies name in `x-forwarded-for`."""
+def is_neighbour(context: Any) -> bool:
+    """Whether a call comes from this machine, and no proxy says that it passed it on."""
     metadata = context.invocation_metadata() or ()
-    forwarded = [part.strip() for name, value in metadata if name == "x-forwarded-for" for part in value.split(",")]
-    return [host_of(context.peer()), *forwarded]
+    return is_loopback(host_of(context.peer())) and PROXY_METADATA.isdisjoint(name for name, _ in metadata)
+
+
+def certificate_name(properties: Mapping[str, Sequence[bytes]]) -> str:
+    """The name in a client certificate: its common name, or else its first alternative name.
+
+    >>> certificate_name({"x509_common_name": [b"batch"], "x509_subject_alternative_name": [b"spiffe://bank/batch"]})
+    'batch'
+    >>> certificate_name({"x509_common_name": [b""], "x509_subject_alternative_name": [b"spiffe://bank/batch"]})
+    'spiffe://bank/batch'
+    """
+    for name in ("x509_common_name", "x509_subject_alternative_name"):
+        for found in properties.get(name, ()):
+            if found:
+                return found.decode("utf-8", "replace")
+    return ""
 
 
 def presented_key(metadata: Mapping[str, str]) -> str | None:

@@ -2,19 +2,23 @@
 
 Owns: where HTTP carries a key, which route needs which permission, that without keys only this machine may call, the
 limit on the number of headers, and the id of the request. Leaves to others: whether a key is valid
-(`serving.access.authenticator`), bodies (`serving.http`). Costs an admitted request some 2 us with keys and 1 us
-without.
+(`serving.access.authenticator`), pages of other sites (`serving.access.origins`), bodies (`serving.http`). Costs an
+admitted request some 2 us with keys and 1 us without.
 """
 
+import asyncio
 import ipaddress
-from collections.abc import Awaitable, Mapping
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache, partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from configs.api_keys import Permission
 from models.errors import Rejected
-from serving.access.authenticator import AccessDenied, Authenticator
+from serving.access.authenticator import Authenticator
+from serving.access.denials import AccessDenied, WrongKey
+from serving.access.origins import OriginRules
+from serving.calls import ANYONE, NEIGHBOUR, remember_caller
 from serving.error_responses import error_response
 from serving.http.body import headers_of
 from serving.request_ids import HEADER, begin
@@ -27,6 +31,18 @@ POST_PERMISSIONS: Mapping[str, Permission] = {
     "/feedback": "feedback",
     "/v2/repository/index": "read",
 }
+# A proxy adds at least one of these. Whatever their values are, the request is then not of a neighbour.
+PROXY_HEADERS = frozenset(
+    {
+        b"forwarded",
+        b"via",
+        *(b"x-forwarded-" + name for name in (b"by", b"for", b"host", b"port", b"prefix", b"proto", b"scheme")),
+        *(b"x-forwarded-" + name for name in (b"server", b"ssl")),
+        *(b"x-original-forwarded-for", b"x-real-ip", b"x-client-ip", b"x-cluster-client-ip"),
+        *(b"cf-connecting-ip", b"true-client-ip", b"fastly-client-ip", b"x-envoy-external-address"),
+    }
+)
+MAX_HELD = 256  # answers to wrong keys that wait at once
 MAX_HEADERS = 100  # Apache's limit; browsers behind proxies send some 30
 LOCAL_ONLY = (
     "without keys only this machine may call; make a key with python -m serving.access new and set keys_file, or let "
@@ -40,26 +56,50 @@ class AccessPolicy:
     Args:
         authenticator: decides on keys.
         open_to_network: whether other machines may call without a key.
+        allowed_hosts: what `Host` may name without keys, beside loopback; anything if there are none and other
+            machines may call.
+        allowed_origins: whose pages may call without keys, beside the service's own.
 
     Attributes:
-        local_only: whether the decision follows from the addresses of the connection.
+        origins: the rules on pages of other sites.
     """
 
-    def __init__(self, authenticator: Authenticator, open_to_network: bool) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        open_to_network: bool,
+        allowed_hosts: Sequence[str] = (),
+        allowed_origins: Sequence[str] = (),
+    ) -> None:
         self._authenticator = authenticator
         self._requires_keys = authenticator.requires_keys
-        self.local_only = not self._requires_keys and not open_to_network
+        self._local_only = not self._requires_keys and not open_to_network
+        self.origins = OriginRules(open_to_network and not allowed_hosts, allowed_hosts, allowed_origins)
 
     def authorize(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
-        """Return if the request is admitted; raises `Rejected`: 401, 403, 429 or 431."""
+        """Return if the request is admitted, and remember who sent it; raises `Rejected`: 401, 403, 429 or 431."""
         if len(scope["headers"]) > MAX_HEADERS:
             raise Rejected(431, f"more than {MAX_HEADERS} headers")
         path = scope["path"]
+        if path in PUBLIC_PATHS:
+            return
+        caller = ANYONE
         if self._requires_keys:
-            if path not in PUBLIC_PATHS:
-                self._authenticator.authorize(_presented_key(headers), required_permission(scope["method"], path))
-        elif self.local_only and path not in PUBLIC_PATHS:
-            _require_loopback(scope)
+            permission = required_permission(scope["method"], path)
+            caller = self._authenticator.authorize(_presented_key(headers), permission)
+        else:
+            if self._local_only:
+                _require_loopback(scope)
+                if not PROXY_HEADERS.isdisjoint(headers):
+                    raise AccessDenied(403, f"a proxy passed this on: {LOCAL_ONLY}")
+                caller = NEIGHBOUR
+            self.origins.check(scope, headers)
+        remember_caller(scope, caller)
+
+    def hold_s(self, scope: Scope, wrong: WrongKey) -> float:
+        """Count a wrong key; the seconds to wait before its answer."""
+        client = scope.get("client")
+        return self._authenticator.wrong_keys.hold_s(client[0] if client else "", wrong.reason)
 
 
 class AccessMiddleware:
@@ -73,6 +113,7 @@ class AccessMiddleware:
     def __init__(self, app: ASGIApp, policy: AccessPolicy) -> None:
         self._app = app
         self._policy = policy
+        self._held = 0
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
@@ -82,9 +123,22 @@ class AccessMiddleware:
                 send = _echoing(send, request_id)
             try:
                 self._policy.authorize(scope, headers)
+            except WrongKey as wrong:
+                answer = partial(error_response(scope, wrong), scope, receive, send)
+                return self._hold_back(self._policy.hold_s(scope, wrong), answer)
             except Rejected as refusal:
                 return error_response(scope, refusal)(scope, receive, send)
         return self._app(scope, receive, send)
+
+    async def _hold_back(self, seconds: float, answer: Callable[[], Awaitable[None]]) -> None:
+        """Answer after so many seconds, or at once when many answers are held: each keeps a connection from others."""
+        if seconds and self._held < MAX_HELD:
+            self._held += 1
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self._held -= 1
+        await answer()
 
 
 def required_permission(method: str, path: str) -> Permission:

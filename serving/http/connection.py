@@ -1,14 +1,13 @@
 """The connection: uvicorn's HTTP protocol with the limits that it lacks.
 
 Owns the limit on a head, the time in which a request must arrive and for which a connection may be idle, and offers of
-an upgrade, which are declined. Leaves to others: the number of connections (`serving.http.descriptors`). Uses private
+an upgrade, which are declined. Leaves to others: the number of connections (`serving.http.closing`). Uses private
 parts of uvicorn, as `serving.http.protocol` does: there is no public way to limit heads with httptools, nor to give
 requests a deadline. `tests/serving/http/test_protocol.py` fails when these parts change.
 """
 
 import asyncio
 import logging
-from functools import partial
 from typing import Any, ClassVar
 
 import httptools
@@ -19,8 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from models.errors import Rejected, ScorerError
 from serving.error_responses import error_response
 from serving.faults import error_from
-from serving.http.descriptors import Descriptors
-from serving.http.request_target import with_path
+from serving.http.request_target import host_in, with_path
 
 MAX_HEAD_BYTES = 65_536  # the limit of uvicorn with h11; nginx has 32 KiB, browsers send some 2
 MAX_UNREAD_BYTES = 16 << 20  # of a body whose response is already sent; the client may read that before the end
@@ -37,17 +35,18 @@ class Limits(Struct, frozen=True):
     Attributes:
         timeout_s: seconds for a request to arrive, and again for its response.
         idle_s: seconds that a connection may be without a request.
+        per_address: connections of one address; 0 is three quarters of what the file descriptors allow.
     """
 
     timeout_s: float
     idle_s: float
+    per_address: int = 0
 
 
 class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
     limits: ClassVar[Limits]  # set before the server listens
-    descriptors: ClassVar[Descriptors] = Descriptors()
     _swept: ClassVar[asyncio.AbstractEventLoop | None] = None  # the loop that has the timer
     cycle: Any  # of the newest request: uvicorn's, or what stands for it
     scope: Any  # of the newest request; has a path once its head is whole
@@ -57,17 +56,13 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._stray_bytes = 0
         self._progress = False  # whether the bytes just read belonged to a body or ended a request
+        self._refused = False  # whether this connection is one too many
         self._ignored = False  # whether the request being parsed is dropped
         self._broken = False  # whether what follows the requests received so far cannot be parsed
         self.wait_for_request()
-        if not self.descriptors.suffice_for(transport):
-            refusal = self.descriptors.refuse(len(self.connections))
-            # Of this connection alone, so that requests of the others do not ask.
-            self.choose_path = partial(self._refuse_connection, refusal)  # type: ignore[method-assign]
-            self.until_s = self.loop.time() + CLOSE_S
         if LimitedProtocol._swept is not self.loop:
             LimitedProtocol._swept = self.loop
-            self.loop.call_later(SWEEP_S, self._sweep)
+            self.loop.call_later(SWEEP_S, self.sweep)
 
     # Deadlines
 
@@ -76,9 +71,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self.receiving = False
         self.until_s = self.loop.time() + self.limits.idle_s
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """End what takes too long on the connections of this worker: one timer instead of one per request."""
-        self.loop.call_later(SWEEP_S, self._sweep)
+        self.loop.call_later(SWEEP_S, self.sweep)
         now_s = self.loop.time()
         for connection in [one for one in self.connections if isinstance(one, LimitedProtocol) and one.until_s < now_s]:
             connection.until_s = now_s + CLOSE_S
@@ -89,12 +84,12 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def time_out(self) -> None:
         """End an idle connection, or one whose request has not arrived in time."""
-        if self.receiving and "path" not in self.scope and not self._awaits_response():
+        if self.receiving and "path" not in self.scope and not self.awaits_response():
             self.refuse(Rejected(408, "the head of the request did not arrive in time"))
         else:  # idle, or a body that does not come although the application has responded
             self.transport.close()
 
-    def _awaits_response(self) -> bool:
+    def awaits_response(self) -> bool:
         """Whether a request that was received before the one being parsed is not answered yet."""
         in_body = self.receiving and "path" in self.scope  # then `cycle` belongs to the request being parsed
         return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete and not in_body)
@@ -154,7 +149,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Answer what never became a whole request, and close; requests before it are answered first, and it is not."""
         if self.transport.is_closing():
             return
-        if self._awaits_response():
+        if self.awaits_response():
             self._broken = True
             self.flow.pause_reading()
             return
@@ -178,7 +173,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._ignored = False
         self.receiving = True
-        self.until_s = self.loop.time() + self.limits.timeout_s + SWEEP_S  # the application's own 504 comes first
+        if not self._refused:
+            self.until_s = self.loop.time() + self.limits.timeout_s + SWEEP_S  # the application's own 504 comes first
 
     def on_headers_complete(self) -> None:
         """Choose the path of the request, unless it is dropped or parsed again."""
@@ -192,11 +188,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Start the ASGI application."""
         if not self.url.startswith((b"/", b"*")):
             self.url = with_path(self.url)
+            self.headers[:] = [header for header in self.headers if header[0] != b"host"]
+            self.headers.append((b"host", host_in(self.url)))  # by RFC 9112 the header is ignored
         super().on_headers_complete()
-
-    def _refuse_connection(self, refusal: ScorerError) -> None:
-        self._ignored = True
-        self.refuse(refusal)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""

@@ -4,10 +4,11 @@ Owns the types. An endpoint reads a body and encodes predictions; the ways diffe
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
+from starlette.types import Scope
 
 from models.errors import ScorerError
 from serving.rows import Results
@@ -34,8 +35,8 @@ class Submitted(Struct, frozen=True):
 class Endpoint(Protocol):
     """Has the rows of a body scored."""
 
-    def submit(self, body: bytes, headers: Mapping[bytes, bytes]) -> Submitted | ScorerError:
-        """Decode, validate and submit; returns or raises the error that refuses the request."""
+    def submit(self, body: bytes, scope: Scope) -> Submitted | ScorerError:
+        """Decode, validate and submit the body of an admitted request; returns or raises the error that refuses it."""
 
     def count_response(self, status: int) -> None:
         """Count one response."""

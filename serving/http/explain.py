@@ -1,14 +1,13 @@
 """`POST /explain`: why an applicant, or a past decision, has its probability.
 
-Owns the two bodies that the route takes, and that explaining never holds up scoring: one thread explains, applicant by
-applicant and request by request in turn, another searches the log, and few requests may wait. Leaves what an
-explanation is to `models.explanation`, checking applicants to `models.request` and finding decisions to
-`monitoring.records.lookup`. An explanation decides nothing, so it is neither a row of the decision log
-nor a prediction.
+Owns the two bodies that the route takes, and whose turn it is: applicant by applicant and request by request, and few
+requests may wait. Leaves what an explanation is to `models.explanation`, the process in which it is made to
+`serving.explaining`, checking applicants to `models.request`, finding decisions to `serving.http.past_decisions`, and
+the record of what was told to `serving.http.explanation_record`. An explanation decides nothing, so it is neither a row
+of the decision log nor a prediction.
 """
 
 import asyncio
-import time
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,15 +23,21 @@ from starlette.routing import Route
 
 from configs.dataset import RESERVED
 from configs.service import ServiceConfig
+from models.application_ids import is_identifier
 from models.artifact import Artifact
 from models.errors import Detail, Rejected, Unready
-from models.explanation import MAX_INPUTS, Explainer, Explanation
-from models.request import RequestDecoder, is_identifier, parse, reject, shown
+from models.explanation import MAX_INPUTS, Explanation
+from models.request import RequestDecoder, parse
 from models.schema import MAX_ID_LENGTH
+from models.validation import reject, shown
 from monitoring.records.log_keys import LogKeys
-from monitoring.records.lookup import PastDecision, find
+from monitoring.records.lookup import PastDecision
+from serving.calls import Caller, call_of, caller_of
 from serving.error_responses import guarded
+from serving.explaining import ExplainingProcess
 from serving.http.body import read_body
+from serving.http.explanation_record import ExplanationRecord
+from serving.http.past_decisions import PastDecisions
 
 T = TypeVar("T")
 OTHER_MODEL = "other_model"  # error code: another version made the decision
@@ -53,44 +58,56 @@ class ExplainEndpoint:
 
     def __init__(self, artifact: Artifact, directory: Path, settings: ServiceConfig, keys: LogKeys) -> None:
         self._artifact = artifact
-        self._directory = directory
-        self._keys = keys
         self._max_rows = settings.max_explained_rows
         self._max_body_bytes = settings.max_body_bytes
         self._timeout_s = settings.timeout_s
         self._decoder = RequestDecoder(artifact.schema, self._max_rows)
         self._waiting_rows = 0
-        self._explainer: Explainer | None = None
-        # Threads begin with the first job. ONNX Runtime lets go of the interpreter, and the event loop goes on.
-        self._explaining = ThreadPoolExecutor(1, "explain")
-        self._searching = ThreadPoolExecutor(1, "lookup")
+        self._explainer: ExplainingProcess | None = None
+        self._record: ExplanationRecord | None = None
+        self._explaining = ThreadPoolExecutor(1, "explain")  # it waits for the process; it begins with the first job
+        self._recording = ThreadPoolExecutor(1, "explanations")  # which may wait for the disk
+        self._past = PastDecisions(directory, keys, self._timeout_s)
 
-    def open(self, example: Struct) -> None:
-        """Begin to explain, after explaining `example`: the first caller does not wait for what is built once."""
+    def open(self, example: Struct, record: ExplanationRecord) -> None:
+        """Begin to explain `example`, so that all is built when the first caller asks; return at once.
+
+        Args:
+            example: an applicant.
+            record: of what callers are told.
+        """
+        self._record = record
         if len(self._artifact.schema.inputs) > MAX_INPUTS:
             return
-        # A session of its own: the thread that explains and the one that scores must not share buffers.
-        scorer, model = self._artifact.scorer(), self._artifact
-        explainer = Explainer(model.schema, scorer.probabilities, model.background, model.tag)
-        explainer.explain(example)
-        self._explainer = explainer
+        self._explainer = ExplainingProcess(self._artifact.folder)
+        self._explaining.submit(self._explainer.explain, example)
 
     def close(self) -> None:
         """Stop; requests that wait are dropped."""
         self._explaining.shutdown(wait=False, cancel_futures=True)
-        self._searching.shutdown(wait=False, cancel_futures=True)
+        if self._explainer is not None:
+            self._explainer.close()
+        self._past.close()
+        self._recording.shutdown()
+        if self._record:
+            self._record.close()
 
     def route(self) -> Route:
         """For Starlette."""
         return Route("/explain", guarded(self._answer), methods=["POST"])
 
     async def _answer(self, request: Request) -> Response:
+        caller = caller_of(request.scope)
         async with asyncio.timeout(self._timeout_s):
             body = await read_body(request.scope, request.receive, self._max_body_bytes)
-            explanations = await self._explain(body)
+            explanations = await self._explain(body, caller)
+            if self._record:
+                await self._in(
+                    self._recording, partial(self._record.write, explanations, call_of(request.scope, "http"))
+                )
         return Response(msgspec.json.encode(explanations), media_type="application/json")
 
-    async def _explain(self, body: bytes) -> list[Explanation]:
+    async def _explain(self, body: bytes, caller: Caller) -> list[Explanation]:
         body = body.removeprefix(BOM_UTF8)
         inputs = len(self._artifact.schema.inputs)
         if inputs > MAX_INPUTS:
@@ -101,11 +118,12 @@ class ExplainEndpoint:
         taken = max(1, len(rows))
         if self._explainer is None or (self._waiting_rows and self._waiting_rows + taken > self._max_rows):
             raise Unready("too many explanations are waiting; try again")
+        if caller.explanations:
+            caller.explanations.spend(taken)
         self._waiting_rows += taken
         try:
             if past is not None:
-                search = partial(find, self._directory, past, time.monotonic() + self._timeout_s, self._keys)
-                rows = [self._decided(await self._in(self._searching, search))]
+                rows = [self._decided(await self._past.find(past, None if caller.reads_all else caller.name))]
             explain = self._explainer.explain
             # One after the other, so that requests take turns, and a caller who has gone is not worked for.
             return [await self._in(self._explaining, partial(explain, row)) for row in rows]

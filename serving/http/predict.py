@@ -8,18 +8,24 @@ others: the way that most requests take (`serving.http.protocol`), reading a bod
 
 import asyncio
 from codecs import BOM_UTF8
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 import msgspec
+from bentoml.exceptions import BentoMLException
+from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import Rejected, ScorerError
-from models.request import RequestDecoder
+from models.request import ENVELOPE, RequestDecoder
 from serving.batching import OVERLOADED, Batcher
+from serving.calls import Call, call_of, caller_of
 from serving.error_responses import client_closed_response, error_response
 from serving.faults import TOOK_TOO_LONG, error_from
-from serving.http.body import ClientGone, headers_of, read_body
+from serving.http.body import ClientGone, read_body
 from serving.http.deadlines import Deadlines
 from serving.http.endpoint import JSON, Encoded, Submitted
 from serving.http.protocol import ConnectionSettings
@@ -48,17 +54,21 @@ class PredictEndpoint:
         """Whether a request would be refused whatever its body is."""
         return self._batcher.full
 
-    def submit(self, body: bytes, headers: Mapping[bytes, bytes]) -> Submitted | ScorerError:  # noqa: ARG002
+    def submit(self, body: bytes, scope: Scope) -> Submitted | ScorerError:
         """Decode, validate and submit; returns or raises the error that refuses the request."""
         if self._batcher.full:
             return OVERLOADED  # before the body costs the work of decoding it
+        if rate := caller_of(scope).rows:
+            rate.spend(0)
         try:
             rows = self.decoder.decode(body)
         except Rejected:
             if not body.startswith(BOM_UTF8):
                 raise
             rows = self.decoder.decode(body[len(BOM_UTF8) :])  # only here, so that no other body is looked at twice
-        return Submitted(self._batcher.submit(rows, "http"), _answer)
+        if rate:
+            rate.spend(len(rows))
+        return Submitted(self._batcher.submit(rows, call_of(scope, "http")), _answer)
 
     def count_response(self, status: int) -> None:
         """Count one response."""
@@ -67,6 +77,30 @@ class PredictEndpoint:
 
 def _answer(results: Results) -> Encoded:
     return JSON, encode(results)
+
+
+class RoutedRow(Struct, frozen=True):
+    """A valid applicant on the way through BentoML's route, which mixes the rows of several requests.
+
+    Attributes:
+        call: its request.
+        applicant: a row of the schema, which comes out as its JSON.
+    """
+
+    call: Call
+    applicant: Any
+
+
+async def answer_routed(routed: Sequence[Any], decoder: RequestDecoder, batcher: Batcher) -> list[Any]:
+    """A prediction for each row that BentoML's route has gathered, in order; raises `BentoMLException`."""
+    rows = msgspec.convert(routed, list[RoutedRow])
+    waiting = []
+    for call, group in groupby(rows, key=attrgetter("call")):
+        waiting.append(batcher.submit(decoder.convert([row.applicant for row in group]), call))
+    results = [result for part in await asyncio.gather(*waiting) for result in part]
+    if error := first_error(results):
+        raise BentoMLException(error.message, error_code=HTTPStatus(error.status))
+    return [msgspec.to_builtins(prediction) for prediction in results]
 
 
 class PredictMiddleware:
@@ -129,10 +163,12 @@ class PredictMiddleware:
         if self._must_ask_route:
             if self._endpoint.full:
                 return OVERLOADED
-            body = body.removeprefix(BOM_UTF8)
-            self._endpoint.decoder.decode(body)
-            return await self._ask_route(scope, receive, body)
-        submitted = self._endpoint.submit(body, headers_of(scope))
+            rows = self._endpoint.decoder.decode(body.removeprefix(BOM_UTF8))
+            if rate := caller_of(scope).rows:
+                rate.spend(len(rows))
+            call = call_of(scope, "http")
+            return await self._ask_route(scope, receive, encode({ENVELOPE: [RoutedRow(call, row) for row in rows]}))
+        submitted = self._endpoint.submit(body, scope)
         if isinstance(submitted, ScorerError):
             return submitted
         results = await submitted.results

@@ -25,19 +25,20 @@ from msgspec import Struct
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from models.errors import Rejected, ScorerError
+from configs.service import ServiceConfig
+from models.errors import Rejected, ScorerError, Unready
 from serving import request_ids
 from serving.access.middleware import AccessPolicy
 from serving.error_responses import error_response
 from serving.faults import TOOK_TOO_LONG, error_from
 from serving.http.bentoml_stack import seeing_every_request
 from serving.http.body import headers_of
-from serving.http.connection import LimitedProtocol, Limits
+from serving.http.closing import SHUTTING_DOWN, ClosableProtocol
+from serving.http.connection import Limits
 from serving.http.endpoint import Encoded, Endpoint, Submitted
+from serving.http.exchange import Exchange
 from serving.rows import first_error
 
-# uvicorn takes the client's address from these headers, for the ASGI application alone.
-FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto")
 # The parts of uvicorn's protocol that this module and `serving.http.connection` override or call.
 USED = (
     "_start_asgi_task connection_lost connection_made data_received on_body on_headers_complete on_message_begin "
@@ -75,28 +76,15 @@ class ConnectionSettings(Struct, frozen=True):
         ScorerProtocol.endpoints = {} if seeing else self.endpoints
 
 
-class _NoEvent:
-    """Stands for the event of uvicorn's cycle, which wakes its task; an exchange has no task."""
-
-    def set(self) -> None:
-        """Do nothing."""
-
-
-class _Exchange:
-    """One request and its response on the fast path; has what uvicorn reads and sets of its own cycle."""
-
-    __slots__ = ("body", "disconnected", "endpoint", "keep_alive", "request_id", "response_complete", "scope")
-    message_event = _NoEvent()
-    response_started = False
-
-    def __init__(self, endpoint: Endpoint, scope: Any, request_id: bytes | None, keep_alive: bool) -> None:
-        self.endpoint, self.scope, self.request_id = endpoint, scope, request_id
-        self.keep_alive = keep_alive  # cleared by uvicorn when the server shuts down
-        self.body = bytearray()
-        self.disconnected = self.response_complete = False
+def connection_settings(
+    settings: ServiceConfig, endpoints: Mapping[bytes, Endpoint], access: AccessPolicy
+) -> ConnectionSettings:
+    """What follows from the settings of the service."""
+    limits = Limits(settings.timeout_s, settings.keep_alive_s, settings.max_connections_per_address)
+    return ConnectionSettings(endpoints if settings.uses_fast_path else {}, access, settings.max_body_bytes, limits)
 
 
-class ScorerProtocol(LimitedProtocol):
+class ScorerProtocol(ClosableProtocol):
     """One connection, with the fast path."""
 
     settings: ClassVar[ConnectionSettings]
@@ -118,7 +106,7 @@ class ScorerProtocol(LimitedProtocol):
         else:
             self.cycle = exchange
 
-    def _exchange(self, endpoint: Endpoint) -> _Exchange | None:
+    def _exchange(self, endpoint: Endpoint) -> Exchange | None:
         """The exchange of a request on the fast path; None if the ASGI application handles it."""
         if (self.cycle is not None and not self.cycle.response_complete) or self.flow.write_paused:
             return None  # earlier responses of this connection come first
@@ -130,8 +118,6 @@ class ScorerProtocol(LimitedProtocol):
         length = headers.get(b"content-length")
         if length is None or int(length) > settings.max_body_bytes or b"content-encoding" in headers:
             return None
-        if settings.access.local_only and any(name in headers for name in FORWARDED):
-            return None
         scope["method"], scope["path"] = "POST", self.url.decode("ascii")
         try:
             settings.access.authorize(scope, headers)
@@ -139,11 +125,11 @@ class ScorerProtocol(LimitedProtocol):
             return None  # the ASGI application answers with the refusal
         request_id = request_ids.begin(scope, headers.get(request_ids.HEADER))
         request_ids.end()
-        return _Exchange(endpoint, scope, request_id, parser.should_keep_alive())
+        return Exchange(endpoint, scope, request_id, parser.should_keep_alive())
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
-        if type(self.cycle) is _Exchange and not self._ignored:
+        if type(self.cycle) is Exchange and not self._ignored:
             self._progress = True
             self.cycle.body += body
         else:
@@ -152,7 +138,7 @@ class ScorerProtocol(LimitedProtocol):
     def complete_request(self) -> None:
         """Submit the request."""
         exchange = self.cycle
-        if type(exchange) is not _Exchange:
+        if type(exchange) is not Exchange:
             super().complete_request()
             return
         if exchange.response_complete:  # it took too long to arrive
@@ -161,7 +147,7 @@ class ScorerProtocol(LimitedProtocol):
         scope = exchange.scope
         request_ids.begin(scope, exchange.request_id)
         try:
-            submitted = exchange.endpoint.submit(bytes(exchange.body), headers_of(scope))
+            submitted = exchange.endpoint.submit(bytes(exchange.body), scope)
         except Exception as exception:  # noqa: BLE001 - logged there
             submitted = error_from(exception, f"answering POST {scope['path']}")
         request_ids.end()
@@ -179,7 +165,7 @@ class ScorerProtocol(LimitedProtocol):
 
     def _on_results(
         self,
-        exchange: _Exchange,
+        exchange: Exchange,
         submitted: Submitted,
         timer: asyncio.TimerHandle | None,
         results: "asyncio.Future[Any]",
@@ -198,7 +184,7 @@ class ScorerProtocol(LimitedProtocol):
             response = error_from(exception, f"encoding the response of POST {exchange.scope['path']}")
         self._respond(exchange, response)
 
-    def _respond(self, exchange: _Exchange, response: Encoded | ScorerError) -> None:
+    def _respond(self, exchange: Exchange, response: Encoded | ScorerError) -> None:
         """Write the whole response at once."""
         if isinstance(response, ScorerError):
             answer = error_response(exchange.scope, response)
@@ -226,13 +212,23 @@ class ScorerProtocol(LimitedProtocol):
 
     def time_out(self) -> None:
         """End an exchange whose request does not arrive or whose response takes too long, or else the connection."""
-        if type(self.cycle) is _Exchange and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
-            self._respond(self.cycle, Rejected(504, TOOK_TOO_LONG))
-            if self._pending is not None:
-                self._pending.cancel()
-        else:
+        if not self._end_exchange(Rejected(504, TOOK_TOO_LONG)):
             super().time_out()
+
+    def end(self) -> None:
+        """Refuse what is not answered yet, and close."""
+        if not self._end_exchange(Unready(SHUTTING_DOWN)):
+            super().end()
+
+    def _end_exchange(self, error: ScorerError) -> bool:
+        """Answer an exchange that is not answered yet with an error, and close; whether there was one."""
+        if type(self.cycle) is not Exchange or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        self._respond(self.cycle, error)
+        if self._pending is not None:
+            self._pending.cancel()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the rows of a client that has gone out of the queue."""

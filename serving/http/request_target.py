@@ -1,12 +1,16 @@
 """The target of a request, the second word of its first line, in the forms of RFC 9112: which have a path to route by.
 
-Owns the absolute form (`http://host/path`), whose path may be missing, and the refusal of what is no form for a server,
-such as that of CONNECT. Leaves finding a route to the ASGI application.
+Owns the absolute form (`http://host/path`), whose path may be missing and whose host goes before the header, and the
+refusal of what is no form for a server, such as that of CONNECT. Leaves finding a route to the ASGI application.
 """
+
+import re
 
 import httptools
 
 from models.errors import Rejected
+
+_AFTER_AUTHORITY = re.compile(rb"[/?#]")
 
 
 def with_path(url: bytes) -> bytes:
@@ -25,3 +29,13 @@ def with_path(url: bytes) -> bytes:
         return url
     place, mark, query = url.partition(b"?")
     return place + b"/" + mark + query
+
+
+def host_in(url: bytes) -> bytes:
+    """The host, and the port if there is one, in the absolute form of a target.
+
+    >>> host_in(b"http://scorer.bank:80/predict?a=1"), host_in(b"http://user@[::1]?a")
+    (b'scorer.bank:80', b'[::1]')
+    """
+    authority = _AFTER_AUTHORITY.split(url.partition(b"://")[2], maxsplit=1)[0]
+    return authority.rpartition(b"@")[2]

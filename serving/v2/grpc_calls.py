@@ -1,29 +1,35 @@
 """The Open Inference Protocol over gRPC: its six calls, three extensions, and the status that each error has there.
 
-Leaves to others: the port, health and reflection (grpc_server), messages and rows (grpc_codec), inference (inference),
-who may call (`serving.access.grpc_access`), and which exception means which error (`serving.faults`).
+Leaves to others: the port (grpc_server), health (grpc_health), reflection (grpc_reflection), reading a message
+(message_reader), messages and rows (grpc_codec), inference (inference), who may call (`serving.access.grpc_access`),
+and which exception means which error (`serving.faults`).
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
+from starlette.types import Scope
 
+from configs.api_keys import Permission
 from models.errors import ScorerError, Unready
 from models.prediction import Prediction
+from serving.access.denials import WrongKey
 from serving.access.grpc_access import GrpcAccess
+from serving.calls import ANYONE, Call, Caller
 from serving.faults import error_from
 from serving.metrics import metrics
-from serving.request_ids import begin
+from serving.request_ids import HEADER, begin, id_of, request_id
 from serving.rows import first_error
 from serving.v2.call_coalescer import CallCoalescer
 from serving.v2.extensions import Extensions
 from serving.v2.grpc_codec import GrpcCodec
 from serving.v2.inference import TIMEOUT, Inference, timeout_s
+from serving.v2.message_reader import MessageReader
 from serving.v2.messages import Messages
 from serving.v2.tensors import malformed
 
@@ -39,7 +45,7 @@ STATUS = {  # of an error's HTTP status; any other is the caller's fault
 }
 SHUTTING_DOWN = Unready("the service is shutting down; try again")
 
-Call = Callable[[bytes, Any], Awaitable[bytes | ScorerError]]
+Handler = Callable[[bytes, Caller, Any], Awaitable[bytes | ScorerError]]
 
 
 class GrpcCalls:
@@ -48,11 +54,22 @@ class GrpcCalls:
     Args:
         inference: what is served.
         messages: the protocol's.
-        access: decides who may call; liveness and readiness are open to everybody.
+        access: decides who may call.
+        admitted: reads the messages of those who may call.
+        strangers: reads those of the calls that are open to everybody.
     """
 
-    def __init__(self, inference: Inference, messages: Messages, access: GrpcAccess) -> None:
+    def __init__(
+        self,
+        inference: Inference,
+        messages: Messages,
+        access: GrpcAccess,
+        admitted: MessageReader,
+        strangers: MessageReader,
+    ) -> None:
         self._inference = inference
+        self._admitted = admitted
+        self._strangers = strangers
         self._messages = messages
         self._access = access
         self._codec = GrpcCodec(messages, inference.decoder, inference.name, inference.version)
@@ -69,90 +86,112 @@ class GrpcCalls:
     def handlers(self) -> dict[str, Any]:
         """The handlers by the name of the call.
 
-        They take bytes: a message that cannot be parsed is then the caller's fault, not an exception inside gRPC.
+        They take bytes: a message that cannot be parsed is then the caller's fault, not an exception inside gRPC. And
+        they take a stream of them, which its caller cannot tell from one message: gRPC reads one message before it
+        calls its handler, and a stream when it is asked to, so nobody's message is read who may not call.
         """
-        calls: dict[str, Call] = {
-            "ServerLive": self._server_live,
-            "ServerReady": self._server_ready,
-            "ModelReady": self._model_ready,
-            "ServerMetadata": self._server_metadata,
-            "ModelMetadata": self._model_metadata,
-            "ModelInfer": self._model_infer,
-            "ModelConfig": self._model_config,
-            "ModelStatistics": self._model_statistics,
-            "RepositoryIndex": self._repository_index,
+        calls: dict[str, tuple[Handler, Permission | None]] = {
+            "ServerLive": (self._server_live, None),
+            "ServerReady": (self._server_ready, None),
+            "ModelReady": (self._model_ready, "read"),
+            "ServerMetadata": (self._server_metadata, "read"),
+            "ModelMetadata": (self._model_metadata, "read"),
+            "ModelInfer": (self._model_infer, "predict"),
+            "ModelConfig": (self._model_config, "read"),
+            "ModelStatistics": (self._model_statistics, "read"),
+            "RepositoryIndex": (self._repository_index, "read"),
         }
-        return {name: grpc.unary_unary_rpc_method_handler(self._guarded(name, call)) for name, call in calls.items()}
+        return {name: grpc.stream_unary_rpc_method_handler(self._guarded(name, *call)) for name, call in calls.items()}
 
-    def _guarded(self, name: str, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
-        """`call`, ending in a status of gRPC whatever it raises."""
+    def _guarded(
+        self, name: str, call: Handler, permission: Permission | None
+    ) -> Callable[[Any, Any], Awaitable[bytes]]:
+        """`call`, for those with the permission, ending in a status of gRPC whatever it raises."""
 
-        async def handler(body: bytes, context: Any) -> bytes:
-            self._running += 1
+        async def handler(_: Any, context: Any) -> bytes:
+            begin({}, None)
             try:
-                answer = SHUTTING_DOWN if self._shutting_down else await call(body, context)
+                answer = SHUTTING_DOWN if self._shutting_down else await self._answer(call, permission, context)
             except Exception as exception:  # noqa: BLE001 - logged there
                 answer = error_from(exception, f"answering the gRPC call {name}")
-            finally:
-                self._running -= 1
             if isinstance(answer, ScorerError):
-                self._metrics.rejected.labels(answer.code).inc()
-                status = STATUS.get(answer.status, StatusCode.INVALID_ARGUMENT)
-                await context.abort(status, answer.line(), pushback(answer))
-            return answer  # type: ignore[return-value] # `abort` does not return
+                await self.refuse(context, answer)
+            return answer
 
         return handler
 
-    async def _server_live(self, body: bytes, _: Any) -> bytes:
+    async def _answer(self, call: Handler, permission: Permission | None, context: Any) -> bytes | ScorerError:
+        if permission is None:
+            caller, body = ANYONE, await self._strangers.read(context)
+        else:
+            caller = self._access.authorize(context, permission)
+            body = await self._admitted.read(context)
+        if isinstance(body, ScorerError):
+            return body
+        self._running += 1
+        try:
+            return await call(body, caller, context)
+        finally:
+            self._running -= 1
+
+    async def refuse(self, context: Any, error: ScorerError) -> NoReturn:
+        """End a call with an error."""
+        if isinstance(error, WrongKey):
+            await asyncio.sleep(error.hold_s)
+        self._metrics.rejected.labels(error.code).inc()
+        status = STATUS.get(error.status, StatusCode.INVALID_ARGUMENT)
+        await context.abort(status, error.line(), ((HEADER.decode(), request_id()), *pushback(error)))
+        raise AssertionError("`abort` raises")
+
+    async def _server_live(self, body: bytes, *_: Any) -> bytes:
         self._parse("ServerLiveRequest", body)
         return self._bytes("ServerLiveResponse", {"live": True})
 
-    async def _server_ready(self, body: bytes, _: Any) -> bytes:
+    async def _server_ready(self, body: bytes, *_: Any) -> bytes:
         self._parse("ServerReadyRequest", body)
         return self._bytes("ServerReadyResponse", {"ready": await self._inference.ready()})
 
-    async def _model_ready(self, body: bytes, _: Any) -> bytes:
+    async def _model_ready(self, body: bytes, *_: Any) -> bytes:
         request = self._parse("ModelReadyRequest", body)
         self._inference.check(request.name, request.version)
         return self._bytes("ModelReadyResponse", {"ready": await self._inference.ready()})
 
-    async def _server_metadata(self, body: bytes, context: Any) -> bytes:
-        self._access.authorize(context, "read")
+    async def _server_metadata(self, body: bytes, *_: Any) -> bytes:
         self._parse("ServerMetadataRequest", body)
         return self._bytes("ServerMetadataResponse", self._inference.describe_server())
 
-    async def _model_metadata(self, body: bytes, context: Any) -> bytes:
-        self._access.authorize(context, "read")
+    async def _model_metadata(self, body: bytes, *_: Any) -> bytes:
         request = self._parse("ModelMetadataRequest", body)
         self._inference.check(request.name, request.version)
         return self._bytes("ModelMetadataResponse", self._inference.describe_model())
 
-    async def _model_config(self, body: bytes, context: Any) -> bytes:
-        self._access.authorize(context, "read")
+    async def _model_config(self, body: bytes, *_: Any) -> bytes:
         request = self._parse("ModelConfigRequest", body)
         self._inference.check(request.name, request.version)
         return self._bytes("ModelConfigResponse", {"config": self._extensions.config()})
 
-    async def _model_statistics(self, body: bytes, context: Any) -> bytes:
-        self._access.authorize(context, "read")
+    async def _model_statistics(self, body: bytes, *_: Any) -> bytes:
         request = self._parse("ModelStatisticsRequest", body)
         if request.name:
             self._inference.check(request.name, request.version)
         return self._bytes("ModelStatisticsResponse", await self._extensions.statistics())
 
-    async def _repository_index(self, body: bytes, context: Any) -> bytes:
-        self._access.authorize(context, "read")
+    async def _repository_index(self, body: bytes, *_: Any) -> bytes:
         request = self._parse("RepositoryIndexRequest", body)
         return self._bytes("RepositoryIndexResponse", {"models": await self._extensions.index(request.ready)})
 
-    async def _model_infer(self, body: bytes, context: Any) -> bytes | ScorerError:
+    async def _model_infer(self, body: bytes, caller: Caller, context: Any) -> bytes | ScorerError:
         received_s, limits_s = time.perf_counter(), [context.time_remaining()]
-        self._access.authorize(context, "predict")
+        if caller.rows:
+            caller.rows.spend(0)
         request = self._codec.parse(body)
-        begin({}, request.id.encode())
+        scope: Scope = {}
+        begin(scope, sent_id(request.id, context))
         self._inference.check(request.model_name, request.model_version)
         names = self._codec.outputs(request)
         rows = self._codec.rows(request)
+        if caller.rows:
+            caller.rows.spend(len(rows))
         if self._running > 1 or self._coalescer.crowded:  # a lone call does not wait
             await self._coalescer.join()
         if request.parameters and TIMEOUT in request.parameters:
@@ -160,7 +199,7 @@ class GrpcCalls:
             limits_s.append(timeout_s(timeout.int64_param or timeout.uint64_param))
         limit_s = min((limit_s for limit_s in limits_s if limit_s is not None), default=None)
         until_s = None if limit_s is None else received_s + limit_s
-        submitted, limit_s = self._inference.submit(rows, "grpc", until_s)
+        submitted, limit_s = self._inference.submit(rows, Call("grpc", caller.name, id_of(scope)), until_s)
         async with asyncio.timeout(limit_s):
             results = await submitted
         return first_error(results) or self._codec.answer(request, names, cast("Sequence[Prediction]", results))
@@ -173,6 +212,15 @@ class GrpcCalls:
 
     def _bytes(self, name: str, fields: dict[str, Any]) -> bytes:
         return bytes(self._messages[name](**fields).SerializeToString())
+
+
+def sent_id(given: str, context: Any) -> bytes | None:
+    """The id that a call brings: that of its message, or else `x-request-id` of its metadata."""
+    if given:
+        return given.encode()
+    name = HEADER.decode()
+    found = next((value for key, value in context.invocation_metadata() or () if key == name), None)
+    return found.encode() if isinstance(found, str) else found
 
 
 def pushback(error: ScorerError) -> tuple[tuple[str, str], ...]:

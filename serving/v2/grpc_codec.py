@@ -17,8 +17,9 @@ from google.protobuf.message import DecodeError
 from msgspec import Struct
 
 from configs.dataset import RESERVED
+from models.errors import Rejected
 from models.prediction import Prediction
-from models.request import shown
+from models.validation import shown
 from serving.v2.messages import Messages
 from serving.v2.tensors import (
     NUMBERS,
@@ -33,6 +34,7 @@ from serving.v2.tensors import (
     text_of,
     unpack,
 )
+from serving.v2.wire_count import fields_of, has_more
 
 FIELDS = {  # of `contents`, by datatype
     TEXT: "bytes_contents",
@@ -41,6 +43,8 @@ FIELDS = {  # of `contents`, by datatype
     "FP64": "fp64_contents",
     "FP32": "fp32_contents",
 }
+SMALL_BYTES = 1 << 16  # in which no message is that becomes anything large
+FIELDS_PER_TENSOR = 40  # beside its values: its name, shape, parameters and contents, and a share of the request's
 CACHED_PREFIXES = 256  # of responses, by number of rows and requested outputs
 NOT_FAST = (KeyError, ValueError, IndexError, TypeError, struct.error, msgspec.ValidationError)
 
@@ -65,9 +69,15 @@ class GrpcCodec:
         self._model = {"model_name": name, "model_version": version}
         self._prefix = lru_cache(CACHED_PREFIXES)(self._make_prefix)
         self._raw, self._typed = fast_readers(decoder)
+        self._fields = fields_of(self._request.DESCRIPTOR)
+        within = FIELDS_PER_TENSOR * decoder.max_tensors
+        fields = decoder.max_rows * len(decoder.schema.names) + within
+        self._most_fields = (2 * fields, fields // within)  # half for the values, and half for the messages within
 
     def parse(self, body: bytes) -> Any:
         """The message; raises `Rejected`."""
+        if len(body) > SMALL_BYTES and has_more(body, self._fields, *self._most_fields):
+            raise Rejected(413, f"more values than {self._decoder.max_rows} rows have")
         try:
             return self._request.FromString(body)
         except DecodeError:
@@ -75,6 +85,8 @@ class GrpcCodec:
 
     def rows(self, request: Any) -> list[Struct]:
         """Rows of the message; raises `Rejected`."""
+        if len(request.inputs) > self._decoder.max_tensors:
+            raise malformed(f"{len(request.inputs)} inputs; the model has {len(self._decoder.schema.names)}")
         applicant = self._read_fast(request)
         if applicant is not None:
             with suppress(msgspec.ValidationError, UnicodeEncodeError):  # the general reader reports why
@@ -104,8 +116,6 @@ class GrpcCodec:
 
     def _tensors(self, request: Any) -> list[Tensor]:
         inputs, raws = request.inputs, request.raw_input_contents
-        if len(inputs) > self._decoder.max_tensors:
-            raise malformed(f"{len(inputs)} inputs; the model has {len(self._decoder.schema.names)}")
         if raws and len(raws) != len(inputs):
             raise malformed(f"{len(raws)} raw_input_contents for {len(inputs)} inputs")
         tensors = []

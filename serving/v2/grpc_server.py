@@ -1,6 +1,7 @@
-"""The gRPC server of a worker: its port, TLS, keepalive, health and reflection.
+"""The gRPC server of a worker: its port, TLS, keepalive and limits.
 
-Owns starting, and stopping without a failed call. Leaves the calls themselves to `serving.v2.grpc_calls`.
+Owns starting, and stopping without a failed call. Leaves the calls themselves to `serving.v2.grpc_calls`, health to
+grpc_health, and reflection to grpc_reflection.
 """
 
 import asyncio
@@ -9,21 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
-from grpc_reflection.v1alpha import reflection_pb2
-from grpc_reflection.v1alpha.reflection import aio as reflection_aio
 
 from configs.service import SERVICE_YAML, ServiceConfig
 from configs.source import ConfigError
 from serving.access.grpc_access import GrpcAccess
 from serving.v2.grpc_calls import GrpcCalls
+from serving.v2.grpc_health import Health
+from serving.v2.grpc_reflection import Reflection
 from serving.v2.inference import Inference
+from serving.v2.message_reader import MessageReader
+from serving.v2.message_size import largest_message
 from serving.v2.messages import SERVICE, Messages
 
-HEALTH = "grpc.health.v1.Health"
-REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
-REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"  # the same messages, by the name that newer clients try first
 READINESS_INTERVAL_S = 1.0  # between two checks of readiness, for those who watch the health service
 # In these seconds a new call gets UNAVAILABLE, and its client tries elsewhere. Later ones are CANCELLED.
 DRAIN_S = 0.5
@@ -37,6 +35,18 @@ KEEPALIVE = (
 # Calls that the loop has not taken yet. By default gRPC drops some beyond 1,000 and all beyond 3,000, with CANCELLED;
 # the loop answers calls over the limit with UNAVAILABLE, and when to try again.
 MAX_PENDING_CALLS = 20_000
+HANDSHAKE_S = 10  # for TLS and the beginning of HTTP/2
+# What is taken in of calls that nobody has let in yet: 64 KiB of each, and 100 calls of a connection; a client keeps
+# further ones until those have ended. With probes of the bandwidth, gRPC would take in megabytes of each.
+UNADMITTED = (
+    ("grpc.max_concurrent_streams", 100),
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 16),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
+)
+READING_BYTES = 256 << 20  # that may arrive at once of the messages of admitted calls
+LEAST_MESSAGES = 8  # that may, however large one is
+STRANGERS = 4  # messages that may arrive at once of calls that need no permission: health, liveness and readiness
 logger = logging.getLogger("bentoml.scorer")
 
 
@@ -53,28 +63,32 @@ class GrpcServer:
         self._access = access
         self._inference = inference
         self._settings = settings
-        self._health: Any = health_aio.HealthServicer()
+        self._health: Health | None = None
         self._server: Any = None
         self._calls: GrpcCalls | None = None
         self._readiness_task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen, and answer from now on."""
-        settings = self._settings
-        messages = Messages()
+        settings, messages, decoder = self._settings, Messages(), self._inference.decoder
+        max_bytes = largest_message(decoder.schema, decoder.max_rows, settings.max_body_bytes)
         limits = (
-            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            ("grpc.max_receive_message_length", max_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
             ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
             ("grpc.so_reuseport", 1),  # the workers of this service; SharedPort keeps others out
         )
-        self._server = grpc.aio.server(options=(*KEEPALIVE, *limits))
-        self._calls = GrpcCalls(self._inference, messages, self._access)
-        self._server.add_registered_method_handlers(SERVICE, self._calls.handlers())
-        self._add_reflection(messages)
+        self._server = grpc.aio.server(options=(*KEEPALIVE, *UNADMITTED, *limits))
+        most = max(READING_BYTES // max_bytes, LEAST_MESSAGES)
+        admitted = MessageReader(most, most // 2, settings.timeout_s)
+        strangers = MessageReader(STRANGERS, 0, settings.timeout_s, small=True)
+        self._calls = GrpcCalls(self._inference, messages, self._access, admitted, strangers)
+        self._health = Health(strangers)
         await self._report()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection = Reflection(messages, self._access, self._calls)
+        for name, handlers in ((SERVICE, self._calls.handlers()), *self._health.handlers(), *reflection.handlers()):
+            self._server.add_registered_method_handlers(name, handlers)
         host = f"[{settings.grpc_address}]" if ":" in settings.grpc_address else settings.grpc_address  # IPv6
         address = f"{host}:{settings.grpc_port}"
         certificates = read_certificates(settings)
@@ -88,33 +102,19 @@ class GrpcServer:
         self._readiness_task = asyncio.create_task(self._watch_readiness())
         logger.info("serving gRPC on %s", address)
 
-    async def stop(self, drain_s: float = DRAIN_S) -> None:
-        """Report NOT_SERVING, refuse new calls for `drain_s`, and let running ones finish within the grace."""
-        if self._server is None or self._calls is None or self._readiness_task is None:
+    async def stop(self, grace_s: float, drain_s: float = DRAIN_S) -> None:
+        """Report NOT_SERVING, refuse new calls for `drain_s` seconds, and let running ones finish in `grace_s`."""
+        if self._health is None or self._calls is None or self._readiness_task is None:
             return
         self._readiness_task.cancel()
-        await self._health.enter_graceful_shutdown()
+        await self._health.shut_down()
         self._calls.shut_down()
         await asyncio.sleep(drain_s)
-        await self._server.stop(self._settings.grpc_grace_s)
-
-    def _add_reflection(self, messages: Messages) -> None:
-        for module in (health_pb2, reflection_pb2):
-            messages.pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
-        servicer = reflection_aio.ReflectionServicer([SERVICE, HEALTH, REFLECTION], pool=messages.pool)
-        handler = grpc.stream_stream_rpc_method_handler(
-            servicer.ServerReflectionInfo,
-            request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-            response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-        )
-        for name in (REFLECTION, REFLECTION_V1):
-            self._server.add_registered_method_handlers(name, {"ServerReflectionInfo": handler})
+        await self._server.stop(max(grace_s - drain_s, 0))
 
     async def _report(self) -> None:
-        serving = health_pb2.HealthCheckResponse.SERVING
-        status = serving if await self._inference.ready() else health_pb2.HealthCheckResponse.NOT_SERVING
-        for service in ("", SERVICE):
-            await self._health.set(service, status)
+        if self._health:
+            await self._health.report(await self._inference.ready())
 
     async def _watch_readiness(self) -> None:
         while True:

@@ -13,8 +13,9 @@ from msgspec import Struct
 from configs.dataset import Feature
 from models.artifact import Artifact
 from models.errors import Rejected
-from models.request import shown
+from models.validation import shown
 from serving.batching import Batcher
+from serving.calls import Call
 from serving.rows import Results
 from serving.v2.tensors import OUTPUTS, TensorDecoder
 
@@ -63,13 +64,13 @@ class Inference:
             raise Rejected(404, f"no version {shown(version)} of {self.name}; this service has {self.version}")
 
     def submit(
-        self, rows: Sequence[Struct], protocol: str, until_s: float | None = None
+        self, rows: Sequence[Struct], call: Call, until_s: float | None = None
     ) -> "tuple[asyncio.Future[Results], float]":
         """The results to be, and the seconds after which nobody wants them any more.
 
         Args:
             rows: valid ones.
-            protocol: `v2` or `grpc`.
+            call: their request.
             until_s: when the caller stops waiting, by `time.perf_counter`, if that is before the service gives up.
 
         Raises:
@@ -80,7 +81,7 @@ class Inference:
             limit_s = min(until_s - time.perf_counter(), limit_s)
         if limit_s <= 0:
             raise TimeoutError
-        return self._batcher.submit(rows, protocol), limit_s
+        return self._batcher.submit(rows, call), limit_s
 
     def describe_server(self) -> dict[str, Any]:
         """Server metadata."""

@@ -15,6 +15,7 @@ from models.artifact import Artifact
 from serving.access.authenticator import Authenticator
 from serving.access.grpc_access import GrpcAccess
 from serving.batching import Batcher
+from serving.listening import listening, settle_addresses
 from serving.v2.grpc_server import GrpcServer, read_certificates
 from serving.v2.inference import Inference
 from serving.v2.messages import Messages
@@ -39,12 +40,12 @@ class OpenInference:
         self._inference = Inference(artifact, batcher, settings.max_rows, settings.timeout_s)
         self._access = GrpcAccess(authenticator, settings)
         self._rest = RestRoutes(self._inference, settings.max_body_bytes)
-        self._port = SharedPort(settings.grpc_address, settings.grpc_port)
+        self._port: SharedPort | None = None
         self._server: GrpcServer | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     def prepare(self) -> None:
-        """In the process that starts the workers: reserve the port, and check that everything is there.
+        """In the process that starts the workers: reserve gRPC's port, and check that everything is there.
 
         Raises:
             BentoMLException: something is missing; `bentoml serve` prints it and ends.
@@ -52,6 +53,7 @@ class OpenInference:
         try:
             Messages()
             read_certificates(self._settings)
+            self._port = SharedPort(settle_addresses(self._settings, listening()), self._settings.grpc_port)
             self._port.reserve()
         except ConfigError as mistake:
             raise BentoMLException(str(mistake)) from None
@@ -74,9 +76,15 @@ class OpenInference:
     def stop_at_once(self) -> None:
         """In a worker that nobody waits for any more: free the port now, whatever is still answered elsewhere."""
         if self._server:
-            self._stopping = asyncio.create_task(self._server.stop(drain_s=0))
+            self._stopping = asyncio.create_task(self._server.stop(self._settings.grace_s, drain_s=0))
 
-    async def stop(self) -> None:
-        """In a worker: stop gRPC without a failed call."""
-        if self._server:
-            await self._server.stop()
+    def begin_to_stop(self, grace_s: float) -> None:
+        """In a worker: take no more calls; those that run have `grace_s` seconds."""
+        if self._server and self._stopping is None:
+            self._stopping = asyncio.create_task(self._server.stop(grace_s))
+
+    async def stop(self, grace_s: float) -> None:
+        """In a worker: stop gRPC without a failed call, unless one takes longer."""
+        self.begin_to_stop(grace_s)
+        if self._stopping:
+            await self._stopping

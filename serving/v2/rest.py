@@ -7,7 +7,7 @@ ends in an error (`serving.error_responses`).
 import asyncio
 import time
 from codecs import BOM_UTF8
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -15,10 +15,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Scope
 
 from models.errors import Unready
 from models.prediction import Prediction
 from models.request import parse
+from serving import request_ids
+from serving.calls import call_of, caller_of
 from serving.error_responses import Handler, error_response, guarded
 from serving.http.body import headers_of, read_body
 from serving.http.endpoint import JSON, Encoded, Submitted
@@ -44,15 +47,21 @@ class InferEndpoint:
         self._inference = inference
         self._codec = RestCodec(inference.decoder, inference.name, inference.version)
 
-    def submit(self, body: bytes, headers: Mapping[bytes, bytes]) -> Submitted:
+    def submit(self, body: bytes, scope: Scope) -> Submitted:
         """Decode, validate and submit; raises the error that refuses the request."""
         received_s = time.perf_counter()
-        json_bytes = headers.get(LENGTH_HEADER.encode())
+        if rate := caller_of(scope).rows:
+            rate.spend(0)  # before the body costs the work of decoding it
+        json_bytes = headers_of(scope).get(LENGTH_HEADER.encode())
         request, tail = self._codec.parse(body, None if json_bytes is None else json_bytes.decode("latin-1"))
+        request_ids.prefer(scope, request.id)
         outputs = self._codec.outputs(request)
         rows = self._codec.rows(request, tail)
+        if rate:
+            rate.spend(len(rows))
         asked_s = timeout_s((request.parameters or {}).get(TIMEOUT))
-        results, limit_s = self._inference.submit(rows, "v2", None if asked_s is None else received_s + asked_s)
+        until_s = None if asked_s is None else received_s + asked_s
+        results, limit_s = self._inference.submit(rows, call_of(scope, "v2"), until_s)
         return Submitted(results, partial(self._answer, request, outputs), None if asked_s is None else limit_s)
 
     def count_response(self, status: int) -> None:
@@ -143,7 +152,7 @@ class RestRoutes:
         self._check(request)
         async with asyncio.timeout(self._inference.timeout_s):
             body = await read_body(request.scope, request.receive, self._max_body_bytes)
-        submitted = self.infer.submit(body, headers_of(request.scope))
+        submitted = self.infer.submit(body, request.scope)
         async with asyncio.timeout(self._inference.timeout_s if submitted.limit_s is None else submitted.limit_s):
             results = await submitted.results
         if error := first_error(results):

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from models.errors import Rejected
 from models.prediction import Prediction
-from models.request import parse, shown
+from models.request import parse
+from models.validation import shown
 from serving.v2.tensors import OUTPUTS, TEXT, Tensor, TensorDecoder, column, malformed, outputs_of, pack, unpack
 
 LENGTH_HEADER = "inference-header-content-length"
@@ -22,6 +23,7 @@ BINARY = "binary_data"  # parameter of a requested output: whether its data is t
 BINARY_ALL = "binary_data_output"  # parameter of a request: what `binary_data` is where an output does not say
 MAX_DIGITS = 12  # of that length
 MARKS_PER_VALUE = 2  # of { [ and , : an element in a list of its own, and the comma after it
+OBJECTS_PER_TENSOR = 40  # of what the slow parser reads: a tensor, its parameters, and what is of them all
 
 Element = str | int | float | bool | None
 Parameters = dict[str, Any] | None  # MLServer's and KServe's clients write what is optional as null
@@ -82,6 +84,8 @@ class RestCodec:
         try:
             return self._json.decode(text), body[size:]
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            if text.count(b"{") > OBJECTS_PER_TENSOR * self._decoder.max_tensors:
+                raise Rejected(413, f"more objects than a request of {self._decoder.max_rows} rows has") from None
             return _parsed(text), body[size:]  # Python's clients send NaN, which is not JSON but may be meant
 
     def rows(self, request: InferRequest, tail: bytes) -> list[Struct]:

@@ -16,8 +16,8 @@ from configs.dataset import RESERVED
 from models.application_ids import ApplicationIds
 from models.errors import Detail, Rejected
 from models.prediction import Prediction
-from models.request import MAX_DETAILS, reject, row_faults, shown
 from models.schema import Schema
+from models.validation import MAX_DETAILS, all_faults, reject, shown
 
 TEXT = "BYTES"
 NUMBERS = {"INT64": "q", "INT32": "i", "FP64": "d", "FP32": "f"}  # and their letters in `struct`
@@ -100,12 +100,7 @@ class TensorDecoder:
     def _refuse(self, applicants: list[dict[str, Any]], names: Sequence[str]) -> None:
         """Refuse with every fault of every row, as `POST /predict` does."""
         doubled = sorted(name for name, times in Counter(names).items() if times > 1)
-        faults: list[Detail] = []
-        for index, applicant in enumerate(applicants):
-            faults += row_faults(self.schema, index, _Doubled(applicant, doubled))
-            if len(faults) > MAX_DETAILS:
-                break
-        if faults:
+        if faults := all_faults(self.schema, (_Doubled(applicant, doubled) for applicant in applicants)):
             reject(faults)
 
 

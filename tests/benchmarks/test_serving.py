@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from benchmarks import applicants, rounds, verdict
 from benchmarks.applicants import bodies, draw
-from benchmarks.contenders import HTTP, MLSERVER, MOSEC, OURS, TWO
+from benchmarks.contenders import HTTP, MLSERVER, MOSEC, OURS, SYNCED, TWO
 from benchmarks.figures import Figures, Plan
 from benchmarks.generator import Generator
 from benchmarks.load import Head
@@ -181,6 +181,8 @@ def figures(cores=4):
         one=dict.fromkeys(names, GOOD),
         table=GOOD,
         workers={OURS: GOOD, TWO: replace(GOOD, ratio=0.5)},
+        synced=dict.fromkeys((OURS, *SYNCED), GOOD),
+        synced_one=dict.fromkeys((OURS, *SYNCED), GOOD),
         rpc={OURS: GOOD, MLSERVER: GOOD},
         memory=Memory(before_mb=200, after_mb=201, requests=1, warm_up=WARM_UP),
     )
@@ -216,3 +218,11 @@ def test_two_workers_are_not_judged_where_they_share_their_cores_with_the_client
 def test_a_client_at_its_limit_is_told():
     assert figures().limited() == []
     assert replace(figures(), rpc={MLSERVER: replace(GOOD, busy=0.99)}).limited() == [MLSERVER]
+
+
+def test_each_way_to_sync_the_log_has_its_cost_printed():
+    synced = {OURS: GOOD} | dict.fromkeys(SYNCED, replace(GOOD, ratio=2))
+    table = verdict.shares_table(OURS, synced, synced, 64).splitlines()
+    assert [line.split(" | ")[0].lstrip("| ") for line in table[2:]] == [OURS, *SYNCED]
+    assert "%" not in table[2]
+    assert all(line.count("50%") == 2 for line in table[3:])

@@ -11,8 +11,9 @@ from msgspec import UNSET
 
 from configs.dataset import Costs, Dataset, Feature, Source, Target
 from models.errors import CODES, Fault, Rejected, Unready
-from models.request import MAX_DETAILS, RequestDecoder
+from models.request import RequestDecoder
 from models.schema import Schema
+from models.validation import MAX_DETAILS
 from tests.models.applicants import broken_bodies, good_bodies
 
 MAX_ROWS = 10_000

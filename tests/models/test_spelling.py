@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.dataset import Feature
-from models.request import value_fault
 from models.spelling import alike, difference, groups, nearest
+from models.validation import value_fault
 
 LOOK_ALIKES = {
     "a space at the end": ("own ", "own", "a space at its end"),

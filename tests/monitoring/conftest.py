@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from monitoring.profiles.files import all_files, read_view
 from monitoring.profiles.profiler import run
 from monitoring.profiles.stopping import block_signals
 from monitoring.profiles.whylogs_compat import DatasetProfileView
-from monitoring.records.checkpoint import profiles_directory
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.lines import Row
+from monitoring.records.log_keys import NO_KEYS
 from monitoring.records.segments import read, segments
 
 Applicant = msgspec.defstruct(
@@ -67,9 +68,7 @@ def log(tmp_path: Path) -> Iterator[DecisionLog]:
 @pytest.fixture
 def profile_totals() -> Callable[[Path], dict[str, Any]]:
     """`profile_totals(directory)` merges all profiles there and returns exact totals by column."""
-    return lambda directory: summarise(
-        [DatasetProfileView.read(str(path)) for path in profiles_directory(directory).rglob("*.bin")]
-    )
+    return lambda directory, keys=NO_KEYS: summarise([read_view(path, keys) for path in all_files(directory)])
 
 
 def summarise(views: Sequence[DatasetProfileView]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_catch_up_profiles_a_damaged_log_and_warns(tmp_path, monitoring, log, ro
     for _ in range(3):
         log.append("m:1", rows(5))
     content = bytearray(segments(tmp_path)[0].read_bytes())
-    content[20] ^= 1
+    content[content.index(b"decided")] ^= 1
     segments(tmp_path)[0].write_bytes(content)
     done = monitoring("catch-up")
     assert done.returncode == 0

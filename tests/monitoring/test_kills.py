@@ -116,7 +116,7 @@ def test_a_kill_at_any_step_loses_and_duplicates_no_row(tmp_path, home, fork, wo
         assert count(directory) == everybody, step
         assert logged(directory)[0].keys() == before.keys(), step
 
-        run_upkeep(directory, 0, None)
+        run_upkeep(directory, 0)
         assert tidy(directory), step
         assert count(directory) == everybody, step
         now, double = logged(directory)

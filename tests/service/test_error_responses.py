@@ -50,7 +50,7 @@ def test_an_error_has_one_shape_an_id_and_is_counted_once(client, count, found_b
 @pytest.mark.parametrize("path", ["/predict", "/explain", f"/v2/models/{MODEL}/infer"])
 def test_a_client_that_leaves_in_the_middle_of_its_body_costs_nothing(service, client, count, path):
     before = count("scorer_rejected_total"), count("scorer_predictions_total")
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n"
     for _ in range(5):
         with socket.create_connection(("127.0.0.1", service.port), timeout=20) as caller:
             caller.sendall(head.encode() + b'{"applicants": [')
@@ -154,7 +154,7 @@ def test_tritonclient_can_print_refusals_of_access_and_overload(trained, serve, 
 @pytest.mark.parametrize("order", [["user-agent: Python gevent-http-client-2"], []], ids=["named", "not yet"])
 def test_a_head_under_v2_that_never_ends_is_refused_in_text(service, order):
     """Sent in pieces, as no read takes all of it; whether the client has said who it is or would only later."""
-    head = [f"GET /v2/models/{MODEL}/config HTTP/1.1", "host: x", *order]
+    head = [f"GET /v2/models/{MODEL}/config HTTP/1.1", "host: localhost", *order]
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as caller:
         caller.sendall("\r\n".join(head).encode() + b"\r\nx-a: ")
         received = b""

@@ -1,4 +1,4 @@
-"""Explanations over sockets: of applicants and of past decisions, recorded nowhere, refused in the contract's shape."""
+"""Explanations over sockets: of applicants and of past decisions, no decisions themselves, refused in one shape."""
 
 import asyncio
 import concurrent.futures
@@ -9,16 +9,21 @@ import httpx
 import jsonschema
 import msgspec
 import pytest
+from msgspec import structs
 from starlette.applications import Starlette
 
 from configs.dataset import read_dataset
+from configs.monitoring import read_monitoring
 from configs.service import read_service
 from models.artifact import Artifact
 from models.request import RequestDecoder
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.lines import Row
 from monitoring.records.log_keys import LogKeys
+from serving.access.authenticator import Authenticator
+from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.http.explain import ExplainEndpoint
+from serving.http.explanation_record import ExplanationRecord
 from tests.conftest import GERMAN_CREDIT, struct_of
 from tests.service.test_bad_input import ENVELOPES, error_of
 from tests.service.test_pages import as_json_schema
@@ -219,8 +224,10 @@ def test_a_model_that_is_too_wide_to_explain_is_refused_with_the_reason_and_star
     monkeypatch.setattr("serving.http.explain.MAX_INPUTS", 5)
     artifact = Artifact(trained.folder, retrain="make train")
     endpoint = ExplainEndpoint(artifact, tmp_path, read_service(), LogKeys([]))
-    endpoint.open(RequestDecoder(artifact.schema, 1).convert([artifact.manifest.example])[0])
-    app = Starlette(routes=[endpoint.route()])
+    record = ExplanationRecord(artifact.tag, structs.replace(read_monitoring(), directory=str(tmp_path)), LogKeys([]))
+    endpoint.open(RequestDecoder(artifact.schema, 1).convert([artifact.manifest.example])[0], record)
+    policy = AccessPolicy(Authenticator(None), open_to_network=True)
+    app = AccessMiddleware(Starlette(routes=[endpoint.route()]), policy)
 
     async def ask():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:

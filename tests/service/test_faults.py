@@ -17,7 +17,7 @@ import pytest
 from monitoring.records.log_keys import log_keys_from
 from monitoring.records.segments import archives, segments
 from monitoring.status import Status, count
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Server, apart
 from tests.service.conftest import announced, metric, records
 
 
@@ -35,15 +35,19 @@ def test_without_a_log_nothing_is_scored_and_it_comes_back(trained, serve, tmp_p
         def ask(identifier):
             return client.post("/predict", json={"applicants": [applicant | {"application_id": identifier}]})
 
-        assert ask("before").status_code == 200
-        shutil.rmtree(folder)
-        folder.write_text("in the way")
-        refused = ask("meanwhile")
-        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-        assert refused.json()["error"]["code"] == "unavailable"
-        assert client.get("/readyz").status_code == 503
-        assert client.get("/livez").status_code == 200
+        def take_the_folder_away():
+            shutil.rmtree(folder, ignore_errors=True)  # no row is in it: a log with rows that goes is another test's
+            folder.write_text("in the way")
+            refused = ask("meanwhile")
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert refused.json()["error"]["code"] == "unavailable"
+            assert client.get("/readyz").status_code == 503
+            assert client.get("/livez").status_code == 200
 
+        take_the_folder_away()
+        folder.unlink()
+        assert client.get("/readyz").status_code == 200, "readiness needs traffic to come back"
+        take_the_folder_away()
         folder.unlink()
         assert ask("after").status_code == 200
         assert client.get("/readyz").status_code == 200
@@ -53,25 +57,20 @@ def test_without_a_log_nothing_is_scored_and_it_comes_back(trained, serve, tmp_p
     assert "Traceback" not in said
 
 
-def test_readiness_comes_back_without_traffic(trained, serve, tmp_path, applicant):
-    service = serve(trained)
-    folder = tmp_path / "var" / "decisions"
-    with httpx.Client(base_url=service.url, timeout=30) as client:
-        shutil.rmtree(folder)
-        folder.write_text("in the way")
-        assert client.post("/predict", json={"applicants": [applicant]}).status_code == 503
-        assert client.get("/readyz").status_code == 503
-        folder.unlink()
-        assert client.get("/readyz").status_code == 200
-
-
-def test_a_log_deleted_underneath_is_begun_anew(trained, serve, tmp_path, applicant):
-    service = serve(trained)
+@pytest.mark.parametrize("when_log_fails", ["refuse", "score"])
+def test_a_log_deleted_underneath_is_begun_anew_and_loud_at_once(trained, serve, tmp_path, applicant, when_log_fails):
+    service = serve(trained, SCORER_WHEN_LOG_FAILS=when_log_fails)
     with httpx.Client(base_url=service.url, timeout=30) as client:
         client.post("/predict", json={"applicants": [applicant | {"application_id": "first"}]})
+        assert metric(client, "scorer_log_removed_total") == 0
         shutil.rmtree(tmp_path / "var" / "decisions")
         client.post("/predict", json={"applicants": [applicant | {"application_id": "second"}]})
+        assert metric(client, "scorer_log_removed_total") == 1
+        assert client.get("/readyz").status_code == (503 if when_log_fails == "refuse" else 200)
+        assert "scorer_log_anchor{hash=" in client.get("/metrics").text
     assert records(tmp_path / "var").keys() == {"second"}
+    said = service.log.read_text()
+    assert said.count("was removed while it was written; 1 rows that were answered may be lost") == 1
 
 
 def test_a_profiler_that_cannot_write_leaves_serving_alone(trained, serve, tmp_path, applicant):
@@ -84,9 +83,17 @@ def test_a_profiler_that_cannot_write_leaves_serving_alone(trained, serve, tmp_p
             time.sleep(0.2)
 
 
-def test_a_service_that_is_set_so_answers_without_a_log_and_is_loud_about_it(trained, serve, tmp_path, applicant):
-    service = serve(trained, SCORER_WHEN_LOG_FAILS="score")
-    folder = tmp_path / "var" / "decisions"
+@pytest.fixture(scope="module")
+def loud(trained, tmp_path_factory):
+    """A service that answers without a log, and the folder of the log."""
+    home = tmp_path_factory.mktemp("loud")
+    server = Server(apart(trained, home) | {"SCORER_WHEN_LOG_FAILS": "score"}, home / "serve.log")
+    yield server, home / "var" / "decisions"
+    server.stop()
+
+
+def test_a_service_that_is_set_so_answers_without_a_log_and_is_loud_about_it(loud, applicant):
+    service, folder = loud
     with httpx.Client(base_url=service.url, timeout=30) as client:
 
         def ask(identifier):
@@ -106,16 +113,15 @@ def test_a_service_that_is_set_so_answers_without_a_log_and_is_loud_about_it(tra
         ask("after")
         assert metric(client, "scorer_unlogged_rows_total") == 20
         assert metric(client, "scorer_logged_rows_total") == 2
-    assert records(tmp_path / "var").keys() == {"after"}
+    assert records(folder.parent).keys() == {"after"}
     said = service.log.read_text()
     assert 1 <= said.count("ANSWERED WITHOUT A RECORD so far, they cannot be logged") <= 3  # not a line for each of 20
     assert "is written again; until now 20 rows were ANSWERED WITHOUT A RECORD" in said
     assert "meanwhile" not in said
 
 
-def test_its_worker_goes_on_answering_when_it_has_to_start_anew_meanwhile(trained, serve, tmp_path, applicant):
-    service = serve(trained, SCORER_WHEN_LOG_FAILS="score")
-    folder = tmp_path / "var" / "decisions"
+def test_its_worker_goes_on_answering_when_it_has_to_start_anew_meanwhile(loud, trained, applicant):
+    service, folder = loud
     shutil.rmtree(folder, ignore_errors=True)
     folder.write_text("in the way")
     below = psutil.Process(service.process.pid).children(recursive=True)

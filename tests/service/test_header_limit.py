@@ -7,7 +7,7 @@ import socket
 import psutil
 import pytest
 
-HEAD = b"GET /model HTTP/1.1\r\nhost: x\r\n"
+HEAD = b"GET /model HTTP/1.1\r\nhost: localhost\r\n"
 MIB = 1 << 20
 
 
@@ -31,7 +31,7 @@ def memory(service) -> int:
     [
         HEAD + b"x-a: " + b"a" * MIB + b"\r\n\r\n",
         HEAD + b"".join(b"x-%d: a\r\n" % number for number in range(10_000)) + b"\r\n",
-        b"GET /" + b"a" * MIB + b" HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /" + b"a" * MIB + b" HTTP/1.1\r\nhost: localhost\r\n\r\n",
         HEAD + b"a" * MIB + b": x\r\n\r\n",
     ],
     ids=["a long value", "many", "a long path", "a long name"],
@@ -48,7 +48,7 @@ def test_a_refused_head_is_answered_in_the_shape_of_errors(service, client):
     assert (refused.status_code, refused.json()["error"]["code"]) == (431, "too_large")
 
 
-CHUNKED = b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"
+CHUNKED = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
 ANSWERED = CHUNKED + b"content-encoding: gzip\r\n"  # refused, 415, before the body is read
 
 
@@ -76,16 +76,18 @@ def test_headers_and_trailers_that_never_end_take_no_memory(service, client, sta
 
 
 def test_a_head_may_come_in_pieces_and_bodies_may_be_long(service):
-    answered = answer(service, b"GET /livez HTTP/1.1\r\n", b"host: x\r\nx-a: ", b"a" * 30_000, b"\r\n\r\n")
+    answered = answer(service, b"GET /livez HTTP/1.1\r\n", b"host: localhost\r\nx-a: ", b"a" * 30_000, b"\r\n\r\n")
     assert answered.startswith(b"HTTP/1.1 200 ")
-    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (4 * MIB)
+    head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % (4 * MIB)
     assert answer(service, head, *[b" " * MIB] * 4).startswith(b"HTTP/1.1 400 ")
     chunks = [b"1\r\n \r\n"] * 60_000  # six bytes for each that counts
     assert answer(service, CHUNKED + b"\r\n", *chunks, b"0\r\nx-a: a\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
 def test_who_is_refused_may_end_its_body_and_go_on(service):
-    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % (8 * MIB)
+    head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % (
+        8 * MIB
+    )
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as caller:
         caller.sendall(head)
         refusal = http.client.HTTPResponse(caller)
@@ -93,5 +95,5 @@ def test_who_is_refused_may_end_its_body_and_go_on(service):
         assert refusal.status == 415
         refusal.read()  # to its end, which may come later than its head
         caller.sendall(b" " * (8 * MIB))
-        caller.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        caller.sendall(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert caller.recv(1000).startswith(b"HTTP/1.1 200 ")

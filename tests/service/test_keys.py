@@ -34,7 +34,8 @@ def keyed(trained, tmp_path_factory):
     home = tmp_path_factory.mktemp("keyed")
     path = home / "keys.yaml"
     path.write_text(FILE)
-    server = Server(apart(trained, home) | {"SCORER_KEYS_FILE": str(path)}, home / "serve.log", options=())
+    variables = {"SCORER_KEYS_FILE": str(path), "SCORER_KEYS_WITHOUT_TLS": "true"}
+    server = Server(apart(trained, home) | variables, home / "serve.log", options=())
     yield server, path
     server.stop()
     said = server.log.read_text()

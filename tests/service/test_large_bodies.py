@@ -27,7 +27,7 @@ def test_two_hundred_megabytes_are_refused(client, declared):
 
 
 def test_a_sender_that_asks_first_is_refused_before_it_sends(service):
-    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 200000000\r\nexpect: 100-continue\r\n\r\n"
+    head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 200000000\r\nexpect: 100-continue\r\n\r\n"
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as caller:
         caller.sendall(head)
         assert caller.recv(100).startswith(b"HTTP/1.1 413 ")

@@ -38,7 +38,7 @@ def test_workers_and_profiler_end_when_their_parent_is_killed_and_the_next_start
     )  # one worker may be ready before the profiler is there
     children = main.children(recursive=True)
     with contextlib.ExitStack() as open_connections:
-        for sent in (b"", b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"):
+        for sent in (b"", b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"):
             one = open_connections.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
             one.sendall(sent)
         server.process.send_signal(signal.SIGKILL)

@@ -12,8 +12,10 @@ import time
 import httpx
 import psutil
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.profiles.files import all_files, read_view
 from tests.conftest import ROOT
 from tests.service.conftest import announced, metric, records, until
 
@@ -38,7 +40,7 @@ def caught_up(directory):
     status = json.loads(tell(directory, "status", "--json"))
     assert status["served"] == status["logged"] == status["profiled"]
     assert status["pending"] == 0
-    views = [DatasetProfileView.read(str(path)) for path in (directory / "profiles").rglob("*.bin")]
+    views = [read_view(path) for path in all_files(directory)]
     rows = sum(view.get_column("probability").get_metric("counts").n.value for view in views)
     assert rows == status["profiled"]
     return status
@@ -84,9 +86,25 @@ def applicant(german_applicants):
     return german_applicants[0]
 
 
-def test_two_workers_log_all_and_count_all(trained, serve, directory, applicant):
-    service = serve(trained, workers=2)
-    answered = traffic(service.url, applicant, seconds=3)
+def new_key():
+    """A new key for seals, as PEM."""
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def verified(directory):
+    """What `verify` says, which fails where something is broken."""
+    return json.loads(tell(directory, "verify", "--json"))
+
+
+def test_two_workers_log_all_and_count_all(trained, serve, directory, applicant, monkeypatch):
+    key = new_key()
+    monkeypatch.setenv("SCORER_SEAL_KEY", key)  # of the commands
+    service = serve(trained, workers=2, SCORER_SEAL_KEY=key)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(traffic, service.url, applicant, 3)
+        while not answers.done():
+            assert verified(directory)["broken"] == [], "while the service writes"
+        answered = answers.result()
     with httpx.Client(base_url=service.url) as client:
         for name in ("scorer_predictions_total", "scorer_logged_rows_total"):  # the other worker's, a moment later
             until(lambda name=name: metric(client, name) >= len(answered))
@@ -97,6 +115,16 @@ def test_two_workers_log_all_and_count_all(trained, serve, directory, applicant)
     assert caught_up(directory)["served"] == len(answered)
     with httpx.Client(base_url=service.url) as client:
         assert metric(client, "scorer_profiled_rows_total") == len(answered)
+    assert service.stop() == 0
+    assert verified(directory) == {
+        "segments": len(list((directory / "decisions").iterdir())),
+        "rows": len(answered),
+        "intact": True,
+        "broken": [],
+    }
+    monkeypatch.setenv("SCORER_SEAL_KEY", new_key())
+    with pytest.raises(AssertionError, match="not given"):
+        verified(directory)
 
 
 def test_a_stop_under_load_fails_no_admitted_request_and_leaves_nothing_pending(trained, serve, directory, applicant):
@@ -126,7 +154,7 @@ def test_a_kill_of_everything_loses_no_answer_and_profiles_none_twice(trained, s
     found = logged(directory)
     assert {key: found.get(key) for key in answered} == answered
     # A row may be in the log whose answer was cut off by the kill; it was served as far as we can tell.
-    assert caught_up(directory)["served"] == len(found)
+    assert caught_up(directory)["served"] == verified(directory)["rows"] == len(found)
 
 
 def processes(service):
@@ -152,4 +180,4 @@ def test_the_next_service_goes_on_where_the_last_was_killed(trained, serve, dire
     assert second.stop() == 0
     assert logged(directory).keys() >= answered.keys()
     status = json.loads(tell(directory, "status", "--json"))
-    assert status["served"] == status["profiled"] >= len(answered)
+    assert status["served"] == status["profiled"] == verified(directory)["rows"] >= len(answered)

@@ -13,7 +13,7 @@ import json, os, stat, sys
 from bentoml._internal.utils import circus
 from serving.process_control import keep_processes_private
 
-keep_processes_private()
+keep_processes_private(24)
 plugin = {"use": "bentoml._internal.utils.circus.watchfilesplugin.ServiceReloaderPlugin"}
 found = []
 for plugins in ([], [plugin]):

@@ -56,7 +56,7 @@ class Connection:
         try:
             if self._writer is None or self._reader is None:
                 await self.connect()
-            head = f"POST {path} HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n{more}"
+            head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{more}"
             self._writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
             self.head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
             length = int(self.head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])

@@ -11,7 +11,7 @@ import pytest
 from tests.service.test_records import processes
 from tests.torture.conftest import Connection, body_of
 
-HEAD = b"POST /predict HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n"
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pathspec
 
 from tests.conftest import ROOT, environment
+from tests.forks import DVC
 
 STAGES = ["check", "split", "fit", "export", "evaluate", "gate", "publish"]
 
@@ -23,21 +24,26 @@ class Clone:
     home: Path
 
     def run(self, *command: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a command inside the clone, with nobody's settings but its own."""
-        own = {key: value for key, value in environment(self.home).items() if key != "PYTHONPATH"}
-        own |= {f"DVC_{name}_DIR": str(self.home / name) for name in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")}
-        own |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "127.0.0.1"}
-        own |= {f"GIT_{who}_{what}": "t@t.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        own |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+        """Run a command inside the clone."""
         done = subprocess.run(
-            command, cwd=self.folder, env=own, capture_output=True, text=True, check=False, timeout=500
+            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False, timeout=500
         )
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done
 
+    def environment(self) -> dict[str, str]:
+        """Nobody's settings but those of the clone."""
+        own = {key: value for key, value in environment(self.home).items() if key != "PYTHONPATH"}
+        own |= {f"DVC_{name}_DIR": str(self.home / name) for name in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")}
+        own |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "127.0.0.1"}
+        own |= {f"GIT_{who}_{what}": "t@t.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        return own | {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+
     def dvc(self, *arguments: str) -> str:
-        """What a command of DVC prints."""
-        return self.run(sys.executable, "-m", "dvc", *arguments).stdout
+        """What a command of DVC prints; it runs in a fork, and stages in processes of their own, as DVC starts them."""
+        done = DVC.run(arguments, self.folder, self.environment())
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def repro(self) -> list[str]:
         """The stages that `dvc repro` runs."""

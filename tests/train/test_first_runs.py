@@ -1,6 +1,5 @@
 """First runs: two at once, inside a run of somebody else's, and with a store that has a champion already."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -10,8 +9,8 @@ import pytest
 import yaml
 
 from tests.conftest import environment, lenient_gates, workplace
+from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
-from tests.train.test_registry import COMMANDS
 from train.__main__ import IGNORED
 from train.errors import PipelineError
 from train.exclusive import NAME, exclusively
@@ -21,13 +20,22 @@ TINY = {
     "encoding": {"numbers": "piecewise_linear", "bins": 4},
     "training": {"epochs": 1, "folds": 2, "learning_rate": 0.02},
 }
-# Imports first, which takes seconds, and then waits for the word: the others begin at the same moment.
-EXPERIMENT = """
-import sys
+# Imports, which takes seconds, and then forks: all wait for the end of the pipe, and begin at the same moment.
+EXPERIMENTS = """
+import os, sys
 from train.tracking import experiment
-print("ready", flush=True)
-sys.stdin.readline()
-print(experiment(sys.argv[1]))
+begin, waiting = os.pipe()
+children = []
+for name in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        os.close(waiting)
+        os.read(begin, 1)
+        os.write(1, f"{name} {experiment(name)}\\n".encode())
+        os._exit(0)
+    children.append(child)
+os.close(waiting)
+sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
 """
 TIMEOUT_S = 500
 
@@ -52,13 +60,9 @@ def begin(home, *arguments, **more):
 
 
 def several(home, steps):
-    """Exit code, output and errors of each `python -m train`, in one process: importing MLflow takes seconds."""
-    words = json.dumps([[str(word) for word in step] for step in steps])
-    command = [sys.executable, "-c", COMMANDS, words]
-    done = subprocess.run(
-        command, cwd=home, env=variables(home), capture_output=True, text=True, check=True, timeout=TIMEOUT_S
-    )
-    return json.loads(done.stdout)
+    """Exit code, output and errors of each `python -m train`."""
+    done = [TRAIN.run([str(word) for word in step], home, variables(home)) for step in steps]
+    return [(one.returncode, one.stdout, one.stderr) for one in done]
 
 
 def finish(process):
@@ -86,28 +90,13 @@ def champion(home):
 
 
 def test_processes_that_open_an_empty_mlflow_at_once_all_find_their_experiment(tmp_path):
-    home, names = workplace(tmp_path), ["one", "two", "two"]
-    command = [sys.executable, "-c", EXPERIMENT]
-    started = [
-        subprocess.Popen(
-            [*command, name],
-            cwd=home,
-            env=variables(home),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for name in names
-    ]
-    for process in started:
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    found = [finish(process) for process in started]
-    assert [code for code, _, _ in found] == [0, 0, 0], found
-    one, two, again = (output.strip() for _, output, _ in found)
+    command = [sys.executable, "-c", EXPERIMENTS, "one", "two", "two"]
+    home = workplace(tmp_path)
+    done = subprocess.run(command, cwd=home, env=variables(home), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = sorted(line.split() for line in done.stdout.splitlines())
+    assert [name for name, _ in found] == ["one", "two", "two"]
+    one, two, again = (number for _, number in found)
     assert two == again != one
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 import re
 import signal
 import sqlite3
@@ -26,14 +25,6 @@ SMALL = """\
 network: {layers: [8], members: 2}
 encoding: {numbers: piecewise_linear, bins: 4}
 training: {epochs: 20, folds: 2, learning_rate: 0.02}
-"""
-SEVERAL = """
-import json, sys
-from train.__main__ import main
-for dataset, model, gates in json.loads(sys.argv[1]):
-    code = main(["--dataset", dataset, "--model", model, "--gates", gates])
-    if code:
-        sys.exit(code)
 """
 BREAST_CANCER = "breast_cancer"
 MADE = "var/train/hand_made/small"
@@ -66,23 +57,14 @@ def write_breast_cancer(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory):
-    """One process, one empty store, two trainings: a table made by hand, and one of numbers alone."""
+    """One store, two trainings: a table made by hand, and one of numbers alone."""
     home = workplace(tmp_path_factory.mktemp("workshop"))
     (home / "small.yaml").write_text(SMALL)
     lenient_gates(home)
-    # By name, as a person in that folder: the model card repeats it.
-    tables = (write_hand_made(home), write_breast_cancer(home))
-    jobs = [(table.name, "small.yaml", "gates.yaml") for table in tables]
-    done = subprocess.run(
-        [sys.executable, "-c", SEVERAL, json.dumps(jobs)],
-        cwd=home,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    for table in (write_hand_made(home), write_breast_cancer(home)):
+        # By name, as a person in that folder: the model card repeats it.
+        done = run_training(home, table.name, "small.yaml", "--gates", "gates.yaml")
+        assert done.returncode == 0, done.stdout + done.stderr
     return home
 
 

@@ -1,35 +1,23 @@
 """The registry with five versions: promoted, rolled back, told, and followed by the service."""
 
-import json
-import subprocess
-import sys
-
 import httpx
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
 
-from tests.conftest import Trained, environment, lenient_gates, workplace
+from signatures.keys import SignatureError
+from signatures.model import check_model
+from signatures.promotions import FILE, read
+from tests.conftest import Trained, environment, lenient_gates, with_mlflow, workplace
+from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
+from tests.signatures.test_promotions import new_key
 
 SMALL = {
     "network": {"layers": [4], "members": 2},
     "encoding": {"numbers": "piecewise_linear", "bins": 4},
     "training": {"epochs": 2, "folds": 2, "learning_rate": 0.02},
 }
-# One process for several commands, as each import of MLflow takes seconds; prints exit code, output and errors of each.
-COMMANDS = """
-import contextlib, io, json, sys
-from train.__main__ import main
-results = []
-for arguments in json.loads(sys.argv[1]):
-    with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(io.StringIO()) as errors:
-        try:
-            code = main(arguments)
-        except SystemExit as stopped:  # by argparse
-            code = stopped.code
-    results.append([code, output.getvalue(), errors.getvalue()])
-print(json.dumps(results))
-"""
 VERSIONS = range(5)
 
 pytestmark = pytest.mark.pipeline
@@ -37,30 +25,27 @@ pytestmark = pytest.mark.pipeline
 
 def run(home, commands):
     """Exit code, standard output and standard error of each `python -m train` with these arguments."""
-    done = subprocess.run(
-        [sys.executable, "-c", COMMANDS, json.dumps(commands)],
-        cwd=home,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
+    done = [TRAIN.run(command, with_mlflow(home), environment(home)) for command in commands]
+    results = [(one.returncode, one.stdout, one.stderr) for one in done]
     assert not any("Traceback" in errors for _, _, errors in results), results
     return results
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
-    """A place with five versions of one model, and their versions in the order in which they were published."""
+    """A place with five versions of one model, and their versions in the order in which they were published.
+
+    It is trained once: a version counts its gates too, of which each has others.
+    """
     home = workplace(tmp_path_factory.mktemp("registry"))
-    dataset, gates = write_hand_made(home), lenient_gates(home)
+    inputs = ["--dataset", str(write_hand_made(home)), "--model", str(home / "small.yaml")]
+    (home / "small.yaml").write_text(yaml.safe_dump(SMALL))
     trainings = []
-    for seed in VERSIONS:
-        model = home / f"seed{seed}.yaml"
-        model.write_text(yaml.safe_dump(SMALL | {"training": SMALL["training"] | {"seed": seed}}))
-        trainings.append(["--dataset", str(dataset), "--model", str(model), "--gates", str(gates)])
+    for version in VERSIONS:
+        gates = home / f"gates{version}.yaml"
+        lenient_gates(home, bootstrap=100 + version).rename(gates)
+        trainings.append([*(["publish"] if trainings else []), *inputs, "--gates", str(gates)])
+    lenient_gates(home)
     results = run(home, trainings)
     assert [code for code, _, _ in results] == [0] * len(VERSIONS), results
     return home, [tag.strip().split(":")[1] for _, tag, _ in results]
@@ -72,7 +57,7 @@ def commands(registry):
     home, _ = registry
 
     def run_all(*several, gates=None):
-        inputs = {"--dataset": "hand_made.yaml", "--model": "seed0.yaml", "--gates": str(gates or "gates.yaml")}
+        inputs = {"--dataset": "hand_made.yaml", "--model": "small.yaml", "--gates": str(gates or "gates.yaml")}
         more = [word for option in inputs.items() for word in option]
         return run(home, [[*arguments, *more] for arguments in several])
 
@@ -116,6 +101,79 @@ def test_promotions_and_rollbacks_are_told_in_order_and_followed(registry, comma
     assert (back, once_more) == (0, 1)
     assert "has no previous champion to roll back to" in said
     assert httpx.get(f"{serve(follows).url}/model").json()["version"] == versions[0]
+
+
+def test_a_champion_is_promoted_again_to_be_signed_and_its_history_verified(registry, commands, tmp_path):
+    home, _ = registry
+    (key, public), (theirs, _) = new_key(tmp_path, "ours"), new_key(tmp_path, "theirs")
+    ours, other = tmp_path / "ours.pem", tmp_path / "theirs.pem"
+    for path, private in ((ours, key), (other, theirs)):
+        form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        path.write_bytes(private.private_bytes(*form))
+    store = home / "bentoml/models/hand_made"
+    before, number = champion(home), len(read(store))
+    signing = ("--signing-key", str(ours))
+    unsigned, again, once_more, said_by_theirs, told = commands(
+        ("history", *signing),
+        ("promote", before, "--why", "to sign it", *signing),
+        ("promote", before, "--why", "once more", *signing),
+        ("history", "--signing-key", str(other)),
+        ("history", *signing),
+    )
+    assert unsigned[0] == said_by_theirs[0] == 1
+    assert "its newest entry is not signed by this key" in unsigned[2]
+    assert (again[0], once_more[0], told[0]) == (0, 1, 0)
+    assert "is already the champion" in once_more[2]
+    assert f"{store / FILE} is whole: {number + 1} entries, 1 signed" in told[2]
+    assert read(store)[-1].line.is_signed_by(key.public_key())
+    assert (champion(home), public.exists()) == (before, True)
+
+
+def test_a_history_or_a_champion_that_was_edited_is_named_and_nothing_is_promoted_on_it(registry, commands):
+    home, versions = registry
+    store = home / "bentoml/models/hand_made"
+    commands(("promote", versions[1], "--why", "one"), ("promote", versions[2], "--why", "two"))
+    whole, before = (store / FILE).read_bytes(), champion(home)
+    lines = whole.splitlines(keepends=True)
+    edited = next(version for version in versions if version != before)
+    changes = {
+        "line 2: does not follow": lambda: (store / FILE).write_bytes(b"".join([lines[0], *lines[2:]])),
+        f"names {edited}, and {before} was promoted last": lambda: (store / "champion").write_text(edited),
+    }
+    for said, change in changes.items():
+        change()
+        after = (store / FILE).read_bytes()
+        for code, _, errors in commands(("history",), ("promote", versions[4], "--why", "none")):
+            assert code == 1
+            assert said in errors
+        assert (store / FILE).read_bytes() == after
+        (store / FILE).write_bytes(whole)
+        (store / "champion").write_text(before + "\n")
+    (store / FILE).write_bytes(b"".join(lines[:-1]))  # with the champion of that time, which services would believe
+    (store / "champion").write_text(read(store)[-1].version)
+    ((code, _, errors),) = commands(("history",))
+    assert code == 1
+    assert "somebody has removed the newest entries of one" in errors
+    (store / FILE).write_bytes(whole)
+    (store / "champion").write_text(before + "\n")
+    assert commands(("history",))[0][0] == 0
+
+
+def test_a_version_is_signed_when_it_is_published(registry, commands, tmp_path):
+    home, versions = registry
+    key, public = new_key(tmp_path, "ours")
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (tmp_path / "ours.pem").write_bytes(key.private_bytes(*form))
+    folder = home / "bentoml/models/hand_made" / versions[0]
+    with pytest.raises(SignatureError, match="is not signed"):
+        check_model(folder, public)
+    wrong, published = commands(
+        ("publish", "--signing-key", str(public)), ("publish", "--signing-key", str(tmp_path / "ours.pem"))
+    )
+    assert wrong[0] == 1
+    assert f"{public}: is not a private key in PEM" in wrong[2]
+    assert published[0] == 0, published[2]
+    check_model(folder, public)
 
 
 def test_a_version_that_is_not_there_cannot_be_promoted(registry, commands):

@@ -27,7 +27,8 @@ import yaml
 from configs.dataset import read_dataset
 from models.artifact import sha256
 from models.schema import Schema
-from tests.conftest import ROOT, Trained, environment
+from tests.conftest import ROOT, Trained, environment, with_mlflow
+from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
 from tests.train.small import LENIENT, SMALL
 
@@ -187,13 +188,12 @@ def train_small(
     home: Path, dataset: Path, gates: str, uri: str | None = None
 ) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
     """`python -m train` in `home` on a small model, with these gates, its runs in the store at `uri`."""
+    with_mlflow(home)
     (home / "small.yaml").write_text(SMALL)
     (home / "gates.yaml").write_text(gates.replace("configs/models", str(ROOT / "configs/models")))
     own = environment(home) | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
     inputs = ["--dataset", str(dataset), "--model", str(home / "small.yaml"), "--gates", str(home / "gates.yaml")]
-    command = [sys.executable, "-m", "train", *inputs]
-    done = subprocess.run(command, cwd=home, env=own, capture_output=True, text=True, check=False, timeout=300)
-    return done, own
+    return TRAIN.run(inputs, home, own), own
 
 
 def train_page(home: Path, uri: str | None = None) -> tuple[Path, Trained]:

@@ -1,8 +1,8 @@
 """The expectations of the dataset file and the checks file as a pandera schema, and its findings with line numbers.
 
 Owns schema, vocabulary, ranges, nulls, missing share, duplicates and class balance. Leaves the first check of each cell
-to `train.check` and drift to `train.checks.quality`. Messages about a cell come from `models.request.value_fault`, as
-in the responses of the service.
+to `train.check` and drift to `train.checks.quality`. Messages about a cell come from `models.validation.value_fault`,
+as in the responses of the service.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ import numpy as np
 
 from configs.checks import Checks
 from configs.dataset import Dataset, Feature
-from models.request import value_fault
 from models.spelling import difference, groups
+from models.validation import value_fault
 from train.tables.column import NumberColumn
 from train.tables.missing import EXACT_WORDS, code_among
 from train.tables.table import Table

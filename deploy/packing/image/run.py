@@ -53,7 +53,10 @@ def run_image(image: str, engine: Engine, address: Address, volume: str, environ
     if engine.is_buildah:
         return _in_chroot(image, engine, address, Path(volume) if volume else FOLDER, settings)
     if ipaddress.ip_address(address.host).is_loopback:
-        settings.setdefault("SCORER_OPEN_TO_NETWORK", "true")  # the engine's bridge is another machine to the service
+        # The engine's bridge is another machine to the service, and still this one.
+        settings.setdefault("SCORER_OPEN_TO_NETWORK", "true")
+        settings.setdefault("SCORER_ALLOWED_HOSTS", "localhost")  # and no page of another name
+        settings.setdefault("SCORER_KEYS_WITHOUT_TLS", "true")
     command = [engine.name, "run", "--rm", "--read-only", f"--stop-timeout={STOP_S}"]
     command += [f"--volume={volume or VOLUME}:{MOUNT}"]
     command += [f"--publish={address.host}:{address.http}:3000", f"--publish={address.host}:{address.grpc}:3001"]

@@ -45,7 +45,8 @@ def test_only_on_loopback_nobody_needs_a_key(tmp_path, host, open_to):
     done = packing("run", "scorer:1", "--engine", "docker", "--host", host, environment=own, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"--publish={host}:3000:3000\n" in (tmp_path / "arguments").read_text()
-    assert ("SCORER_OPEN_TO_NETWORK=true\n" in (tmp_path / "environment").read_text()) == open_to
+    for setting in ("SCORER_OPEN_TO_NETWORK", "SCORER_KEYS_WITHOUT_TLS"):
+        assert (f"{setting}=true\n" in (tmp_path / "environment").read_text()) == open_to
 
 
 WAITING = """#!/bin/sh

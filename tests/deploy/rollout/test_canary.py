@@ -8,7 +8,7 @@ import pytest
 from configs.rollout import read_rollout
 from tests.deploy.rollout.conftest import failed, until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.shipping
 
 RATE = 200
 

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import free_port
 from tests.deploy.rollout.conftest import failed, until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.shipping
 
 
 def refused(standins, *arguments):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.deploy.rollout.conftest import failed, until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.shipping
 
 RATE = 100
 
@@ -125,7 +125,9 @@ def test_an_interrupted_down_is_finished_and_nothing_is_started_for_it(standins)
     standins.done("up", "hanging-1")
     with socket.create_connection(("127.0.0.1", standins.port)) as connection:
         body = b'{"applicants": [{"group": "old"}]}'
-        connection.sendall(b"POST /predict HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        connection.sendall(
+            b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        )
         until(lambda: standins.status()["instances"][0]["in_flight"] == 1)
         down = standins.start("down")
         until(lambda: phase(standins) == ("down", "stopping", 0))

@@ -32,4 +32,4 @@ def test_it_listens_where_the_service_would_and_drains_as_long_as_that_may_answe
     rollout, service = read_rollout(), read_service()
     assert (rollout.port, rollout.grpc_port) == (3000, service.grpc_port)
     assert rollout.drain_s >= service.timeout_s
-    assert rollout.stop_s > service.grpc_grace_s
+    assert rollout.stop_s > service.grace_s

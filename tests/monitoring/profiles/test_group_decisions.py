@@ -8,6 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from configs.dataset import Audit
 from monitoring.profiles.profiler import catch_up
 from monitoring.records.audits import group_finder, read_audits, write_audits
+from monitoring.records.proof.chain import Event, append
+from monitoring.records.proof.seal_keys import SealKeys
 from monitoring.records.segments import read, segments
 from monitoring.status import profiled
 from serving.metrics import profiler_metrics
@@ -39,7 +41,7 @@ def test_every_row_is_counted_once_over_several_commits(tmp_path, log, rows):
         (labels["column"], labels["group"], labels["decision"]): sample.value
         for family in text_string_to_metric_families(profiler_metrics(tmp_path))
         for sample in family.samples
-        if (labels := sample.labels)
+        if "group" in (labels := sample.labels)
     }
     assert shown == expected
 
@@ -55,3 +57,13 @@ def test_audits_that_cannot_be_kept_or_read_are_none(tmp_path, caplog):
     write_audits(tmp_path, "m:1", (AGE,))
     assert "not counted by group" in caplog.text
     assert read_audits(tmp_path, "m:1") == ()
+
+
+def test_the_anchor_is_a_label_whatever_the_chain_says(tmp_path):
+    (tmp_path / "chain.log").write_bytes(b'{"entry":{},"signed_by":"a\\"b\\nc","signature":""}\n')
+    append(tmp_path, Event(event="retired"), SealKeys())
+    content = (tmp_path / "chain.log").read_bytes().replace(b'"signed_by":""', b'"signed_by":"a\\"b\\nc"')
+    (tmp_path / "chain.log").write_bytes(content)
+    families = {one.name: one for one in text_string_to_metric_families(profiler_metrics(tmp_path))}
+    [sample] = families["scorer_log_anchor"].samples
+    assert sample.labels["signed_by"] == 'a"b\nc'

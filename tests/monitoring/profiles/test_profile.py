@@ -6,9 +6,15 @@ import numpy as np
 
 from monitoring.profiles.profile import Profile, pad_with_nulls, profile_columns, to_columns
 from monitoring.profiles.whylogs_compat import DatasetProfileView, serialize
-from monitoring.records.lines import LoggedBatch
+from monitoring.records.lines import LoggedBatch, SentRow
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def logged(sequence, fields, rows):
+    """A batch of rows of protocol, probability, decision and values."""
+    decided = [(protocol, "a-key", probability, decision) for protocol, probability, decision, _ in rows]
+    return LoggedBatch(sequence, NOON, "m:1", "", decided, fields, [SentRow("salt", "r-1", row[3]) for row in rows])
 
 
 def said_of(view, column):
@@ -18,9 +24,9 @@ def said_of(view, column):
 def test_strings_numbers_and_nulls_are_counted_separately():
     fields = ["age", "purpose", "savings", "application_id"]
     batches = [
-        LoggedBatch(0, NOON, "m:1", fields, [("http", 0.25, "approve", [40, "car", None, "a"])]),
-        LoggedBatch(1, NOON, "m:1", fields[:2], [("v2", 0.75, "decline", [60.5, "17"])]),
-        LoggedBatch(2, NOON, "m:1", fields[:2], [("grpc", None, "decline", [None, "möbel"])]),
+        logged(0, fields, [("http", 0.25, "approve", [40, "car", None, "a"])]),
+        logged(1, fields[:2], [("v2", 0.75, "decline", [60.5, "17"])]),
+        logged(2, fields[:2], [("grpc", None, "decline", [None, "möbel"])]),
     ]
     profile = Profile("m:1", NOON)
     profile.add(to_columns(batches))
@@ -46,7 +52,7 @@ def test_batches_of_the_same_fields_have_the_columns_of_any_others():
         ("http", 0.5, "decline", []),
         ("v2", None, "decline", [3, "b", None]),
     ]
-    alike = [LoggedBatch(number, NOON, "m:1", fields, [row]) for number, row in enumerate(rows)]
+    alike = [logged(number, fields, [row]) for number, row in enumerate(rows)]
     columns = {name: list(values) for name, values in to_columns(alike).items()}
     assert columns == {
         "age": [40, None, 3],
@@ -54,7 +60,7 @@ def test_batches_of_the_same_fields_have_the_columns_of_any_others():
         "probability": [0.25, 0.5, None],
         "decision": ["approve", "decline", "decline"],
     }
-    others = [*alike, LoggedBatch(3, NOON, "m:1", fields[::-1], [("http", 0.1, "decline", ["bus", "c", 5])])]
+    others = [*alike, logged(3, fields[::-1], [("http", 0.1, "decline", ["bus", "c", 5])])]
     mixed = {name: list(values) for name, values in to_columns(others).items()}
     assert {name: values[:3] for name, values in mixed.items()} == columns
     assert (mixed["age"][3], mixed["purpose"][3]) == (5, "bus")

@@ -6,7 +6,8 @@ from monitoring.profiles.profiler import Profiler
 from monitoring.profiles.whylogs_compat import DatasetProfileView
 from monitoring.records import checkpoint
 from monitoring.records.checkpoint import profiles_directory
-from monitoring.records.lines import Batch, encode_line
+from monitoring.records.line_encoding import encode_line
+from monitoring.records.lines import Batch
 
 START = datetime(2026, 11, 21, 4, tzinfo=UTC)
 
@@ -19,7 +20,7 @@ def test_each_model_and_window_has_its_own_profile(tmp_path, rows):
         Batch(3, START + timedelta(hours=1), "m:1", rows(4)),
         Batch(7, START, "m:2", rows(8)),
     ]
-    (tmp_path / "decisions/x.log").write_bytes(b"".join(map(encode_line, batches)))
+    (tmp_path / "decisions/x.log").write_bytes(b"".join(encode_line(batch).content for batch in batches))
     Profiler(tmp_path, window_s=3600, frame_rows=1024).advance()
     found = {}
     for path in profiles_directory(tmp_path).rglob("*.bin"):
@@ -35,7 +36,7 @@ def test_each_model_and_window_has_its_own_profile(tmp_path, rows):
 
 def test_a_backlog_of_many_windows_takes_several_commits(tmp_path, rows, profile_totals, log_totals):
     (tmp_path / "decisions").mkdir()
-    lines = [encode_line(Batch(2 * i, START + timedelta(hours=i), "m:1", rows(2, i))) for i in range(40)]
+    lines = [encode_line(Batch(2 * i, START + timedelta(hours=i), "m:1", rows(2, i))).content for i in range(40)]
     (tmp_path / "decisions/x.log").write_bytes(b"".join(lines))
     profiler = Profiler(tmp_path, window_s=3600, frame_rows=1024)
     while profiler.advance():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from configs.dataset import ANSWERED, RESERVED, Costs, Dataset, Feature, Source, Target
 from models.schema import Schema
 from monitoring.records import archive
-from monitoring.records.archive import column_of, feature_of
+from monitoring.records.archive_columns import column_of, feature_of
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.lines import Row
 from monitoring.records.log_keys import NO_KEYS

@@ -34,11 +34,16 @@ def write(tmp_path, rows):
     return write
 
 
+def row_lines(segment):
+    """The lines between the head and the seal, which are never encrypted."""
+    return segment.read_bytes().splitlines(keepends=True)[1:-1]
+
+
 def test_an_encrypted_log_reads_back_and_is_unreadable_without_the_key(tmp_path, write):
     segment = write(KEYS, 3, 1)
     content = segment.read_bytes()
     assert b"application" not in content
-    assert content.decode("ascii").count("\n") == 2
+    assert content.decode("ascii").count("\n") == 2 + len(row_lines(segment)) == 4
     first, second = (batch for batch, _ in read(segment, keys=KEYS))
     assert (first.sequence, len(first.rows), second.sequence) == (0, 3, 3)
     assert first.rows[2].applicant["application_id"] == "application 2"
@@ -55,14 +60,14 @@ def test_an_encrypted_log_can_be_counted_without_the_key(tmp_path, write):
 
 def test_encrypting_a_batch_twice_gives_different_lines(tmp_path, write):
     def contents(segment):
-        return [line.split(b" ")[-1] for line in segment.read_bytes().splitlines()]
+        return [line.split(b" ")[-1] for line in row_lines(segment)]
 
     assert len({*contents(write(KEYS, 1, 1)), *contents(write(KEYS, 1, 1))}) == 4
 
 
 def test_a_line_copied_to_another_segment_counts_as_damaged(tmp_path, write):
     first, second = write(KEYS, 2), write(KEYS, 5, 2)
-    foreign, own = first.read_bytes(), second.read_bytes()
+    foreign, own = row_lines(first)[0], second.read_bytes()
     second.write_bytes(own + foreign)
     assert [len(batch.rows) for batch, _ in read(second, keys=KEYS)] == [5, 2]
     first.write_bytes(own)
@@ -75,13 +80,38 @@ def test_a_changed_line_with_a_right_checksum_counts_as_damaged(tmp_path, write,
     import zlib
 
     segment = write(KEYS, 2)
-    _, mark, key, sequence, rows, content = segment.read_bytes().split()
+    head, line, _ = segment.read_bytes().splitlines(keepends=True)
+    _, mark, key, sequence, rows, content = line.split()
     changed = {"sequence": (b"1", rows, content), "rows": (sequence, b"3", content)}
     changed["content"] = (sequence, rows, base64.b64encode(bytes(len(base64.b64decode(content)))))
     body = b" ".join([mark, key, *changed[part]])
-    segment.write_bytes(b"%08x %b\n" % (zlib.crc32(body), body))
+    segment.write_bytes(head + b"%08x %b\n" % (zlib.crc32(body), body))
     assert list(read(segment, keys=KEYS)) == []
     assert count(tmp_path, KEYS).logged == 0
+
+
+def test_a_plain_line_in_an_encrypted_segment_counts_as_damaged_and_the_other_way_round(tmp_path, write, rows):
+    encrypted, plain = write(KEYS, 2), write(NO_KEYS, 2)
+    in_plain, in_encrypted = row_lines(encrypted), row_lines(plain)
+    for segment, forged in ((encrypted, in_encrypted), (plain, in_plain)):
+        head, _, seal = segment.read_bytes().splitlines(keepends=True)
+        segment.write_bytes(b"".join((head, *forged, seal)))
+        assert list(read(segment, keys=KEYS)) == []
+    assert count(tmp_path, KEYS).logged == 0
+
+
+def test_a_plain_line_in_an_encrypted_segment_of_the_version_before_counts_as_damaged(write):
+    encrypted, plain = write(KEYS, 2, 1), write(NO_KEYS, 2)
+    first, _ = row_lines(encrypted)
+    encrypted.write_bytes(first + row_lines(plain)[0])
+    assert [len(batch.rows) for batch, _ in read(encrypted, keys=KEYS)] == [2]
+
+
+def test_an_encrypted_segment_whose_head_is_damaged_takes_no_plain_line(write):
+    encrypted, plain = write(KEYS, 2, 1), write(NO_KEYS, 2)
+    first, _ = row_lines(encrypted)
+    encrypted.write_bytes(b"damaged\n" + row_lines(plain)[0] + first)
+    assert [len(batch.rows) for batch, _ in read(encrypted, keys=KEYS)] == [2]
 
 
 def test_plain_and_encrypted_segments_of_two_keys_form_one_log(tmp_path, write, profile_totals):
@@ -92,7 +122,7 @@ def test_plain_and_encrypted_segments_of_two_keys_form_one_log(tmp_path, write, 
     assert [len(batch.rows) for batch, _ in read(segment, keys=KEYS)] == [5]  # the first key encrypts
     assert catch_up(tmp_path, 3600, 64, keys=both)
     assert count(tmp_path, both) == Status(12, 12, 12, 0)
-    assert profile_totals(tmp_path)["purpose"]["rows"] == 12
+    assert profile_totals(tmp_path, both)["purpose"]["rows"] == 12
 
 
 def test_a_segment_whose_key_is_missing_stays_pending_and_delays_no_other(tmp_path, write, caplog):
@@ -108,7 +138,7 @@ def test_a_segment_whose_key_is_missing_stays_pending_and_delays_no_other(tmp_pa
 
 def test_a_torn_encrypted_line_is_ignored(tmp_path, write):
     segment = write(KEYS, 2, 3)
-    segment.write_bytes(segment.read_bytes()[:-10])
+    segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:-1])[:-10])
     assert [len(batch.rows) for batch, _ in read(segment, keys=KEYS)] == [2]
     assert catch_up(tmp_path, 3600, 64, keys=KEYS)
     assert count(tmp_path, KEYS) == Status(2, 2, 2, 0)

@@ -114,7 +114,7 @@ def test_memory_is_bounded_by_row_groups(tmp_path, rows, monkeypatch):
     compact(tmp_path)
     [path] = archives(tmp_path)
     metadata = pq.ParquetFile(path).metadata
-    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [30, 30, 30, 10]
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [50, 50]
     assert metadata.row_group(0).column(0).compression == "ZSTD"
 
 
@@ -134,7 +134,7 @@ def test_a_segment_damaged_after_profiling_is_kept(tmp_path, rows):
     log_and_close(tmp_path, [rows(3), rows(2)])
     [segment] = segments(tmp_path)
     content = bytearray(segment.read_bytes())
-    content[30] ^= 1
+    content[content.index(b"decided")] ^= 1
     segment.write_bytes(content)
     assert compact(tmp_path) == Compaction(damaged=1)
     assert segments(tmp_path) == [segment]

@@ -1,5 +1,7 @@
 """The decision log: one write per batch, and all or nothing if the disk fails."""
 
+import errno
+import fcntl
 import os
 import signal
 import stat
@@ -14,8 +16,13 @@ import msgspec
 import pytest
 
 from monitoring.profiles.profiler import catch_up
-from monitoring.records.decision_log import DecisionLog, LogUnavailable
-from monitoring.records.lines import Batch, Row, encode_line
+from monitoring.records.decision_log import DecisionLog
+from monitoring.records.line_encoding import encode_line
+from monitoring.records.lines import Batch, Row
+from monitoring.records.log_keys import NO_KEYS
+from monitoring.records.log_place import LogUnavailable
+from monitoring.records.proof.chain import read_chain
+from monitoring.records.proof.verification import verify
 from monitoring.records.segments import is_closed, read, segments
 from monitoring.status import Status, count
 from tests.conftest import struct_of
@@ -24,7 +31,8 @@ PREAMBLE = """
 import os, resource, sys
 import msgspec
 from pathlib import Path
-from monitoring.records.decision_log import DecisionLog, LogUnavailable
+from monitoring.records.decision_log import DecisionLog
+from monitoring.records.log_place import LogUnavailable
 from monitoring.records.lines import Row
 directory = Path(sys.argv[1])
 applicant = msgspec.defstruct("Applicant", ["purpose"])("x" * 100)
@@ -63,7 +71,7 @@ def test_a_batch_reads_back_as_it_was_sent(tmp_path, log, rows):
 def test_a_line_names_each_field_once_and_only_fields_that_were_sent(tmp_path, log, rows):
     log.append("m:1", rows(64))
     log.append("m:1", rows(64)[::2])  # none of which has a sex
-    first, second = segments(tmp_path)[0].read_bytes().splitlines()
+    _, first, second = segments(tmp_path)[0].read_bytes().splitlines()
     assert (first.count(b'"age_years"'), first.count(b'"sex"')) == (1, 1)
     assert (second.count(b'"age_years"'), second.count(b'"sex"')) == (1, 0)
     told, silent = ([row.applicant for row in batch.rows] for batch, _ in read(segments(tmp_path)[0]))
@@ -83,6 +91,7 @@ def test_a_batch_is_one_write(tmp_path):
 def writes():
     return int(Path("/proc/self/io").read_text().split("syscw:")[1].split()[0])
 log = DecisionLog(directory, 2**26)
+log.append("m:1", rows)  # the first one also records that the segment begins
 before = writes()
 log.append("m:1", rows)
 log.append("m:1", rows * 1_000)
@@ -191,6 +200,68 @@ def test_a_deleted_directory_is_created_again(tmp_path, log, rows):
     assert count(tmp_path) == Status(3, 3, 0, 3)
 
 
+GONE = {
+    "was removed": lambda path: path.unlink(),
+    "was moved away": lambda path: path.rename(path.with_suffix(".away")),
+    "was replaced": lambda path: (path.rename(path.with_suffix(".away")), path.write_bytes(b"")),
+    "has 0 bytes instead of": lambda path: os.truncate(path, 0),
+}
+
+
+@pytest.mark.parametrize("what", GONE)
+def test_a_log_that_others_take_away_while_it_is_written_is_said_at_once(tmp_path, log, rows, caplog, what):
+    log.append("m:1", rows(2))
+    [path] = segments(tmp_path)
+    GONE[what](path)
+    log.look()
+    assert log.lost_segments == 1
+    assert f"{path} {what}" in caplog.text
+    assert "2 rows that were answered may be lost: `python -m monitoring verify`" in caplog.text
+    log.append("m:1", rows(3))
+    log.look()
+    assert log.lost_segments == 1
+    assert count(tmp_path).served == 3
+    assert path.name in {one.segment for one in verify(tmp_path, NO_KEYS).broken}
+
+
+def test_a_segment_that_cannot_be_begun_changes_nothing_about_the_one_before(tmp_path, rows, monkeypatch):
+    log = DecisionLog(tmp_path, segment_bytes=1)
+    log.append("m:1", rows(1))
+    [segment] = segments(tmp_path)
+
+    lock = fcntl.flock
+
+    def no_locks(file, how):
+        if "chain.log" not in str(Path(f"/proc/self/fd/{file}").readlink()):
+            raise OSError(errno.ENOLCK, "No locks available")
+        lock(file, how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", no_locks)
+        with pytest.raises(LogUnavailable):
+            log.append("m:1", rows(1))
+    log.append("m:1", rows(1))
+    log.close()
+    assert [one.entry.event for one in read_chain(tmp_path)].count("retired") == 0
+    segment.unlink()
+    assert [(one.segment, one.why[:10]) for one in verify(tmp_path, NO_KEYS).broken] == [(segment.name, "is missing")]
+
+
+def test_a_folder_that_a_file_takes_the_place_of_refuses_rows_until_it_is_back(tmp_path, log, rows, caplog):
+    log.append("m:1", rows(2))
+    (tmp_path / "decisions").rename(tmp_path / "away")
+    (tmp_path / "decisions").touch()
+    log.look()
+    assert log.lost_segments == 1
+    assert "was moved away while it was written" in caplog.text
+    for _ in range(2):
+        with pytest.raises(LogUnavailable):
+            log.append("m:1", rows(1))
+    (tmp_path / "decisions").unlink()
+    log.append("m:1", rows(3))
+    assert count(tmp_path).served == 3
+
+
 def test_a_segment_that_another_process_changed_is_not_appended_to(tmp_path, log, rows):
     log.append("m:1", rows(2))
     with segments(tmp_path)[0].open("ab") as file:
@@ -253,7 +324,7 @@ def test_setting_the_clock_back_changes_no_count(tmp_path, rows, profile_totals,
     [(batch, _)] = read(segment)
     segment.unlink()
     written_then = segment.with_name(f"{later:%Y%m%dT%H%M%S.%fZ}{segment.name[23:]}")
-    written_then.write_bytes(encode_line(Batch(batch.sequence, later, batch.model, rows(5))))
+    written_then.write_bytes(encode_line(Batch(batch.sequence, later, batch.model, rows(5))).content)
     log = DecisionLog(tmp_path, 2**26, segment_s=60)
     log.append("m:1", rows(3, 5))
     assert catch_up(tmp_path, 3600, 64)

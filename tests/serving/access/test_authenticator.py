@@ -1,6 +1,7 @@
 """Keys: who is admitted, how often, and how the file and the command that writes it behave."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from configs.api_keys import read_api_keys
 from configs.source import ConfigError
 from serving.access.__main__ import main
-from serving.access.authenticator import AccessDenied, Authenticator
+from serving.access.authenticator import Authenticator
+from serving.access.denials import AccessDenied
+from serving.calls import Caller
 
 SECRET, OTHER = "scorer_first", "scorer_second"
 
@@ -61,10 +64,24 @@ def test_the_hash_of_a_key_is_not_accepted_as_a_key(path):
     assert refusal(Authenticator(path), key.sha256).status == 401
 
 
-def test_without_a_file_everybody_is_admitted():
-    authenticator = Authenticator(None)
-    authenticator.authorize(None, "admin")
-    assert not authenticator.requires_keys
+def test_without_a_file_no_key_is_required():
+    assert not Authenticator(None).requires_keys
+
+
+def test_a_caller_has_the_name_of_its_key_and_reads_what_others_scored_only_with_read_all(path):
+    path.write_text("keys:\n" + listed("batch", SECRET) + listed("auditor", OTHER, "permissions: [predict, read_all]"))
+    authenticator = Authenticator(path)
+    assert authenticator.authorize(SECRET, "predict") == Caller("batch", reads_all=False)
+    assert authenticator.authorize(OTHER, "predict") == Caller("auditor", reads_all=True)
+
+
+@pytest.mark.parametrize("name", ["neighbour", "anyone"])
+def test_a_key_cannot_have_the_name_by_which_records_know_callers_without_one(path, name):
+    path.write_text("keys:\n" + listed(name, SECRET))
+    with pytest.raises(ConfigError, match=rf"keys\[0\].name: {name} is how records name callers without a key"):
+        read_api_keys(path)
+    refused = main(["new", "--name", name, "--permissions", "predict", "--file", str(path.with_name("new.yaml"))])
+    assert refused == 1
 
 
 def test_a_file_without_keys_admits_nobody(path):
@@ -205,3 +222,18 @@ def test_the_command_leaves_a_file_alone_that_it_cannot_change(path, capsys):
     assert main(["revoke", "a", "--file", str(path)]) == 1
     assert path.read_text() == text
     assert capsys.readouterr().out == "", "a key that is in no file was shown"
+
+
+def test_a_new_key_file_is_for_its_owner_alone_and_an_open_one_is_named(tmp_path, capsys):
+    path = tmp_path / "keys.yaml"
+    before = os.umask(0)
+    try:
+        assert main(["new", "--name", "a", "--permissions", "read", "--file", str(path)]) == 0
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "chmod" not in capsys.readouterr().err
+    path.chmod(0o644)
+    assert main(["new", "--name", "b", "--permissions", "read", "--file", str(path)]) == 0
+    assert f"{path} is open to every user of this machine: chmod 600 {path}\n" in capsys.readouterr().err
+    assert path.stat().st_mode & 0o777 == 0o644, "a file that somebody has mounted keeps its mode"

@@ -23,9 +23,9 @@ def access():
     return GrpcAccess(Authenticator(None), read_service())
 
 
-def test_this_machine_may_call_directly_and_through_a_proxy(access):
-    access.authorize(Call(HERE), "predict")
-    access.authorize(Call(HERE, ("x-forwarded-for", "127.0.0.1")), "predict")
+def test_this_machine_may_call(access):
+    assert access.authorize(Call(HERE), "predict").name == "neighbour"
+    access.authorize(Call(HERE, ("user-agent", "x"), ("host", "anything")), "predict")
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,14 @@ def test_this_machine_may_call_directly_and_through_a_proxy(access):
         Call(HERE, ("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "192.0.2.7")),
         Call(HERE, ("x-forwarded-for", "192.0.2.7, 127.0.0.1")),
         Call(HERE, ("x-forwarded-for", "somebody")),
+        Call(HERE, ("x-forwarded-for", "127.0.0.1")),
+        Call(HERE, ("x-forwarded-for", "")),
+        Call(HERE, ("x-real-ip", "127.0.0.1")),
+        Call(HERE, ("forwarded", 'for="[::1]:1"')),
+        Call(HERE, ("via", "2 proxy")),
     ],
 )
-def test_another_machine_may_not_even_behind_a_proxy_of_this_one(access, call):
+def test_another_machine_may_not_nor_whatever_came_by_a_proxy(access, call):
     with pytest.raises(Rejected) as refused:
         access.authorize(call, "predict")
     assert refused.value.status == 403

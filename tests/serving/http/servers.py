@@ -26,7 +26,7 @@ from serving.http.protocol import ConnectionSettings, ScorerProtocol
 from serving.rows import PendingRow
 
 MAX_BODY_BYTES = 100_000
-ACCESS = AccessPolicy(Authenticator(None), open_to_network=False)
+ACCESS = AccessPolicy(Authenticator(None), open_to_network=False, allowed_hosts=["scorer.bank"])
 
 
 def score_batch(rows: Sequence[PendingRow]) -> list[Prediction]:

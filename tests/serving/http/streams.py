@@ -10,7 +10,7 @@ from typing import Any
 Response = tuple[bytes, list[bytes], bytes]  # status line, headers, body with what comes after it
 GARBAGE: Response = (b"HTTP/1.1 400 Bad Request", [], b"<closed>")  # the end of what is no HTTP
 SILENCE_S = 0.25  # after which a server that has not closed is taken to wait for more
-END = b"GET /other HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"  # what every stream ends with
+END = b"GET /other HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"  # what every stream ends with
 VARYING = rb"date: [^\r\n]*\r\n|[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
@@ -30,7 +30,7 @@ class Streams:
         path = pick.choice([b"/predict"] * 6 + [b"/other", b"/predict?x=1", b"/nowhere", b"/predict/", b"/%70redict"])
         method = pick.choice([b"POST"] * 8 + [b"GET", b"PUT", b"HEAD"])
         version = pick.choice([b"HTTP/1.1"] * 9 + [b"HTTP/1.0"])
-        headers = [b"host: x", b"content-type: application/json"]
+        headers = [b"host: localhost", b"content-type: application/json"]
         headers += pick.sample(
             [b"x-request-id: order 66", b"accept: */*", b"X-A: b", b"connection: keep-alive"], pick.randrange(3)
         )

@@ -61,7 +61,7 @@ def ask(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
 
 def request_of(body: bytes) -> bytes:
     """A plain request."""
-    return b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    return b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body) + body
 
 
 def statuses(received: bytes) -> list[int]:
@@ -90,14 +90,14 @@ def test_only_plain_requests_of_known_length_take_the_short_way(stand, schema, s
     original = ScorerProtocol.complete_request
 
     def noted(self):
-        taken.append(type(self.cycle).__name__ == "_Exchange")
+        taken.append(type(self.cycle).__name__ == "Exchange")
         original(self)
 
     monkeypatch.setattr(ScorerProtocol, "complete_request", noted)
     port = stand.start(schema, ScorerProtocol, PATIENT)
     body = streams.body(0)
-    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n" % len(body)
-    chunked = b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+    head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n" % len(body)
+    chunked = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
     cases = {
         head + b"\r\n" + body: (True, 200),
         head + b"connection: close\r\nx-request-id: order 66\r\n\r\n" + body: (True, 200),
@@ -121,7 +121,7 @@ def test_a_body_behind_an_offer_of_h2c_is_kept_on_every_way_and_the_connection_g
     port = stand.start(schema, ScorerProtocol, PATIENT)
     body = streams.body(0)
     offer = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
-    head = b"POST %b HTTP/1.1\r\nhost: x\r\n" + offer + b"content-length: %d\r\n\r\n"
+    head = b"POST %b HTTP/1.1\r\nhost: localhost\r\n" + offer + b"content-length: %d\r\n\r\n"
     chunks = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     whole = head % (b"/predict", len(body)) + body
     plain = whole.replace(offer, b"")
@@ -130,7 +130,7 @@ def test_a_body_behind_an_offer_of_h2c_is_kept_on_every_way_and_the_connection_g
         [whole],
         [whole[: -len(body)], body],
         [whole[:40], whole[40:-99], whole[-99:]],
-        [b"POST /predict HTTP/1.1\r\nhost: x\r\n" + offer + chunks],
+        [b"POST /predict HTTP/1.1\r\nhost: localhost\r\n" + offer + chunks],
     ):
         received = ask(port, *parts, plain, pause_s=0.05)
         answers = re.findall(rb"\r\n\r\n(\[.*?\])", received)
@@ -143,9 +143,9 @@ def test_a_body_behind_an_offer_of_h2c_is_kept_on_every_way_and_the_connection_g
 def test_slow_heads_slow_bodies_and_idle_connections_end(stand, schema, streams):
     port = stand.start(schema, ScorerProtocol, HURRIED)
     body = streams.body(0)
-    head = b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
+    head = b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n"
     ends = {
-        b"POST /predict HTTP/1.1\r\nhost: x\r\n": 408,
+        b"POST /predict HTTP/1.1\r\nhost: localhost\r\n": 408,
         head % (b"/predict", len(body)) + body[:-1]: 504,
         head % (b"/predict?x=1", len(body)) + body[:-1]: 504,
     }
@@ -169,16 +169,16 @@ def test_slow_heads_slow_bodies_and_idle_connections_end(stand, schema, streams)
 @pytest.mark.slow
 def test_a_client_that_keeps_sending_is_never_idle_nor_late(stand, schema, streams):
     port = stand.start(schema, ScorerProtocol, HURRIED)
-    request = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(streams.body(0)) + streams.body(
-        0
-    )
+    request = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(
+        streams.body(0)
+    ) + streams.body(0)
     received = ask(port, *[request] * 8, pause_s=0.5)
     assert statuses(received) == [200] * 8
 
 
 def test_a_head_without_end_is_refused(stand, schema):
     port = stand.start(schema, ScorerProtocol, PATIENT)
-    received = ask(port, b"GET /other HTTP/1.1\r\nhost: x\r\n", *[b"x-a: " + b"a" * 20_000 + b"\r\n"] * 4)
+    received = ask(port, b"GET /other HTTP/1.1\r\nhost: localhost\r\n", *[b"x-a: " + b"a" * 20_000 + b"\r\n"] * 4)
     assert statuses(received) == [431]
     assert str(MAX_HEAD_BYTES).encode() in received
     assert received.endswith(b"<closed>")
@@ -219,7 +219,9 @@ def test_a_client_that_goes_takes_its_rows_along(stand, schema, streams):
 
     port = stand.start(schema, ScorerProtocol, PATIENT, slowly)
     requests = [streams.body(number, row=f"r-{number}") for number in range(3)]
-    heads = [b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) for body in requests]
+    heads = [
+        b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body) for body in requests
+    ]
     clients = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in requests]
     clients[0].sendall(heads[0] + requests[0])
     time.sleep(0.1)
@@ -245,7 +247,7 @@ def test_a_shutdown_answers_what_was_admitted_and_closes(schema, streams):
         socket.create_connection(("127.0.0.1", port), timeout=10) as busy,
         socket.create_connection(("127.0.0.1", port), timeout=10) as idle,
     ):
-        busy.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        busy.sendall(b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         time.sleep(0.1)
         stand.stop()
         received = busy.recv(65536)
@@ -295,7 +297,7 @@ def test_a_request_on_its_way_is_answered_before_what_follows_it_is_refused(stan
 def test_an_offer_of_a_websocket_is_declined_and_the_request_answered_once(stand, schema, streams):
     port = stand.start(schema, ScorerProtocol, PATIENT)
     offer = b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: x\r\n"
-    request = request_of(streams.body(0)).replace(b"host: x\r\n", b"host: x\r\n" + offer)
+    request = request_of(streams.body(0)).replace(b"host: localhost\r\n", b"host: localhost\r\n" + offer)
     assert statuses(ask(port, request)) == [200]
 
 

@@ -12,9 +12,11 @@ from configs.service import read_service
 from models.artifact import Artifact
 from serving.access.authenticator import Authenticator
 from serving.access.grpc_access import GrpcAccess
+from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.batching import Batcher
 from serving.v2.grpc_calls import GrpcCalls
 from serving.v2.inference import Inference
+from serving.v2.message_reader import MessageReader
 from serving.v2.messages import SERVICE, Messages
 from serving.v2.rest import RestRoutes
 from serving.v2.tensors import pack
@@ -36,7 +38,8 @@ def over_rest(inference):
     ]
 
     async def ask():
-        app = Starlette(routes=RestRoutes(inference, 1 << 20).routes())
+        routes = Starlette(routes=RestRoutes(inference, 1 << 20).routes())
+        app = AccessMiddleware(routes, AccessPolicy(Authenticator(None), open_to_network=True))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
             answer = await client.post(f"/v2/models/{inference.name}/infer", json={"inputs": tensors})
             described = await client.get(f"/v2/models/{inference.name}")
@@ -57,9 +60,9 @@ def over_grpc(inference):
 
     async def ask():
         server = grpc.aio.server()
-        server.add_registered_method_handlers(
-            SERVICE, GrpcCalls(inference, MESSAGES, GrpcAccess(Authenticator(None), read_service())).handlers()
-        )
+        access, reader = GrpcAccess(Authenticator(None), read_service()), MessageReader(8, 4, 5.0)
+        calls = GrpcCalls(inference, MESSAGES, access, admitted=reader, strangers=reader)
+        server.add_registered_method_handlers(SERVICE, calls.handlers())
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         codes, pushback = [], None

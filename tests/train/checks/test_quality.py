@@ -8,7 +8,7 @@ import pytest
 
 from configs.checks import read_checks
 from configs.dataset import Costs, Dataset, Feature, Source, Target
-from models.request import value_fault
+from models.validation import value_fault
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
 from tests.models.tables import german_credit, hand_made

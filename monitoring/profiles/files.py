@@ -1,0 +1,99 @@
+"""The files of profiles: ordinary whylogs binaries, or encrypted where the log has a key.
+
+Owns: their bytes on disk, the file in which a model's rows wait until they are enough, reading for whoever needs a
+profile, and exporting ordinary files. Leaves to others: which rows belong to one profile (windows), replacing files
+(checkpoint).
+
+An encrypted one (file_cipher) belongs to its model and window: put in the place of another it cannot be opened.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from configs.source import ConfigError
+from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.records import checkpoint, durable, private
+from monitoring.records.cipher import KeyMissing
+from monitoring.records.log_keys import NO_KEYS, LogKeys
+
+HELD = "held.bin"  # rows of a model that are too few for a profile: in files of fewer rows one could pick out a person
+
+
+def profile_files(directory: Path) -> list[Path]:
+    """The profiles of the records in `directory`, by model and window; without the rows that are held back."""
+    return [path for path in all_files(directory) if path.name != HELD]
+
+
+def all_files(directory: Path) -> list[Path]:
+    """Every file with profiled rows: each row is in one of them."""
+    return sorted(checkpoint.profiles_directory(directory).rglob("*.bin"))
+
+
+def read_view(path: Path, keys: LogKeys = NO_KEYS) -> DatasetProfileView:
+    """Read one profile, encrypted or not.
+
+    Raises:
+        KeyMissing: it is encrypted with a key that is not in `keys`.
+        CheckpointError: it is encrypted, and was changed.
+    """
+    return DatasetProfileView.deserialize(opened(path, path.read_bytes(), keys))
+
+
+def sealed(path: Path, content: bytes, keys: LogKeys) -> bytes:
+    """The bytes to write for a whylogs binary at `path`."""
+    return keys.seal_file(_name(path), content)
+
+
+def opened(path: Path, content: bytes, keys: LogKeys) -> bytes:
+    """The inverse of `sealed`, with any of the keys; raises as `read_view`."""
+    try:
+        return keys.open_file(_name(path), content)
+    except ValueError as error:
+        raise checkpoint.CheckpointError(path, str(error), path.parents[2]) from None
+
+
+def reseal(directory: Path, keys: LogKeys) -> int:
+    """Encrypt with the first key what is plain, or encrypted with another of `keys`; return the number of files.
+
+    The caller must hold the lock. A file is replaced as a whole, so a kill leaves the old one or the new one.
+    """
+    changed = []
+    for path in all_files(directory) if keys else ():
+        content = path.read_bytes()
+        if keys.is_sealed_with_first(content):
+            continue
+        try:
+            plain = opened(path, content, keys)
+        except KeyMissing:  # reported when a row is added to it
+            continue
+        temporary = path.with_suffix(".sealed.next")
+        durable.write(temporary, sealed(path, plain, keys))
+        temporary.replace(path)
+        changed.append(path)
+    durable.sync_folders(changed)
+    return len(changed)
+
+
+def export(directory: Path, target: Path, keys: LogKeys) -> Iterator[Path]:
+    """Write each profile to `target`, as the ordinary whylogs binary that any of its tools reads; yield its path.
+
+    Raises:
+        ConfigError: `target` is inside the records, where the copies would count as profiles.
+    """
+    profiles = checkpoint.profiles_directory(directory)
+    if target.resolve().is_relative_to(profiles.resolve()):
+        raise ConfigError(target, "", f"is inside {profiles}, whose files all count", "choose another folder")
+    for path in profile_files(directory):
+        copy = target / path.relative_to(profiles)
+        private.make_folder(copy.parent)
+        temporary = copy.with_name(f".{copy.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        durable.write(temporary, opened(path, path.read_bytes(), keys))
+        temporary.replace(copy)
+        yield copy
+
+
+def _name(path: Path) -> str:
+    """Model, version and window, wherever the records are."""
+    return "/".join(path.parts[-3:])

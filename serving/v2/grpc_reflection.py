@@ -1,0 +1,57 @@
+"""Server reflection: what services there are, for those who may read what else describes the service.
+
+Owns who may ask, and for what. Leaves the messages to `messages`.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha.reflection import aio as reflection_aio
+
+from serving.access.grpc_access import GrpcAccess
+from serving.faults import error_from
+from serving.request_ids import begin
+from serving.v2.grpc_calls import GrpcCalls
+from serving.v2.grpc_health import HEALTH
+from serving.v2.messages import SERVICE, Messages
+
+REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
+REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"  # the same messages, by the name that newer clients try first
+
+
+class Reflection:
+    """The reflection of one worker.
+
+    Args:
+        messages: the protocol's, whose pool is added to.
+        access: decides who may call.
+        calls: end a call that is refused.
+    """
+
+    def __init__(self, messages: Messages, access: GrpcAccess, calls: GrpcCalls) -> None:
+        for module in (health_pb2, reflection_pb2):
+            messages.pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+        self._servicer = reflection_aio.ReflectionServicer([SERVICE, HEALTH, REFLECTION], pool=messages.pool)
+        self._access = access
+        self._calls = calls
+
+    def handlers(self) -> list[tuple[str, dict[str, Any]]]:
+        """The handlers of each service, by the name of the call."""
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._describe,
+            request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+            response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+        )
+        return [(name, {"ServerReflectionInfo": handler}) for name in (REFLECTION, REFLECTION_V1)]
+
+    async def _describe(self, requests: Any, context: Any) -> AsyncIterator[Any]:
+        begin({}, None)
+        try:
+            self._access.authorize(context, "read")
+        except Exception as exception:  # noqa: BLE001 - logged there
+            await self._calls.refuse(context, error_from(exception, "answering gRPC reflection"))
+        async for answer in self._servicer.ServerReflectionInfo(requests, context):
+            yield answer
