@@ -41,15 +41,17 @@ def sync_folders(files: Iterable[Path]) -> None:
 
 def sync_data(files: Iterable[Path]) -> None:
     """Sync what is in files that others write, and their folders; one that has been deleted is passed over."""
-    synced = []
-    for path in files:
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        synced.append(path)
-    sync_folders(synced)
+    sync_folders([path for path in files if sync_path(path)])
+
+
+def sync_path(path: Path) -> bool:
+    """Sync a file, or the names in a folder; return False for one that has been deleted, which has nothing to sync."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return True

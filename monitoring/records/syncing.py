@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from monitoring.records.durable import sync_path
+
 _log = logging.getLogger(__name__)
 
 
@@ -80,7 +82,7 @@ class Work:
             for descriptor in self._descriptors:
                 os.fdatasync(descriptor)
             for path in self._paths:
-                _sync_path(path)
+                sync_path(path)
         finally:
             for descriptor in self._descriptors:
                 os.close(descriptor)
@@ -116,15 +118,3 @@ def report_loss(sync: Callable[[], None]) -> None:
         sync()
     except Exception as error:  # noqa: BLE001 - a thread, or a service that stops, must outlive a bad disk
         _log.error("rows that were answered may be lost if the power fails now: %s", error)
-
-
-def _sync_path(path: Path) -> None:
-    """Sync a file, or the names in a folder; one that has been deleted has nothing to sync."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
