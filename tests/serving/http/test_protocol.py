@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from models.prediction import Prediction
 from models.schema import Schema
-from serving.http import protocol
+from serving.http import connection_settings
 from serving.http.connection import MAX_HEAD_BYTES, Limits
 from serving.http.protocol import ScorerProtocol
 from tests.models.tables import german_credit
@@ -304,10 +304,10 @@ def test_an_offer_of_a_websocket_is_declined_and_the_request_answered_once(stand
 def test_it_is_registered_where_uvicorn_looks_and_left_alone_where_uvicorn_has_changed(monkeypatch, caplog):
     """Fails when uvicorn's protocol lacks a part that ours overrides or calls."""
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", "before")
-    assert protocol.register()
+    assert connection_settings.register()
     assert HTTP_PROTOCOLS["auto"] == "serving.http.protocol:ScorerProtocol"
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", "before")
     monkeypatch.delattr(HttpToolsProtocol, "_start_asgi_task")
-    assert not protocol.register()
+    assert not connection_settings.register()
     assert HTTP_PROTOCOLS["auto"] == "before"
     assert "uvicorn's HTTP protocol has changed" in caplog.text
