@@ -90,7 +90,8 @@ class IdIndexing:
         salt, key, secret = (
             (known.head.salt, known.head.key, known.secret) if known else new_secret(segment.stem, self._keys)
         )
-        found, end = [known.fingerprints()] if known else [], covered
+        found: list[bytes | memoryview] = [known.fingerprints()] if known else []
+        end = covered
         try:
             for batch, end in read_lines(segment, covered, self._keys.lines(segment).logged_batch):
                 found.append(fingerprints(_ids(batch), secret))

@@ -72,6 +72,7 @@ class ScorerProtocol(ClosableProtocol):
                 access.authorize(scope, headers_of(scope))
             except Rejected:
                 return False
+            self._admitted = True
         self.url, self.scope, self.headers, self.expect_100_continue = known.url, scope, scope["headers"], False
         self.cycle = Exchange(known.endpoint, scope, None, keep_alive=True)
         self._submit(self.cycle, data[len(self._head) :])
