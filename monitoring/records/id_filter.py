@@ -13,7 +13,8 @@ and the share of ids that it wrongly lets through is `ids` / 2^32: 0.006% for 24
 A fingerprint is a BLAKE2b of the id under a key of the file's own, derived from a random salt and, if the log is
 encrypted, from the log's key. Without the log's key such a filter tells nothing but how many ids there are. That of a
 plain log can be asked about an id, as can the log itself; erasure deletes the filters of the files that it changes. The
-checksum is made with the same key. A filter that is torn, altered, of another file or of another key counts as missing.
+checksum is made with the same key. A filter that is torn, altered, of another file or of another key counts as missing,
+and so does one without a key where there is one: it may be anybody's, and hide rows.
 """
 
 import hashlib
@@ -195,7 +196,7 @@ def read_filter(path: Path, keys: LogKeys, known: IdFilter | None = None) -> IdF
 
 
 def _key_of(head: Head, keys: LogKeys) -> bytes:
-    if not head.key:
+    if not head.key and not keys:
         return b""
     return next((key for key in keys.secrets if key_id(key) == head.key), None) or _no_key()
 

@@ -160,6 +160,17 @@ def test_a_filter_of_an_encrypted_log_tells_nothing_without_the_key(tmp_path):
     assert stored.isdisjoint(read_filter(path, SECRET).fingerprints().tolist()), "two filters can be compared"
 
 
+def test_a_filter_without_a_key_hides_no_row_of_an_encrypted_log_and_is_made_again(tmp_path):
+    write_segments(tmp_path, number=1, rows=10, keys=SECRET)
+    (segment,) = segments(tmp_path)
+    salt, key, secret = new_secret(segment.stem, NO_KEYS)
+    head = Head(name=segment.stem, covered=segment.stat().st_size, complete=True, ids=0, salt=salt, key=key)
+    write_filter(filter_path(tmp_path, segment), head, [], secret)
+    assert find(tmp_path, "application 3", keys=SECRET)
+    assert index(tmp_path, SECRET) == 1
+    assert read_filter(filter_path(tmp_path, segment), SECRET).head.ids == 10
+
+
 def test_filters_are_readable_by_their_owner_alone(tmp_path):
     write_segments(tmp_path, number=1)
     index(tmp_path)
