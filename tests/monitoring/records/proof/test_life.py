@@ -105,6 +105,27 @@ def test_the_segment_of_a_killed_writer_is_sealed_by_upkeep_in_the_place_of_its_
     assert segment.read_bytes() == content
 
 
+def test_a_writer_that_is_killed_before_its_first_batch_leaves_nothing_to_miss(tmp_path, keys, write, fork):
+    segment = write(keys, 2)
+
+    def work():
+        DecisionLog(tmp_path, 2**26, keys=keys)
+        (tmp_path / "opened").touch()
+        time.sleep(60)
+
+    child = fork(work)
+    while not (tmp_path / "opened").exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    [empty] = set(segments(tmp_path)) - {segment}
+    assert empty.stat().st_size == 0
+    Upkeep(tmp_path, 0, keys).run()
+    empty.unlink()
+    assert verify(tmp_path, keys).broken == []
+    assert empty.name not in (tmp_path / "chain.log").read_text()
+
+
 @pytest.mark.parametrize("left", [0, 1, 100])
 def test_a_seal_that_was_interrupted_is_made_again(tmp_path, keys, write, left):
     segment = write(keys, 2, 1)
