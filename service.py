@@ -155,7 +155,7 @@ class CreditScorer:
         await OPEN_INFERENCE.start(self.__is_ready__)
         SHUTDOWN.watch(OPEN_INFERENCE.begin_to_stop, ScorerProtocol.end_all_in)
         end_with_parent(OPEN_INFERENCE.stop_at_once)
-        keep_house()
+        keep_house(ScorerProtocol.census)
         announce(MODEL, SETTINGS, AUTHENTICATOR.requires_keys)
 
     @bentoml.on_shutdown

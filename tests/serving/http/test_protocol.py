@@ -311,3 +311,14 @@ def test_it_is_registered_where_uvicorn_looks_and_left_alone_where_uvicorn_has_c
     assert not connection_settings.register()
     assert HTTP_PROTOCOLS["auto"] == "before"
     assert "uvicorn's HTTP protocol has changed" in caplog.text
+
+
+def test_the_census_counts_the_connections_that_are_open_and_those_that_were(stand, schema):
+    port = stand.start(schema, ScorerProtocol, PATIENT)
+    before = ScorerProtocol.census()
+    request = b"GET /other HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(request)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        ask(port, request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+        assert ScorerProtocol.census() == (before.so_far + 2, 1)
