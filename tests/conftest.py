@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from httpx._transports import default as httpx_transports
 
 from tests.forks import TRAIN
 
@@ -30,6 +31,9 @@ START_S, STOP_S = 60, 30
 # A worker of pytest has one core, on which threads of OpenMP that wait for each other spin: gradient boosting on 120
 # rows took 43 s of CPU instead of 0.7. PyTorch and ONNX Runtime take one thread anyway.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Every client of httpx reads the certificates of all authorities, 20 ms of processor time, and the tests make thousands
+# of clients: those with the same arguments share a context.
+httpx_transports.create_ssl_context = functools.cache(httpx_transports.create_ssl_context)
 # A shell without job control has what it starts in the background ignore Ctrl-C, and so would all that is started here.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
