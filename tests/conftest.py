@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import functools
+import gc
 import json
 import os
 import signal
@@ -49,6 +50,16 @@ MODEL_FIXTURES = frozenset({"trained", "serve"})
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--torture`: the tests of `tests/torture` at full length, as `make torture` runs them."""
     parser.addoption("--torture", action="store_true", help="faults at full length: some 15 minutes")
+
+
+# Collecting imports nearly everything: the garbage collector would look at all of it again and again, and find nothing.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over what has been imported."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
