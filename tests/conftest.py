@@ -23,12 +23,13 @@ import msgspec
 import pytest
 from httpx._transports import default as httpx_transports
 
-from tests.forks import TRAIN
+from tests.forks import SERVICE, TRAIN, Forked
 
 ROOT = Path(__file__).parents[1]
 GERMAN_CREDIT = ROOT / "configs/datasets/german_credit.yaml"
 PRODUCTION = "configs/models/001_production.yaml"
 START_S, STOP_S = 60, 30
+SERVICE_TARGET = "service:CreditScorer"
 # A worker of pytest has one core, on which threads of OpenMP that wait for each other spin: gradient boosting on 120
 # rows took 43 s of CPU instead of 0.7. PyTorch and ONNX Runtime take one thread anyway.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -133,7 +134,7 @@ def run_training(
 ) -> subprocess.CompletedProcess[str]:
     """`python -m train` in a fork (`tests.forks`), with all that it leaves under `home`."""
     arguments = [*more, "--dataset", str(dataset), "--model", str(model)]
-    return TRAIN.run(arguments, with_mlflow(home), environment(home) | variables)
+    return TRAIN.run("train", arguments, with_mlflow(home), environment(home) | variables)
 
 
 def with_mlflow(home: Path) -> Path:
@@ -149,7 +150,7 @@ def empty_mlflow() -> bytes:
     """The database that MLflow makes when it is first used."""
     with tempfile.TemporaryDirectory() as folder:
         home = workplace(Path(folder))
-        done = TRAIN.run(["history"], home, environment(home))
+        done = TRAIN.run("train", ["history"], home, environment(home))
         assert done.returncode == 0, done.stderr
         return (home / "mlflow.db").read_bytes()
 
@@ -216,7 +217,8 @@ def free_port() -> int:
 class Server:
     """`bentoml serve` on free ports, of loopback unless told otherwise; `log` holds all that it printed.
 
-    With `tls`, what a client brings, it is asked by https.
+    Its processes are forks (`tests.forks`), which start in a fifth of the processor time, unless `forked` is false or
+    something else than this checkout is served. With `tls`, what a client brings, it is asked by https.
     """
 
     def __init__(
@@ -224,12 +226,13 @@ class Server:
         environment: dict[str, str],
         log: Path,
         workers: int = 1,
-        target: str = "service:CreditScorer",
+        target: str = SERVICE_TARGET,
         cwd: Path = ROOT,
         options: Sequence[str] = ("--host", "127.0.0.1"),
         tls: ssl.SSLContext | None = None,
         ports: tuple[int, int] | None = None,
         python: str = sys.executable,
+        forked: bool = True,
     ) -> None:
         self.port, grpc_port = ports or (free_port(), free_port())
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
@@ -237,23 +240,30 @@ class Server:
         self._tls = tls
         self.log = log
         self._output = log.open("ab")
-        self.process = subprocess.Popen(
-            [
-                python,
-                "-m",
-                "bentoml",
-                "serve",
-                target,
-                "--port",
-                str(self.port),
-                *options,
-            ],
-            cwd=cwd,
-            env=environment | {"SCORER_WORKERS": str(workers), "SCORER_GRPC_PORT": str(grpc_port)},
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        arguments = ["serve", target, "--port", str(self.port), *options]
+        environment = environment | {"SCORER_WORKERS": str(workers), "SCORER_GRPC_PORT": str(grpc_port)}
+        self.process: subprocess.Popen[bytes] | Forked
+        if forked and (target, cwd, python) == (SERVICE_TARGET, ROOT, sys.executable):
+            with Path(os.devnull).open("rb") as nothing:
+                files = (nothing, self._output, self._output)
+                # The first worker starts the profiler, and each starts the process that explains.
+                self.process = SERVICE.start("bentoml", arguments, cwd, environment, files, [2] + [1] * (workers - 1))
+        else:
+            self.process = subprocess.Popen(
+                [python, "-m", "bentoml", *arguments],
+                cwd=cwd,
+                env=environment,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()  # whoever asked for it has nothing to stop it by
+            raise
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + START_S
         while not self._ready():
             assert self.process.poll() is None, self.log.read_text()

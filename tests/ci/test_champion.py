@@ -9,9 +9,10 @@ import pytest
 
 from tests.ci.test_scripts import program
 from tests.conftest import ROOT
+from tests.forking_environment import forking_environment
+from tests.forks import SERVICE
 
 LINKED = (
-    ".venv",
     "requirements",
     "serving",
     "deploy",
@@ -29,8 +30,9 @@ GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t.invalid"]
 def archive(trained, tmp_path_factory):
     """The archive of the trained model, as a release has it."""
     file = tmp_path_factory.mktemp("archive") / "model.bentomodel"
-    command = [str(ROOT / ".venv/bin/bentoml"), "models", "export", trained.tag, str(file)]
-    subprocess.run(command, env=trained.environment, check=True, capture_output=True)
+    assert not SERVICE.run(
+        "bentoml", ["models", "export", trained.tag, str(file)], ROOT, trained.environment
+    ).returncode
     return file
 
 
@@ -40,9 +42,10 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     folder.mkdir()
     shutil.copytree(ROOT / ".ci", folder / ".ci", ignore=shutil.ignore_patterns("node"))
+    forking_environment(folder / ".venv")
     for name in (*LINKED, "Makefile"):
         (folder / name).symlink_to(ROOT / name)
-    (folder / ".gitignore").write_text("var\nbin\n")
+    (folder / ".gitignore").write_text(".venv\nvar\nbin\n")
     (folder / "dvc.lock").write_text("before\n")
     for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "state"]):
         subprocess.run([*GIT, "-C", str(folder), *command], check=True)

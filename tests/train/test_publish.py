@@ -26,7 +26,7 @@ def test_one_version_is_never_two_graphs(tmp_path):
     weights, said = tmp_path / "var/train/hand_made/small/network.npz", []
 
     def step(*command, code=0):
-        done = TRAIN.run([*command, *inputs], tmp_path, environment(tmp_path))
+        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path))
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode == code, done.stderr
         said.append(" ".join(done.stderr.split()))

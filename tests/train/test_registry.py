@@ -25,7 +25,7 @@ pytestmark = pytest.mark.pipeline
 
 def run(home, commands):
     """Exit code, standard output and standard error of each `python -m train` with these arguments."""
-    done = [TRAIN.run(command, with_mlflow(home), environment(home)) for command in commands]
+    done = [TRAIN.run("train", command, with_mlflow(home), environment(home)) for command in commands]
     results = [(one.returncode, one.stdout, one.stderr) for one in done]
     assert not any("Traceback" in errors for _, _, errors in results), results
     return results

@@ -2,8 +2,6 @@
 
 import base64
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -17,6 +15,8 @@ from monitoring.records.decision_log import DecisionLog
 from monitoring.records.file_cipher import file_key_id
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.status import Status, count
+from tests.conftest import ROOT
+from tests.forks import SERVICE
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 
@@ -146,8 +146,7 @@ def test_rows_wait_until_the_key_of_their_profile_is_there(tmp_path, rows, profi
 def run(directory, *arguments, key=OLD):
     environment = os.environ | {"SCORER_DIRECTORY": str(directory)}
     environment |= {"SCORER_LOG_KEY": base64.b64encode(key).decode()} if key else {}
-    command = [sys.executable, "-m", "monitoring", "profiles", "export", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return SERVICE.run("monitoring", ["profiles", "export", *arguments], ROOT, environment)
 
 
 def test_exported_profiles_are_ordinary_whylogs_binaries_without_the_rows_that_are_held_back(tmp_path, rows):
