@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 TIMEOUT_S = 500
 # All workers of pytest-xdist have one number of the run.
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
-PLACE_OF_THE_COMMAND_LINE = " " * 4000  # in which a fork writes its own, for `ps` and for tests that look for it
+PLACE = " " * 10_000  # for command line and environment of a fork, where `ps` and tests look for them
 
 
 class Forked:
@@ -150,9 +150,9 @@ class Forks:
                 listening.listen()
                 self._server.connect(address)  # which keeps the server alive, to the end of this process
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.fork_server", *self._imports, PLACE_OF_THE_COMMAND_LINE],
+                    [sys.executable, "-m", "tests.fork_server", *self._imports, PLACE],
                     cwd=ROOT,
-                    env=os.environ | {"PYTHONPATH": str(ROOT)},
+                    env=os.environ | {"PYTHONPATH": str(ROOT), "PLACE": PLACE},
                     stdin=listening,
                     stdout=subprocess.DEVNULL,
                 )
@@ -179,7 +179,7 @@ TRAIN = Forks(
         *("mlflow.store.model_registry.sqlalchemy_workspace_store", "alembic.config", "sqlalchemy.dialects.sqlite"),
         *("train.check", "train.checks.data_report", "pandera.pandas", "bentoml.models"),
         *("train.fit", "train.export", "train.evaluation.evidence", "train.evaluation.figures", "train.gate"),
-        *("train.publish", "train.registry", "tests.train.warm_up:warm_up"),
+        *("train.publish", "train.registry", "train.tuning.search", "tests.train.warm_up:warm_up"),
     ],
 )
 DVC = Forks(
