@@ -76,10 +76,10 @@ def keep(request: dict[str, Any], descriptors: Sequence[int]) -> NoReturn:
 def run(program: str, arguments: list[str], cwd: str, env: dict[str, str], spares: Sequence[int]) -> NoReturn:
     """Be `python -m program *arguments` in that directory and environment, with so many spares."""
     make_spares(spares, run)
-    show_command_line([sys.executable, "-m", program, *arguments])
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
+    show([sys.executable, "-m", program, *arguments], env)
     sys.path[0], sys.argv = cwd, [program, *arguments]
     for name in (f"{program}.__main__", program):
         if not hasattr(sys.modules.get(name), "__path__"):
@@ -104,12 +104,15 @@ def run(program: str, arguments: list[str], cwd: str, env: dict[str, str], spare
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
-def show_command_line(words: Sequence[str]) -> None:
-    """Write a command line where the kernel has that of the server, whose last word is long and empty."""
-    start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])
-    text = b"".join(os.fsencode(word) + b"\0" for word in words)[: end - start]
-    ctypes.memset(start, 0, end - start)
-    ctypes.memmove(start, text, len(text))
+def show(command: Sequence[str], env: dict[str, str]) -> None:
+    """Write command line and environment where the kernel has those of the server, which are long and empty."""
+    places = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:49])
+    for start, end, words in zip(
+        places, places, (command, [f"{name}={value}" for name, value in env.items()]), strict=True
+    ):
+        text = b"".join(os.fsencode(word) + b"\0" for word in words)[: end - start]
+        ctypes.memset(start, 0, end - start)
+        ctypes.memmove(start, text, len(text))
 
 
 def main() -> None:
