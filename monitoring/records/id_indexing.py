@@ -44,15 +44,20 @@ class IdIndexing:
     Args:
         directory: that holds the records.
         keys: of the log; a segment whose key is missing gets no filter.
+        tail_bytes: of an open segment that may be without a filter.
+        step_bytes: of a segment that are read in one step.
     """
 
-    def __init__(self, directory: Path, keys: LogKeys = NO_KEYS) -> None:
+    def __init__(
+        self, directory: Path, keys: LogKeys = NO_KEYS, *, tail_bytes: int = TAIL_BYTES, step_bytes: int = STEP_BYTES
+    ) -> None:
         self._directory, self._keys = directory, keys
+        self._tail_bytes, self._step_bytes = tail_bytes, step_bytes
         self._known: dict[str, IdFilter] = {}
         self._failed = False
 
     def step(self) -> bool:
-        """Extend one filter by at most `STEP_BYTES` of its segment; return whether there may be more to do."""
+        """Extend one filter by at most `step_bytes` of its segment; return whether there may be more to do."""
         try:
             changed = self._step()
         except OSError as error:
@@ -85,7 +90,7 @@ class IdIndexing:
             known = None  # the segment is another one than that of the filter
         covered = known.head.covered if known else 0
         closed = size > 0 and is_closed(segment)  # asked before reading: what follows is then all there will be
-        if not closed and size - covered < TAIL_BYTES:
+        if not closed and size - covered < self._tail_bytes:
             return False
         salt, key, secret = (
             (known.head.salt, known.head.key, known.secret) if known else new_secret(segment.stem, self._keys)
@@ -95,7 +100,7 @@ class IdIndexing:
         try:
             for batch, end in read_lines(segment, covered, self._keys.lines(segment).logged_batch):
                 found.append(fingerprints(_ids(batch), secret))
-                if end - covered >= STEP_BYTES:
+                if end - covered >= self._step_bytes:
                     closed = False  # for now: there is more
                     break
         except KeyMissing:
