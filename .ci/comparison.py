@@ -1,7 +1,7 @@
 """Whether a gate has compared a model with the champion: `python .ci/comparison.py <champion> <folder of the model>`.
 
 The gate compares model files, fitted on the same folds, so that there is none where both models have the same file.
-Owns the sentence that says so, by what the training has written: `var/train/<dataset>/<model>/gates.json`.
+Owns the sentence that says so, by what the training has written: `var/train/<dataset>/<model>/judgement.json`.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-GATE = "gain over the champion"  # as train/gate.py names it, with the version of the champion
+GATE = "gain over the champion"  # as train/gating/champion.py names it, with the version of the champion
 
 
 def sentence(champion: str, verdicts: Sequence[Mapping[str, Any]]) -> str:
@@ -31,9 +31,9 @@ def sentence(champion: str, verdicts: Sequence[Mapping[str, Any]]) -> str:
 def main(champion: str, folder: Path) -> None:
     """Print it, or that the verdicts are not here."""
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    path = Path("var/train") / manifest["name"] / Path(manifest["model_config"]).stem / "gates.json"
+    path = Path("var/train") / manifest["name"] / Path(manifest["model_config"]).stem / "judgement.json"
     if path.is_file():
-        print(sentence(champion, json.loads(path.read_text(encoding="utf-8"))))
+        print(sentence(champion, json.loads(path.read_text(encoding="utf-8"))["verdicts"]))
     else:
         print(f"**Nobody knows whether a gate compared them**: no {path} here; train first, make repro.")
 

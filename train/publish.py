@@ -1,4 +1,8 @@
-"""Stage publish: records the model as a run in MLflow, a registered version, and an artifact in the BentoML store."""
+"""Stage publish: records the model as a run in MLflow, a registered version, and an artifact in the BentoML store.
+
+The model is judged again first, by the bounds, the data and the champion of this moment: whoever calls this stage
+alone, after a gate has failed or a file was replaced, gets no further than `python -m train` would.
+"""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -19,6 +23,7 @@ from train import registry, tracking
 from train.errors import PipelineError
 from train.evaluation.results import Evidence, GateError, Results, Verdict
 from train.exclusive import exclusively
+from train.gate import judge_workspace
 from train.publishing import store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
@@ -30,10 +35,10 @@ from train.workspace import Workspace
 def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     """Publish the workspace; returns the artifact in the store, and whether it became the champion."""
     dataset, version = workspace.dataset, workspace.version
-    verdicts = workspace.read_json("gates.json", list[Verdict])
-    failed = [verdict for verdict in verdicts if verdict.status == "fail"]
-    if failed:
-        raise GateError(failed)
+    judgement, _ = judge_workspace(workspace)
+    if judgement.failed:
+        raise GateError(judgement.failed)
+    verdicts = judgement.verdicts
     files = artifact_files(workspace, verdicts)
     store.refuse_another(dataset.name, version, files)  # before the registry knows of it
     workspace.write("model_card.md", files[artifact.CARD])

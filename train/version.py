@@ -28,9 +28,16 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "split tracking version workspace",
     "train/checks": "data_report expectations exploration html quality",
     "train/evaluation": "candidates cross_validation evidence fairness figures resampling results scoring",
+    "train/gating": "champion judgement verdicts",
     "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
     "train/publishing": "background model_card promotions store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",
+}
+MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it
+    "models": "encoding schema scorer",
+    "train": "evaluate export fit",
+    "train/evaluation": "candidates cross_validation evidence fairness resampling scoring",
+    "train/network": "adamw credit_network fused inputs onnx_graph",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph
 
@@ -47,9 +54,9 @@ def data_sha256(dataset: Dataset) -> str:
         raise TableError(path, [f"{error.strerror}; set source.path in the dataset file"]) from None
 
 
-def code_files() -> list[Path]:
-    """The modules that determine the content of an artifact."""
-    return [ROOT / folder / f"{module}.py" for folder, modules in CODE.items() for module in modules.split()]
+def code_files(of: dict[str, str] = CODE) -> list[Path]:
+    """The modules that determine the content of an artifact, or a part of them."""
+    return [ROOT / folder / f"{module}.py" for folder, modules in of.items() for module in modules.split()]
 
 
 def model_version(dataset: Dataset, config: ModelConfig, baseline: ModelConfig, gates: Gates) -> str:
@@ -61,6 +68,13 @@ def model_version(dataset: Dataset, config: ModelConfig, baseline: ModelConfig, 
     libraries = [f"{name}=={installed(name)}".encode() for name in LIBRARIES]
     configs = [msgspec.json.encode(part) for part in (dataset, config, baseline, gates)]
     return content_version([*configs, data_sha256(dataset).encode(), *libraries, *code])
+
+
+def evidence_settings(dataset: Dataset, config: ModelConfig, baseline: ModelConfig, gates: Gates) -> str:
+    """SHA-256 of what, beside the files of the workspace, decides what `evidence.json` says."""
+    bounds = (gates.folds, gates.repeats, gates.confidence, gates.bootstrap, gates.fairness.least_rows)
+    configs = [msgspec.json.encode(part) for part in (dataset, config, baseline, bounds)]
+    return sha256(b"".join(configs) + b"".join(path.read_bytes() for path in code_files(MEASURES)))
 
 
 def commit() -> str:

@@ -86,6 +86,10 @@ class Workspace:
             raise PipelineError(f"{path}: no such file; run the stages before this one: python -m train")
         return path
 
+    def discard(self, name: str) -> None:
+        """Remove a file of an earlier run, if there is one."""
+        (self.folder / name).unlink(missing_ok=True)
+
     def write(self, name: str, content: bytes) -> None:
         """Write a file completely or not at all."""
         with self.writing(name) as path:

@@ -100,9 +100,9 @@ def test_a_proposal_shows_both_models_and_says_that_no_gate_has_compared_them_wh
     (checkout / "var/ci").mkdir(parents=True)
     (checkout / "var/ci/champion").write_text("german_credit:00ff\n")
     (checkout / "var/ci/champion.md").write_text("The champion is `german_credit:00ff`, of the last release.\n")
-    gates = checkout / "var/train/german_credit/001_production/gates.json"
-    gates.parent.mkdir(parents=True)
-    gates.write_text('[{"gate": "ONNX parity", "status": "pass"}]')
+    judgement = checkout / "var/train/german_credit/001_production/judgement.json"
+    judgement.parent.mkdir(parents=True)
+    judgement.write_text('{"verdicts": [{"gate": "ONNX parity", "status": "pass"}]}')
     done = run(checkout, ".ci/propose", GH_TOKEN="")
     assert done.returncode == 0, done.stderr
     assert "of the last release.\n\n**No gate compared them**: same model file; see the table below.\n\n" in done.stdout

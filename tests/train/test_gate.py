@@ -11,13 +11,16 @@ from tests.conftest import GERMAN_CREDIT
 from train.errors import PipelineError
 from train.evaluation.evidence import bootstrap_estimates
 from train.evaluation.results import Estimate, Evidence, Fairness, GateError
-from train.gate import apply_waivers, at_least, at_most, exact, judge
+from train.gate import judge
+from train.gating.verdicts import apply_waivers, at_least, at_most, exact
 from train.publishing.model_card import gates_section
 
 DATASET = read_dataset(GERMAN_CREDIT)
 GATES = msgspec.structs.replace(read_gates(), waivers=())
 FINE = Estimate(1.0, 0.95, 1.05)
 GOOD = Evidence(
+    files={},
+    settings="",
     folds=5,
     fold_roc_auc=[],
     candidates={},

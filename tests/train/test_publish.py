@@ -17,6 +17,43 @@ from tests.train.small import SMALL
 from train.rounding import STEP
 
 
+@pytest.mark.pipeline
+def test_no_stage_alone_publishes_what_a_gate_has_stopped(tmp_path):
+    dataset, gates = write_hand_made(with_mlflow(tmp_path)), lenient_gates(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    made = tmp_path / "var/train/hand_made/small"
+
+    def step(*command, gates=gates, code=1):
+        inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
+        done = TRAIN.run([*command, *inputs], tmp_path, environment(tmp_path))
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+        return " ".join(done.stderr.split())
+
+    strict = lenient_gates(tmp_path, least_saving=99).rename(tmp_path / "strict.yaml")
+    lenient_gates(tmp_path)
+    stopped = "saving against one decision for all"
+    assert stopped in step(gates=strict)
+    assert stopped in step("publish", gates=strict)
+    passed = (made / "gates.json").read_text().replace('"fail"', '"pass"')
+    (made / "gates.json").write_text(passed)
+    (made / "judgement.json").write_text((made / "judgement.json").read_text().replace('"fail"', '"pass"'))
+    assert stopped in step("publish", gates=strict)
+
+    more = lenient_gates(tmp_path, bootstrap=101).rename(tmp_path / "more.yaml")
+    lenient_gates(tmp_path)
+    assert "evidence.json: was gathered by other settings" in step("publish", gates=more)
+    table = tmp_path / "applications (new).csv"
+    before = table.read_bytes()
+    table.write_bytes(before + before.splitlines(keepends=True)[-1])
+    assert "the checks were passed by another table than" in step("publish")
+    (made / "judgement.json").unlink()
+    assert "the checks were passed by another table than" in step("publish")
+    assert not (tmp_path / "bentoml/models/hand_made").exists()
+    table.write_bytes(before)
+    step("publish", code=0)
+    assert (tmp_path / "bentoml/models/hand_made/champion").exists()
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.pipeline
 def test_one_version_is_never_two_graphs(tmp_path):
@@ -38,6 +75,9 @@ def test_one_version_is_never_two_graphs(tmp_path):
         state = dict(file)
     np.savez(weights, **state | {"out_bias": state["out_bias"] + STEP})  # as another processor may round one weight
     step("export")
+    step("publish", code=1)
+    assert "evidence.json: is about another model.onnx; measure again: python -m train evaluate" in said[-1]
+    step("evaluate")
     step("publish", code=1)
     by_store = said[-1]
     folder = tmp_path / "bentoml/models" / tag.replace(":", "/")

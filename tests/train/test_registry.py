@@ -43,7 +43,7 @@ def registry(tmp_path_factory):
     trainings = []
     for version in VERSIONS:
         gates = home / f"gates{version}.yaml"
-        lenient_gates(home, bootstrap=100 + version).rename(gates)
+        lenient_gates(home, most_artifact_bytes=50_000_000 + version).rename(gates)
         trainings.append([*(["publish"] if trainings else []), *inputs, "--gates", str(gates)])
     lenient_gates(home)
     results = run(home, trainings)

@@ -26,6 +26,7 @@ from train.evaluation.scoring import onnx_probabilities
 from train.fit import calibrate
 from train.rounding import to_digits
 from train.tables.table import Table
+from train.version import evidence_settings
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
@@ -40,9 +41,21 @@ def gather_evidence(
     gates: Gates,
     training: Table,
     importance: list[Importance],
+    files: dict[str, str],
     report: Callable[[], None] = lambda: None,
 ) -> Evidence:
-    """Compare `config` with the baseline on folds of `training`, and evaluate the held-out rows."""
+    """Compare `config` with the baseline on folds of `training`, and evaluate the held-out rows.
+
+    Args:
+        dataset: the dataset file.
+        config: the model file.
+        baseline: the model file that it has to beat.
+        gates: folds, resamples, confidence.
+        training: the training part.
+        importance: of the columns, on the test part.
+        files: SHA-256 of the files of the workspace that all of it is about.
+        report: called after each fold.
+    """
     training = sample(training)
     schema = Schema(dataset)
     candidates = {MODEL: (schema, partial(network, config))}
@@ -53,6 +66,8 @@ def gather_evidence(
     found = cross_validate(candidates, training, folds_of(training.target, gates.folds, gates.repeats), report)
     held_out = found[MODEL].held_out
     return Evidence(
+        files=files,
+        settings=evidence_settings(dataset, config, baseline, gates),
         folds=gates.folds,
         fold_roc_auc=found[MODEL].values("roc_auc").tolist(),
         candidates={

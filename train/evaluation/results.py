@@ -91,10 +91,24 @@ class Fairness(Struct, frozen=True):
     odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
 
 
+class Comparison(Struct, frozen=True):
+    """A model against the champion, in ROC AUC.
+
+    Attributes:
+        version: of the champion.
+        recipe: gain over the champion's model file, fitted on the same folds.
+    """
+
+    version: str
+    recipe: Estimate | None
+
+
 class Evidence(Struct, frozen=True):
     """The evidence about one model.
 
     Attributes:
+        files: SHA-256 of each file that it is about.
+        settings: SHA-256 of the configs and the code that gathered it.
         folds: folds per repeat.
         fold_roc_auc: of this model on each fold, for paired comparisons.
         candidates: by name, each metric of `SHOWN` over the folds, with its interval.
@@ -107,6 +121,8 @@ class Evidence(Struct, frozen=True):
         importance: of each column of the model, the most important first.
     """
 
+    files: dict[str, str]
+    settings: str
     folds: int
     fold_roc_auc: list[float]
     candidates: dict[str, dict[str, Estimate]]
