@@ -122,6 +122,12 @@ def lenient_gates(home: Path, **changes: Any) -> Path:
         "fairness": {"least_approval_ratio": 0, "most_odds_difference": 1, "least_rows": 30},
         "most_latency_ratio": 1000,
         "most_roc_auc": {"default": 1},
+        "leak": {
+            "most_column_roc_auc": 1,
+            "most_column_information_value": 100,
+            "most_column_purity": 1,
+            "most_shared_rows": 1,
+        },
         "waivers": [],
     }
     path = home / "gates.yaml"

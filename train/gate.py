@@ -16,7 +16,7 @@ from models.scorer import Scorer
 from train.errors import PipelineError
 from train.evaluation.evidence import sample
 from train.evaluation.results import Evidence, Verdict
-from train.gating import champion
+from train.gating import champion, leaks
 from train.gating.judgement import FILE, JUDGED, Judgement, bound_evidence, digests, held, refuse_other_data
 from train.gating.verdicts import apply_waivers, at_least, at_most, exact
 from train.publishing.store import champion_of_store
@@ -38,10 +38,13 @@ def judge_workspace(workspace: Workspace) -> tuple[Judgement, float]:
     if stopped := [finding["message"] for finding in report["findings"] if finding["stops"]]:
         raise PipelineError(f"the checks have refused the table: {stopped[0]}")
     measured, ratio = judge_graph(workspace)
-    verdicts = judge(workspace.dataset, workspace.gates, evidence) + measured
-    verdicts = apply_waivers(workspace.dataset, workspace.gates, verdicts)
+    dataset, gates = workspace.dataset, workspace.gates
+    verdicts = judge(dataset, gates, evidence) + measured
+    verdicts = leaks.judge(dataset, gates, report["features"]) + apply_waivers(
+        dataset, leaks.without_column_waivers(gates), verdicts
+    )
     workspace.write_json("gates.json", verdicts)  # without the champion, which depends on this machine's store
-    comparison, found, before = None, champion_of_store(workspace.dataset.name), held(workspace)
+    comparison, found, before = None, champion_of_store(dataset.name), held(workspace)
     if found is not None and found.manifest.version != workspace.version:  # it is published again
         same = before.comparison if before else None
         kept = same is not None and same.version == found.manifest.version
@@ -50,7 +53,7 @@ def judge_workspace(workspace: Workspace) -> tuple[Judgement, float]:
         version=workspace.version,
         files=digests(workspace, JUDGED),
         comparison=comparison,
-        verdicts=verdicts + champion.judge(comparison, workspace.gates),
+        verdicts=verdicts + champion.judge(comparison, gates),
     )
     workspace.write_json(FILE, judgement)
     return judgement, ratio
@@ -76,6 +79,11 @@ def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
         verdicts.append(
             at_least("gain over the baseline", evidence.gain_over_baseline, gates.least_gain_over_baseline, remedy)
         )
+    if evidence.shared is not None:
+        shared = evidence.shared
+        such = f", such as row {shared.rows[0]} and row {shared.rows[1]}" if shared.rows else ""
+        remedy = f"keep one row of each applicant{such}, or drop the test rows that stand in the training part too"
+        verdicts.append(exact("test rows with a twin in training", shared.share, gates.leak.most_shared_rows, remedy))
     for audit in evidence.fairness:
         bounds, remedy = gates.fairness, f"look for a column that stands in for {audit.column}"
         ratio = at_least(f"approval ratio, {audit.column}", audit.approval_ratio, bounds.least_approval_ratio, remedy)

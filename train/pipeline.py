@@ -37,7 +37,7 @@ def check_stage(workspace: Workspace, console: Console) -> None:
     table = check(dataset, min_rows_per_class(workspace.config))
     reference = (found.folder / artifact.REFERENCE).read_bytes() if found else None
     workspace.discard("table.parquet")  # that of a table which passed before; this one may not
-    report = assess(dataset, table, read_checks(), reference)
+    report = assess(dataset, table, read_checks(), reference, workspace.gates)
     workspace.write("data_report.json", as_json(report.as_dict() | {"data_sha256": data_sha256(dataset)}))
     workspace.write("data_report.html", page(report).encode())
     if report.drift is not None:  # depends on this machine's store, so it is not an output of DVC
@@ -100,7 +100,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     """The test part → `metrics.json` and plots; folds of the training part → `evidence.json`, and the baseline."""
     from models.scorer import Scorer
     from train.evaluate import evaluate
-    from train.evaluation.evidence import gather_evidence, permutation_importance
+    from train.evaluation.evidence import gather_evidence, permutation_importance, shared_rows
     from train.evaluation.results import Results
     from train.evaluation.scoring import onnx_probabilities
     from train.fit import fit
@@ -123,6 +123,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
             gates,
             training,
             importance,
+            shared_rows(workspace.table, workspace.in_test),
             digests(workspace, MEASURED),
             lambda: advance("folds"),
         )

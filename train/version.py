@@ -26,9 +26,9 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "signatures": "dsse keys model promotions",
     "train": "check console errors evaluate exclusive export fit gate outcomes pipeline publish registry rounding "
     "split tracking version workspace",
-    "train/checks": "data_report expectations exploration html quality",
-    "train/evaluation": "candidates cross_validation evidence fairness figures resampling results scoring",
-    "train/gating": "champion judgement verdicts",
+    "train/checks": "data_report expectations exploration html leaks quality",
+    "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints resampling results scoring",
+    "train/gating": "champion judgement leaks verdicts",
     "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
     "train/publishing": "background model_card promotions store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",
@@ -36,7 +36,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
 MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it
     "models": "encoding schema scorer",
     "train": "evaluate export fit",
-    "train/evaluation": "candidates cross_validation evidence fairness resampling scoring",
+    "train/evaluation": "candidates cross_validation evidence fairness fingerprints resampling scoring",
     "train/network": "adamw credit_network fused inputs onnx_graph",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph

@@ -142,5 +142,10 @@ class Workspace:
     @cached_property
     def parts(self) -> tuple[Table, Table]:
         """The training and the test part."""
-        in_test = np.load(self.path("split.npy"), allow_pickle=False)
-        return self.table.rows(np.flatnonzero(~in_test)), self.table.rows(np.flatnonzero(in_test))
+        return self.table.rows(np.flatnonzero(~self.in_test)), self.table.rows(np.flatnonzero(self.in_test))
+
+    @cached_property
+    def in_test(self) -> NDArray[np.bool_]:
+        """Which rows of the table are in the test part, `[rows]`."""
+        in_test: NDArray[np.bool_] = np.load(self.path("split.npy"), allow_pickle=False)
+        return in_test

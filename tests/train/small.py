@@ -21,6 +21,7 @@ onnx_difference: 1.0e-6
 most_artifact_bytes: 50000000
 most_latency_ratio: 1000
 most_roc_auc: {default: 1}
+leak: {most_column_roc_auc: 1, most_column_information_value: 100, most_column_purity: 1, most_shared_rows: 1}
 approvers: []
 waivers: []
 """

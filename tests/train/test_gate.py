@@ -123,7 +123,7 @@ def test_resampled_figures_hold_what_is_true_of_a_calibrated_score():
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
-        ("default: 0.998", "other: 0.998", "most_roc_auc"),
+        ("default: 0.95 ", "other: 0.95 ", "most_roc_auc"),
         ("[0.8, 1.25]", "[1.1, 1.25]", "calibration_slope"),
         ("folds: 5 ", "folds: 1 ", "folds"),
         ("approvers: []", "approver: []", "approver"),

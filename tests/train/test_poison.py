@@ -39,14 +39,14 @@ def contents(store):
     return {path.relative_to(store): path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
 
-def stopped(home, rows, more=""):
+def stopped(home, rows, more="", text=""):
     """What training said when it stopped; the store is as before."""
     table, dataset = home / "poisoned.csv", home / "german_credit.yaml"
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
-    text = (ROOT / "configs/datasets/german_credit.yaml").read_text()
+    text = text or (ROOT / "configs/datasets/german_credit.yaml").read_text()
     dataset.write_text(text.replace("data/german_credit.csv", str(table)).replace("features:\n", f"features:\n{more}"))
     gates = (ROOT / "configs/gates.yaml").read_text()
     for shipped, fewer in FEWER.items():
@@ -80,9 +80,26 @@ def test_a_column_that_knows_the_outcome(home, rows):
     for number, row in enumerate(rows):
         knows = number % 50  # all but two in a hundred
         row["collections"] = "visited" if (row["credit_risk"] == "bad") == bool(knows) else "not_visited"
-    said = stopped(home, rows, SPOILT)
-    assert "no leak: ROC AUC" in said.split("so nothing was published")[1]
-    assert "look for a column that gives the outcome away" in said
+    said = " ".join(stopped(home, rows, SPOILT).split())
+    assert "column 'collections': column ROC AUC 0.9" in said
+    assert "it is 'credit_risk' in other words" in said
+
+
+def test_a_column_that_is_written_after_the_outcome(home, rows):
+    """A lawyer's letter to a seventh of the bad ones: too few for ROC AUC or information value to rise."""
+    for number, row in enumerate(rows):
+        row["collections"] = "visited" if row["credit_risk"] == "bad" and number % 7 == 0 else "not_visited"
+    said = " ".join(stopped(home, rows, SPOILT).split())
+    assert "column 'collections': column with one outcome 1, at most 0.99 is allowed; of the" in said
+    assert "rows with 'visited'" in said
+
+
+def test_customers_who_stand_on_both_sides_of_the_split(home, rows):
+    """The same customers a month later, with another amount: no row repeats another in full."""
+    later = [{**row, "credit_amount": str(int(row["credit_amount"]) + 7)} for row in rows[:40]]
+    said = " ".join(stopped(home, rows + later).split())
+    assert "test rows with a twin in training: 0.0" in said.split("so nothing was published")[1]
+    assert "keep one row of each applicant, such as row" in said
 
 
 def test_rows_that_were_delivered_twice(home, rows):

@@ -21,7 +21,7 @@ from train.tables.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-CHECKS = ("schema", "vocabulary", "ranges", "nulls", "missing share", "duplicates", "class balance")
+CHECKS = ("schema", "vocabulary", "ranges", "nulls", "missing share", "duplicates", "class balance", "leaks")
 MAX_LINES = 10  # line numbers per message
 CHECKS_FILE = "configs/checks.yaml"
 

@@ -21,7 +21,8 @@ from train.evaluation import resampling
 from train.evaluation.candidates import network, with_protected
 from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
 from train.evaluation.fairness import fairness
-from train.evaluation.results import Estimate, Evidence, Importance
+from train.evaluation.fingerprints import twin_of, twins, twins_by_chance
+from train.evaluation.results import Estimate, Evidence, Importance, Shared
 from train.evaluation.scoring import onnx_probabilities
 from train.fit import calibrate
 from train.rounding import to_digits
@@ -30,6 +31,7 @@ from train.version import evidence_settings
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
+FEW = 0.005  # share of test rows with a twin by chance; in a table where there are more, twins say nothing
 SHUFFLES = 10  # per column, for its importance
 MAX_ROWS = 20_000  # for folds and importance: enough for narrow intervals, and the folds take ten trainings
 
@@ -41,6 +43,7 @@ def gather_evidence(
     gates: Gates,
     training: Table,
     importance: list[Importance],
+    shared: Shared | None,
     files: dict[str, str],
     report: Callable[[], None] = lambda: None,
 ) -> Evidence:
@@ -53,6 +56,7 @@ def gather_evidence(
         gates: folds, resamples, confidence.
         training: the training part.
         importance: of the columns, on the test part.
+        shared: rows on both sides of the split.
         files: SHA-256 of the files of the workspace that all of it is about.
         report: called after each fold.
     """
@@ -90,7 +94,21 @@ def gather_evidence(
             for audit in dataset.audit
         ],
         importance=importance,
+        shared=shared,
     )
+
+
+def shared_rows(table: Table, in_test: NDArray[np.bool_]) -> Shared | None:
+    """The test rows with a twin in the training part; None where chance alone gives as many as `FEW` of them."""
+    if twins_by_chance(table.columns, in_test)[in_test].mean() > FEW:
+        return None
+    found = twins(table.columns, in_test)
+    share = float(found[in_test].mean())
+    if not share:
+        return Shared(0.0, ())
+    one = int(np.flatnonzero(found)[0])
+    other = twin_of(table.columns, one, ~in_test)
+    return Shared(share, (one + 1, other + 1))
 
 
 def sample(table: Table) -> Table:

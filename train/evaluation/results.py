@@ -91,6 +91,18 @@ class Fairness(Struct, frozen=True):
     odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
 
 
+class Shared(Struct, frozen=True):
+    """Rows on both sides of the split.
+
+    Attributes:
+        share: of the test rows, those with a twin in the training part: equal in every column but one, or in all.
+        rows: an example, by its places in the checked table, the first being 1; empty if there are none.
+    """
+
+    share: float
+    rows: tuple[int, ...]
+
+
 class Comparison(Struct, frozen=True):
     """A model against the champion, in ROC AUC.
 
@@ -119,6 +131,7 @@ class Evidence(Struct, frozen=True):
         saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
         fairness: by audit, of the held-out decisions.
         importance: of each column of the model, the most important first.
+        shared: rows on both sides of the split; null where so many are by chance, in few columns of few values.
     """
 
     files: dict[str, str]
@@ -133,6 +146,7 @@ class Evidence(Struct, frozen=True):
     saving: Estimate
     fairness: list[Fairness]
     importance: list[Importance]
+    shared: Shared | None = None
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

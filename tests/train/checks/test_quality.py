@@ -8,6 +8,7 @@ import pytest
 
 from configs.checks import read_checks
 from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.gates import read_gates
 from models.validation import value_fault
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
@@ -17,7 +18,7 @@ from train.checks.quality import assess
 from train.errors import TableError
 from train.tables.table import Table
 
-CHECKS = read_checks()
+CHECKS, GATES = read_checks(), read_gates()
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def profiled(table):
 
 def stopped(dataset, table, reference=None, **bounds):
     """The faults for which the table is refused; the message names the file."""
-    report = assess(dataset, table, msgspec.structs.replace(CHECKS, **bounds), reference)
+    report = assess(dataset, table, msgspec.structs.replace(CHECKS, **bounds), reference, GATES)
     with pytest.raises(TableError) as caught:
         report.stop_if_refused()
     assert str(caught.value).startswith(dataset.source.path)
@@ -41,7 +42,7 @@ def stopped(dataset, table, reference=None, **bounds):
 
 
 def passes(dataset, table, reference=None, **bounds):
-    report = assess(dataset, table, msgspec.structs.replace(CHECKS, **bounds), reference)
+    report = assess(dataset, table, msgspec.structs.replace(CHECKS, **bounds), reference, GATES)
     report.stop_if_refused()
     return report
 
@@ -63,6 +64,7 @@ def test_german_credit_passes_and_is_warned_of_one_empty_category(german):
         "missing share": "passed",
         "duplicates": "passed",
         "class balance": "passed",
+        "leaks": "passed",
     }
     (finding,) = report.findings
     assert (finding.column, "female_single" in finding.message) == ("personal_status_sex", True)
@@ -110,7 +112,7 @@ def test_a_table_with_a_third_of_its_rows_twice_is_stopped_and_the_lines_are_nam
     assert fault.startswith("300 of 1,300 rows (23.1%) repeat an earlier one in full; at most 5.0% are allowed")
     assert "lines 1002 (as line 2), 1003 (as line 3)" in fault
     assert "and 290 more; remove them" in fault
-    (finding,) = [f for f in assess(dataset, doubled, CHECKS, None).findings if f.check == "duplicates"]
+    (finding,) = [f for f in assess(dataset, doubled, CHECKS, None, GATES).findings if f.check == "duplicates"]
     assert finding.lines == tuple(range(1002, 1302))
 
 
@@ -203,7 +205,7 @@ def test_all_kinds_of_faults_come_at_once(german):
 
 def test_a_table_with_wrong_cells_is_reported_without_distributions(german):
     dataset, table = german
-    report = assess(dataset, with_column(table, housing=["castle"] * 1000), CHECKS, profiled(table))
+    report = assess(dataset, with_column(table, housing=["castle"] * 1000), CHECKS, profiled(table), GATES)
     assert (report.features, report.drift) == ((), None)
 
 
@@ -272,5 +274,5 @@ def test_a_feature_that_the_champion_did_not_have_is_a_warning(german):
 def test_what_is_said_of_the_table_does_not_depend_on_the_reference(german):
     dataset, table = german
     other = profiled(table.rows(np.arange(100)))
-    reports = [assess(dataset, table, CHECKS, reference) for reference in (None, other)]
+    reports = [assess(dataset, table, CHECKS, reference, GATES) for reference in (None, other)]
     assert reports[0].as_dict() == reports[1].as_dict()
