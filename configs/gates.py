@@ -57,7 +57,7 @@ class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     most_artifact_bytes: Annotated[int, Meta(ge=1000, le=10_000_000_000)]
     most_latency_ratio: Annotated[float, Meta(ge=1, le=1000)]
     most_roc_auc: dict[str, RocAuc]
-    approvers: tuple[str, ...]
+    approvers: tuple[str, ...] | dict[str, str]  # names, or names with the file of each one's public key
     waivers: tuple[Waiver, ...]
 
     def ceiling(self, dataset: str) -> float:

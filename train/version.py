@@ -30,7 +30,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints resampling results scoring",
     "train/gating": "champion judgement leaks verdicts",
     "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
-    "train/publishing": "background model_card promotions store",
+    "train/publishing": "approval background model_card promotions store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",
 }
 MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it

@@ -72,7 +72,7 @@ def test_german_credit_passes_and_is_warned_of_one_empty_category(german):
 
 def test_a_table_with_missing_values_and_odd_names_passes(tmp_path):
     dataset = hand_made(tmp_path)
-    assert passes(dataset, check(dataset, 2)).findings == ()
+    assert passes(dataset, check(dataset, 2), few_events=20).findings == ()
 
 
 def test_look_alikes_and_what_mostly_means_nothing_are_remarked(tmp_path):
@@ -166,13 +166,28 @@ def test_a_column_that_is_mostly_missing_is_stopped_with_its_share(tmp_path):
     passes(dataset, with_column(table, **{"months known": column}), most_missing_share=0.8)
 
 
-def test_too_few_and_too_many_events_are_stopped(german):
+def test_a_count_of_events_decides_whether_a_table_is_too_small(german):
     dataset, table = german
     others, events = np.flatnonzero(table.target == 0), np.flatnonzero(table.target == 1)
-    (few,) = stopped(dataset, table.rows(np.r_[others, events[:5]]))
-    assert few.startswith("column 'credit_risk': 5 of 705 rows (0.71%) are 'bad', where 1.00% to 90.00% are allowed")
-    (many,) = stopped(dataset, table.rows(np.r_[others[:5], events]))
-    assert "300 of 305 rows" in many
+    (few,) = stopped(dataset, table.rows(np.r_[others[:40], events[:19]]))
+    assert few.startswith(
+        "column 'credit_risk': 19 rows with the event, where 20 are needed; add rows, or lower least_"
+    )
+    (few,) = stopped(dataset, table.rows(np.r_[others[:19], events[:40]]))
+    assert "19 rows without the event, where 20 are needed" in few
+    report = passes(dataset, table.rows(np.r_[others, events[:99]]))
+    (warned,) = [finding.message for finding in report.findings if finding.check == "class balance"]
+    assert warned.startswith("99 rows with the event: intervals are wide")
+    # 0.4% of the rows, and yet a hundred events.
+    rare = table.rows(np.r_[np.tile(others, 36), events[:100]])
+    assert passes(dataset, rare, most_duplicated_share=1).verdicts()["class balance"] == "passed"
+
+
+def test_where_nearly_all_have_the_event_it_is_probably_the_wrong_value(german):
+    dataset, table = german
+    others, events = np.flatnonzero(table.target == 0), np.flatnonzero(table.target == 1)
+    (many,) = stopped(dataset, table.rows(np.r_[others[:25], events]))
+    assert "300 of 325 rows (92.31%) are 'bad', where at most 90.00% are allowed; fix target.event" in many
 
 
 def test_every_wrong_cell_is_named_with_its_line_and_the_words_of_a_request(german):
