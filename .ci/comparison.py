@@ -1,6 +1,6 @@
 """Whether a gate has compared a model with the champion: `python .ci/comparison.py <champion> <folder of the model>`.
 
-The gate compares model files, fitted on the same folds, so that there is none where both models have the same file.
+Two gates compare: one the model files, fitted on the same folds, one the graphs, on rows that neither saw.
 Owns the sentence that says so, by what the training has written: `var/train/<dataset>/<model>/judgement.json`.
 """
 
@@ -10,22 +10,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-GATE = "gain over the champion"  # as train/gating/champion.py names it, with the version of the champion
+GATES = ("gain over the champion", "gain over the champion's recipe")  # as train/gating/champion.py names them
 
 
 def sentence(champion: str, verdicts: Sequence[Mapping[str, Any]]) -> str:
     """What the gates have said of the two.
 
     >>> sentence("scorer:00ff", [{"gate": "gain over the champion, 00ff", "status": "warn"}])
-    'The gate `gain over the champion, 00ff` compared them: warn. The card below has its figure.'
+    'Gates compared them: `gain over the champion, 00ff` warn. The card below has the figures.'
     >>> sentence("scorer:00ff", [{"gate": "ONNX parity", "status": "pass"}])
-    '**No gate compared them**: same model file; see the table below.'
+    '**No gate compared them**: that champion was not in the store; see the table below.'
     """
-    name = f"{GATE}, {champion.partition(':')[2]}"
-    for verdict in verdicts:
-        if verdict["gate"] == name:
-            return f"The gate `{name}` compared them: {verdict['status']}. The card below has its figure."
-    return "**No gate compared them**: same model file; see the table below."
+    names = [f"{gate}, {champion.partition(':')[2]}" for gate in GATES]
+    found = [f"`{verdict['gate']}` {verdict['status']}" for verdict in verdicts if verdict["gate"] in names]
+    if found:
+        return f"Gates compared them: {', '.join(found)}. The card below has the figures."
+    return "**No gate compared them**: that champion was not in the store; see the table below."
 
 
 def main(champion: str, folder: Path) -> None:

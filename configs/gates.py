@@ -51,6 +51,7 @@ class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     least_gain_over_champion: Gain
     calibration_slope: tuple[float, float]
     least_saving: float
+    least_test_events: Annotated[int, Meta(ge=2, le=1_000_000)]
     fairness: Fairness
     leak: Leak
     onnx_difference: Annotated[float, Meta(ge=0, le=0.01)]

@@ -28,6 +28,7 @@ CARD = "model_card.md"
 CARD_PAGE = "model_card.html"
 CONFIG = "model_config.json"
 MANIFEST = "manifest.json"
+SEEN = "seen_rows.bin"  # beside FILES, as versions of earlier code have none, and nothing that serves reads it
 FILES = (MODEL, ENCODED, DATASET, REFERENCE, BACKGROUND, METRICS, CARD, CARD_PAGE, CONFIG)
 
 

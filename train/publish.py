@@ -24,7 +24,7 @@ from train.errors import PipelineError
 from train.evaluation.results import Evidence, GateError, Results, Verdict
 from train.exclusive import exclusively
 from train.gate import judge_workspace
-from train.publishing import store
+from train.publishing import seen_rows, store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
 from train.tables.table import Table
@@ -116,6 +116,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
         artifact.METRICS: msgspec.json.format(msgspec.json.encode(metrics.as_dict())),
         artifact.CARD: card.encode(),
         artifact.CARD_PAGE: html_page(card, workspace.tag, pictures).encode(),
+        artifact.SEEN: seen_rows.encode(training),
         artifact.CONFIG: msgspec.json.format(msgspec.json.encode(workspace.config)),
     }
 

@@ -27,10 +27,11 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train": "check console errors evaluate exclusive export fit gate outcomes pipeline publish registry rounding "
     "split tracking version workspace",
     "train/checks": "data_report expectations exploration html leaks quality",
-    "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints resampling results scoring",
+    "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints paired resampling "
+    "results scoring",
     "train/gating": "champion judgement leaks verdicts",
     "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
-    "train/publishing": "approval background model_card promotions store",
+    "train/publishing": "approval background model_card promotions seen_rows store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",
 }
 MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it

@@ -91,7 +91,6 @@ def test_a_training_without_a_champion_says_so_in_its_proposal_and_that_ci_will_
 
 
 def test_a_proposal_shows_both_models_and_says_that_no_gate_has_compared_them_where_none_has(checkout, trained):
-    """In the normal case, a newer table and the same model file, there is no such gate."""
     models = checkout.parent / "store/models/german_credit"
     shutil.copytree(trained.folder.parent, models)
     shutil.copytree(models / trained.folder.name, models / "00ff")
@@ -105,7 +104,8 @@ def test_a_proposal_shows_both_models_and_says_that_no_gate_has_compared_them_wh
     judgement.write_text('{"verdicts": [{"gate": "ONNX parity", "status": "pass"}]}')
     done = run(checkout, ".ci/propose", GH_TOKEN="")
     assert done.returncode == 0, done.stderr
-    assert "of the last release.\n\n**No gate compared them**: same model file; see the table below.\n\n" in done.stdout
+    told = "**No gate compared them**: that champion was not in the store; see the table below."
+    assert f"of the last release.\n\n{told}\n\n" in done.stdout
     assert "The champion (base) and this model (here), each on the test part of its own table:" in done.stdout
     assert "Judged by the champion" not in done.stdout
 

@@ -79,9 +79,12 @@ def test_metrics_that_differ_are_a_table_and_none_are_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("gates", "said"),
     [
-        ('[{"gate": "gain over the champion, 00ff", "status": "warn"}]', "compared them: warn. The card below has its"),
-        ('[{"gate": "gain over the champion, 00fe", "status": "pass"}]', "**No gate compared them**: same model file"),
-        ("[]", "**No gate compared them**: same model file"),
+        (
+            '[{"gate": "gain over the champion, 00ff", "status": "warn"}]',
+            "compared them: `gain over the champion, 00ff` warn. The",
+        ),
+        ('[{"gate": "gain over the champion, 00fe", "status": "pass"}]', "**No gate compared them**: that champion"),
+        ("[]", "**No gate compared them**: that champion was not in the store"),
         ("", "**Nobody knows whether a gate compared them**: no var/train/scorer/001/judgement.json here"),
     ],
 )

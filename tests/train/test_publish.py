@@ -54,6 +54,48 @@ def test_no_stage_alone_publishes_what_a_gate_has_stopped(tmp_path):
     assert (tmp_path / "bentoml/models/hand_made/champion").exists()
 
 
+@pytest.mark.pipeline
+def test_a_retraining_is_compared_with_the_champion_by_graph_and_by_recipe_and_publish_is_no_way_around_it(tmp_path):
+    dataset, gates = write_hand_made(with_mlflow(tmp_path)), lenient_gates(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    made = tmp_path / "var/train/hand_made/small"
+
+    def step(*command, gates=gates, code=0):
+        inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
+        done = TRAIN.run([*command, *inputs], tmp_path, environment(tmp_path))
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+        return done.stdout.strip(), " ".join(done.stderr.split())
+
+    champion, _ = step()
+    version = champion.partition(":")[2]
+    seen = ~np.load(made / "split.npy")
+    assert seen.sum() == 192
+    write_hand_made(tmp_path, rows=480)  # the first 240 as they were: the same model file on a newer table
+    step()
+    judgement = json.loads((made / "judgement.json").read_bytes())
+    in_test = np.flatnonzero(np.load(made / "split.npy"))
+    free = [row for row in in_test if row >= 240 or not seen[row]]
+    assert 0 < len(free) < len(in_test) == 96
+    comparison = judgement["comparison"]
+    assert (comparison["version"], comparison["rows"]) == (version, len(free))
+    assert comparison["recipe"]["value"] == 0
+    assert comparison["graph"]["low"] < comparison["graph"]["value"] < comparison["graph"]["high"]
+    named = {verdict["gate"]: verdict["status"] for verdict in judgement["verdicts"]}
+    assert named[f"gain over the champion, {version}"] == named[f"gain over the champion's recipe, {version}"] == "pass"
+
+    strict = lenient_gates(tmp_path, least_gain_over_champion=0.99).rename(tmp_path / "strict.yaml")
+    (tmp_path / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 19"))
+    for command in ((), ("publish",)):
+        _, said = step(*command, gates=strict, code=1)
+        refused = said.split("so nothing was published")[1]
+        assert f"gain over the champion, {version}: " in refused
+        assert f"gain over the champion's recipe, {version}: " in refused
+    step("gate", gates=lenient_gates(tmp_path, least_test_events=60).rename(tmp_path / "few.yaml"))
+    judgement = json.loads((made / "judgement.json").read_bytes())
+    assert judgement["comparison"]["graph"] is None
+    assert judgement["comparison"]["why"].startswith(f"{len(free)} test rows that neither saw, ")
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.pipeline
 def test_one_version_is_never_two_graphs(tmp_path):

@@ -108,11 +108,17 @@ class Comparison(Struct, frozen=True):
 
     Attributes:
         version: of the champion.
-        recipe: gain over the champion's model file, fitted on the same folds.
+        recipe: gain over the champion's model file, fitted on the same folds; nought for the same file.
+        graph: gain over the champion's own graph on test rows that neither saw; null if it could not be measured.
+        rows: their number.
+        why: it could not.
     """
 
     version: str
-    recipe: Estimate | None
+    recipe: Estimate
+    graph: Estimate | None
+    rows: int
+    why: str
 
 
 class Evidence(Struct, frozen=True):
@@ -159,6 +165,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     remedy: str
     waiver: str = ""
     unit: Unit = ""
+    undefined: str = "too few rows to compare"  # why it is not judged
 
 
 class GateError(PipelineError):
@@ -204,5 +211,5 @@ def format_figure(verdict: Verdict, varying: str) -> str:
     'undefined: too few rows to compare'
     """
     if verdict.status == "not judged":
-        return "undefined: too few rows to compare"
+        return f"undefined: {verdict.undefined}"
     return format_estimate(verdict.figure, verdict.unit) if verdict.figure else varying

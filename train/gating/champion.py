@@ -1,4 +1,8 @@
-"""The comparison of a model with the champion of the BentoML store.
+"""The comparison of a model with the champion of the BentoML store, in two ways.
+
+The champion's recipe, its model file, is fitted on the same folds: which of the two would a team choose today? And the
+champion's own graph, the one that serves, scores the test rows that neither has seen: is what would take its place
+better than what is there? The second is asked of an unchanged model file too, as in every routine retraining.
 
 Owns the figures and their verdicts. They depend on this machine's store, so they are no part of `gates.json`.
 """
@@ -12,29 +16,68 @@ from configs.gates import Gates
 from configs.model import ModelConfig
 from models import artifact
 from models.artifact import Artifact
+from models.scorer import Scorer
 from train.evaluation.candidates import network
 from train.evaluation.cross_validation import cross_validate, folds_of, interval
 from train.evaluation.evidence import sample
-from train.evaluation.results import Comparison, Evidence, Verdict
+from train.evaluation.paired import roc_auc_gain
+from train.evaluation.results import Comparison, Estimate, Evidence, Verdict
+from train.evaluation.scoring import onnx_probabilities
 from train.gating.verdicts import at_least
+from train.publishing.seen_rows import unseen
 from train.workspace import Workspace
+
+REMEDY = "keep the champion, or find out why this model is worse"
 
 
 def compare(workspace: Workspace, evidence: Evidence, champion: Artifact) -> Comparison:
-    """The gain over the champion; none where it has the same model file."""
+    """The gain over the champion, by its recipe and by its graph."""
+    graph, rows, why = own_graph(workspace, champion)
+    return Comparison(
+        version=champion.manifest.version, recipe=recipe(workspace, evidence, champion), graph=graph, rows=rows, why=why
+    )
+
+
+def recipe(workspace: Workspace, evidence: Evidence, champion: Artifact) -> Estimate:
+    """The gain over the champion's model file on the folds of the training part; nought where it is the same file."""
     gates, training = workspace.gates, sample(workspace.parts[0])
     config = msgspec.json.decode((champion.folder / artifact.CONFIG).read_bytes(), type=ModelConfig)
     if config == workspace.config:
-        return Comparison(champion.manifest.version, None)
+        return Estimate(0.0, 0.0, 0.0)
     folds = folds_of(training.target, gates.folds, gates.repeats)
     theirs = cross_validate({"champion": (workspace.schema, partial(network, config))}, training, folds)["champion"]
     difference = np.array(evidence.fold_roc_auc) - theirs.values("roc_auc")
-    return Comparison(champion.manifest.version, interval(difference, gates.folds, gates.confidence)[0])
+    return interval(difference, gates.folds, gates.confidence)[0]
+
+
+def own_graph(workspace: Workspace, champion: Artifact) -> tuple[Estimate | None, int, str]:
+    """The gain over the champion's graph on test rows that neither saw, their number, and why there is no figure."""
+    test, least = workspace.parts[1], workspace.gates.least_test_events
+    free = unseen(champion, test)
+    if free is None:
+        return None, 0, "the champion does not say which rows it saw, or a column of it is gone"
+    rows = test.rows(np.flatnonzero(free))
+    count, events = len(rows.target), int(rows.target.sum())
+    if min(events, count - events) < least:
+        found = f"{count:,} test rows that neither saw, {events:,} with the event"
+        return None, count, f"{found}; {least} of either outcome are needed"
+    ours, theirs = (
+        onnx_probabilities(scorer, scorer_schema.feed_columns(rows.columns))
+        for scorer, scorer_schema in (
+            (Scorer(workspace.path("model.onnx"), workspace.schema), workspace.schema),
+            (champion.scorer(), champion.schema),
+        )
+    )
+    return roc_auc_gain(rows.target, ours, theirs, workspace.gates.confidence), count, ""
 
 
 def judge(comparison: Comparison | None, gates: Gates) -> list[Verdict]:
     """The verdicts on the comparison, if there was a champion."""
-    if comparison is None or comparison.recipe is None:
+    if comparison is None:
         return []
-    gate, remedy = f"gain over the champion, {comparison.version}", "keep the champion, or find out why this is worse"
-    return [at_least(gate, comparison.recipe, gates.least_gain_over_champion, remedy)]
+    version, bound = comparison.version, gates.least_gain_over_champion
+    own = at_least(f"gain over the champion, {version}", comparison.graph, bound, REMEDY)
+    return [
+        at_least(f"gain over the champion's recipe, {version}", comparison.recipe, bound, REMEDY),
+        msgspec.structs.replace(own, undefined=comparison.why or own.undefined),
+    ]
