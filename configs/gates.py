@@ -21,6 +21,14 @@ class Fairness(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     least_rows: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
+class Margins(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far below its bound the lower limit of a figure may lie that the model has to show."""
+
+    saving: Annotated[float, Meta(ge=0, le=1e9)]
+    roc_auc: Share
+    test_roc_auc: Share
+
+
 class Leak(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds beyond which a column was written after the outcome, or rows stand on both sides of the split."""
 
@@ -51,6 +59,7 @@ class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     least_gain_over_champion: Gain
     calibration_slope: tuple[float, float]
     least_saving: float
+    margins: Margins
     least_test_events: Annotated[int, Meta(ge=2, le=1_000_000)]
     fairness: Fairness
     leak: Leak

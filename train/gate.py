@@ -14,17 +14,20 @@ from configs.gates import Gates
 from models.schema import Schema
 from models.scorer import Scorer
 from train.errors import PipelineError
+from train.evaluation import openings
 from train.evaluation.evidence import sample
-from train.evaluation.results import Evidence, Verdict
+from train.evaluation.results import Evidence, Unseen, Verdict
 from train.gating import champion, leaks
 from train.gating.judgement import FILE, JUDGED, Judgement, bound_evidence, digests, held, refuse_other_data
-from train.gating.verdicts import apply_waivers, at_least, at_most, exact
+from train.gating.verdicts import apply_waivers, at_least, at_most, exact, shown
 from train.publishing.store import champion_of_store
 from train.tables.table import Table
 from train.workspace import Workspace
 
 CALLS = 200  # timed calls of each graph; the two graphs take turns
 TIMED_ROWS = (1, 64)
+SAVING, GAIN = "saving against one decision for all", "gain over the baseline"
+SAVES_NOTHING = "check the costs and the outcomes, or add rows: one decision for all may cost no more"
 
 
 def judge_workspace(workspace: Workspace) -> tuple[Judgement, float]:
@@ -52,6 +55,12 @@ def judge_workspace(workspace: Workspace) -> tuple[Judgement, float]:
     judgement = Judgement(
         version=workspace.version,
         files=digests(workspace, JUDGED),
+        attempt=openings.record(
+            workspace.folder.parent,
+            workspace.table.target,
+            evidence.files["model.onnx"],
+            workspace.model_path.as_posix(),
+        ),
         comparison=comparison,
         verdicts=verdicts + champion.judge(comparison, gates),
     )
@@ -67,18 +76,13 @@ def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
         at_most("no leak: ROC AUC", evidence.roc_auc, ceiling, "look for a column that gives the outcome away"),
         at_least("calibration slope", evidence.calibration_slope, low, "train less, or regularise more"),
         at_most("calibration slope", evidence.calibration_slope, high, "train more, or regularise less"),
-        at_least(
-            "saving against one decision for all",
-            evidence.saving,
-            gates.least_saving,
-            "check the costs",
-        ),
+        shown(SAVING, evidence.saving, gates.least_saving, gates.margins.saving, SAVES_NOTHING),
     ]
+    simpler = "publish the simpler model: MODEL=" + gates.baseline
     if evidence.gain_over_baseline is not None:
-        remedy = "publish the simpler model: MODEL=" + gates.baseline
-        verdicts.append(
-            at_least("gain over the baseline", evidence.gain_over_baseline, gates.least_gain_over_baseline, remedy)
-        )
+        bound, margin = gates.least_gain_over_baseline, gates.margins.roc_auc
+        verdicts.append(shown(GAIN, evidence.gain_over_baseline, bound, margin, simpler))
+    verdicts += judge_unseen(gates, evidence.unseen, simpler)
     if evidence.shared is not None:
         shared = evidence.shared
         such = f", such as row {shared.rows[0]} and row {shared.rows[1]}" if shared.rows else ""
@@ -89,6 +93,23 @@ def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
         ratio = at_least(f"approval ratio, {audit.column}", audit.approval_ratio, bounds.least_approval_ratio, remedy)
         odds = at_most(f"equalised odds, {audit.column}", audit.odds_difference, bounds.most_odds_difference, remedy)
         verdicts += [ratio, odds]
+    return verdicts
+
+
+def judge_unseen(gates: Gates, unseen: Unseen, simpler: str) -> list[Verdict]:
+    """The verdicts on the untouched test part, where the model has to show again what it shows on folds."""
+    few = min(unseen.events, unseen.rows - unseen.events) < gates.least_test_events
+    saving, gain = unseen.saving, unseen.gain_over_baseline
+    if few:
+        found = f"the test part has {unseen.events:,} events among {unseen.rows:,} rows"
+        remedy = f"{found}, and {gates.least_test_events} of either outcome are needed; add rows, or raise split.test"
+        figures = [SAVING] if gain is None else [SAVING, GAIN]
+        return [shown(f"{figure}, on the test part", None, 0.0, 0.0, remedy) for figure in figures]
+    margins = gates.margins
+    verdicts = [shown(f"{SAVING}, on the test part", saving, gates.least_saving, margins.saving, SAVES_NOTHING)]
+    if gain is not None:
+        bound = gates.least_gain_over_baseline
+        verdicts.append(shown(f"{GAIN}, on the test part", gain, bound, margins.test_roc_auc, simpler))
     return verdicts
 
 

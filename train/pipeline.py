@@ -100,7 +100,8 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     """The test part → `metrics.json` and plots; folds of the training part → `evidence.json`, and the baseline."""
     from models.scorer import Scorer
     from train.evaluate import evaluate
-    from train.evaluation.evidence import gather_evidence, permutation_importance, shared_rows
+    from train.evaluation import openings
+    from train.evaluation.evidence import gather_evidence, on_test_part, permutation_importance, shared_rows
     from train.evaluation.results import Results
     from train.evaluation.scoring import onnx_probabilities
     from train.fit import fit
@@ -109,12 +110,17 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
 
     dataset, gates = workspace.dataset, workspace.gates
     training, test = workspace.parts
-    scorer = Scorer(workspace.path("model.onnx"), workspace.schema)
-    probability = onnx_probabilities(scorer, workspace.schema.feed_columns(test.columns))
+    scorer, feed = Scorer(workspace.path("model.onnx"), workspace.schema), workspace.schema.feed_columns(test.columns)
+    digest = digests(workspace, ["model.onnx"])["model.onnx"]
+    attempt = openings.record(workspace.folder.parent, workspace.table.target, digest, workspace.model_path.as_posix())
+    console.print(f"opened    the test part, for model {attempt} that is measured on these outcomes")
+    probability = onnx_probabilities(scorer, feed)
     metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold)
     importance = permutation_importance(workspace.schema, scorer, test)
     simple = build_graph(workspace.schema, fit(workspace.schema, training, workspace.baseline).network)
     workspace.write("baseline.onnx", simple.SerializeToString(deterministic=True))
+    baseline = Scorer(workspace.path("baseline.onnx"), workspace.schema)
+    theirs = None if workspace.config == workspace.baseline else onnx_probabilities(baseline, feed)
     with console.progress("comparing", gates.folds * gates.repeats) as advance:
         evidence = gather_evidence(
             dataset,
@@ -123,6 +129,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
             gates,
             training,
             importance,
+            on_test_part(test, probability, theirs, dataset, gates),
             shared_rows(workspace.table, workspace.in_test),
             digests(workspace, MEASURED),
             lambda: advance("folds"),

@@ -21,9 +21,10 @@ from monitoring.profiles.whylogs_compat import serialize
 from signatures.model import write_signature
 from train import registry, tracking
 from train.errors import PipelineError
-from train.evaluation.results import Evidence, GateError, Results, Verdict
+from train.evaluation.results import Evidence, GateError, Results
 from train.exclusive import exclusively
 from train.gate import judge_workspace
+from train.gating.judgement import Judgement
 from train.publishing import seen_rows, store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
@@ -39,7 +40,7 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     if judgement.failed:
         raise GateError(judgement.failed)
     verdicts = judgement.verdicts
-    files = artifact_files(workspace, verdicts)
+    files = artifact_files(workspace, judgement)
     store.refuse_another(dataset.name, version, files)  # before the registry knows of it
     workspace.write("model_card.md", files[artifact.CARD])
     workspace.write("model_card.html", files[artifact.CARD_PAGE])
@@ -47,7 +48,7 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     evidence = ", ".join(f"{count} {status}" for status, count in Counter(v.status for v in verdicts).items())
     # Two that publish at once must not both be the first, nor register or store one version twice.
     with tracking.run(workspace) as run_id, exclusively(store.home()):
-        mlflow.set_tag("gates", evidence)
+        mlflow.set_tags({"gates": evidence, "attempt": str(judgement.attempt)})
         address = tracking.log_model(files[artifact.MODEL], workspace.schema, example)
         number = registry.register(dataset.name, version, run_id, address, artifact.sha256(files[artifact.MODEL]))
         mlflow.set_tags({"bentoml": workspace.tag, "registered": f"{dataset.name} {number}"})
@@ -81,7 +82,7 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     return published, is_champion
 
 
-def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, bytes]:
+def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, bytes]:
     """Every file of the artifact but its manifest; the same inputs give the same bytes."""
     dataset, training = workspace.dataset, workspace.parts[0]
     metrics = workspace.read_json("metrics.json", Results).test
@@ -93,7 +94,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
         workspace.version,
         metrics,
         workspace.read_json("evidence.json", Evidence),
-        verdicts,
+        judgement,
         workspace.read_json("data_report.json", dict[str, Any]),
         reference,
         {

@@ -27,8 +27,8 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train": "check console errors evaluate exclusive export fit gate outcomes pipeline publish registry rounding "
     "split tracking version workspace",
     "train/checks": "data_report expectations exploration html leaks quality",
-    "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints paired resampling "
-    "results scoring",
+    "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints openings paired "
+    "resampling results scoring",
     "train/gating": "champion judgement leaks verdicts",
     "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
     "train/publishing": "approval background model_card promotions seen_rows store",
@@ -37,7 +37,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
 MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it
     "models": "encoding schema scorer",
     "train": "evaluate export fit",
-    "train/evaluation": "candidates cross_validation evidence fairness fingerprints resampling scoring",
+    "train/evaluation": "candidates cross_validation evidence fairness fingerprints paired resampling scoring",
     "train/network": "adamw credit_network fused inputs onnx_graph",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph

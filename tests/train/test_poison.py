@@ -1,6 +1,7 @@
 """A poisoned table is stopped by the check or gate made for it, on the real pipeline, and the champion stays."""
 
 import csv
+import random
 import shutil
 from pathlib import Path
 
@@ -62,7 +63,12 @@ def stopped(home, rows, more="", text=""):
     return done.stderr
 
 
-def test_labels_flipped_for_one_group(home, rows):
+WITH_AUDIT = (ROOT / "configs/datasets/german_credit.yaml").read_text()
+WITHOUT_AUDIT = WITH_AUDIT.partition("audit:")[0]
+
+
+@pytest.mark.parametrize("text", [WITH_AUDIT, WITHOUT_AUDIT], ids=["with an audit", "without"])
+def test_labels_flipped_for_one_group(home, rows, text):
     audit = next(
         audit
         for audit in yaml.safe_load((ROOT / "configs/datasets/german_credit.yaml").read_text())["audit"]
@@ -72,8 +78,19 @@ def test_labels_flipped_for_one_group(home, rows):
     for row in rows:
         if row["personal_status_sex"] in women:
             row["credit_risk"] = {"good": "bad", "bad": "good"}[row["credit_risk"]]
-    said = stopped(home, rows)
+    said = stopped(home, rows, text=text)
     assert "approval ratio, personal_status_sex: 0" in said.split("so nothing was published")[1]
+
+
+def test_a_fifth_of_the_labels_flipped_at_random_without_an_audit_too(home, rows):
+    """The model costs as much as declining everyone, and cannot show that it does not."""
+    for row in random.Random(0).sample(rows, 200):
+        row["credit_risk"] = {"good": "bad", "bad": "good"}[row["credit_risk"]]
+    refused = " ".join(stopped(home, rows, text=WITHOUT_AUDIT).split()).split("so nothing was published")[1]
+    saving = "saving against one decision for all"
+    assert f"{saving}: " in refused
+    assert f"{saving}, on the test part: " in refused
+    assert "must be shown to be above 0; check the costs and the outcomes" in refused
 
 
 def test_a_column_that_knows_the_outcome(home, rows):

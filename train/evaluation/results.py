@@ -91,6 +91,22 @@ class Fairness(Struct, frozen=True):
     odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
 
 
+class Unseen(Struct, frozen=True):
+    """What the model shows on the test part, which no fold and no choice has touched.
+
+    Attributes:
+        rows: of the test part.
+        events: among them.
+        saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
+        gain_over_baseline: in ROC AUC, paired; null if the model is the baseline.
+    """
+
+    rows: int
+    events: int
+    saving: Estimate
+    gain_over_baseline: Estimate | None
+
+
 class Shared(Struct, frozen=True):
     """Rows on both sides of the split.
 
@@ -137,6 +153,7 @@ class Evidence(Struct, frozen=True):
         saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
         fairness: by audit, of the held-out decisions.
         importance: of each column of the model, the most important first.
+        unseen: on the test part.
         shared: rows on both sides of the split; null where so many are by chance, in few columns of few values.
     """
 
@@ -152,6 +169,7 @@ class Evidence(Struct, frozen=True):
     saving: Estimate
     fairness: list[Fairness]
     importance: list[Importance]
+    unseen: Unseen
     shared: Shared | None = None
 
 

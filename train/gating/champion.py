@@ -23,7 +23,7 @@ from train.evaluation.evidence import sample
 from train.evaluation.paired import roc_auc_gain
 from train.evaluation.results import Comparison, Estimate, Evidence, Verdict
 from train.evaluation.scoring import onnx_probabilities
-from train.gating.verdicts import at_least
+from train.gating.verdicts import at_least, shown
 from train.publishing.seen_rows import unseen
 from train.workspace import Workspace
 
@@ -75,9 +75,13 @@ def judge(comparison: Comparison | None, gates: Gates) -> list[Verdict]:
     """The verdicts on the comparison, if there was a champion."""
     if comparison is None:
         return []
-    version, bound = comparison.version, gates.least_gain_over_champion
-    own = at_least(f"gain over the champion, {version}", comparison.graph, bound, REMEDY)
+    version, bound, margins = comparison.version, gates.least_gain_over_champion, gates.margins
+    gate = f"gain over the champion, {version}"
+    if comparison.graph is None:
+        own = msgspec.structs.replace(at_least(gate, None, bound, REMEDY), undefined=comparison.why)
+    else:
+        own = shown(gate, comparison.graph, bound, margins.test_roc_auc, REMEDY)
     return [
-        at_least(f"gain over the champion's recipe, {version}", comparison.recipe, bound, REMEDY),
-        msgspec.structs.replace(own, undefined=comparison.why or own.undefined),
+        shown(f"gain over the champion's recipe, {version}", comparison.recipe, bound, margins.roc_auc, REMEDY),
+        own,
     ]

@@ -27,12 +27,14 @@ class Judgement(Struct, frozen=True, kw_only=True):
     Attributes:
         version: of the model: data, configs, bounds and code.
         files: SHA-256 of each of `JUDGED`.
+        attempt: which model this is, from 1, of all that were measured here on test rows of these outcomes.
         comparison: with the champion of that moment; null if there was none.
         verdicts: of every gate.
     """
 
     version: str
     files: dict[str, str]
+    attempt: int
     comparison: Comparison | None
     verdicts: list[Verdict]
 

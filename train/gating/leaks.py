@@ -48,7 +48,7 @@ def judge(dataset: Dataset, gates: Gates, features: Iterable[Mapping[str, Any]])
         for feature in inputs:
             gate = f"{kind}, {feature['name']}"
             verdict = exact(gate, feature[key], bound, _remedy(dataset, feature, gate))
-            if feature is strongest or verdict.status != "pass" or gate in waivers:
+            if (feature is strongest and feature[key]) or verdict.status != "pass" or gate in waivers:
                 verdicts.append(apply_waiver(verdict, waivers.get(gate)))
     return verdicts
 

@@ -15,6 +15,7 @@ from configs.dataset import Dataset
 from configs.model import ModelConfig
 from models.background import Background
 from train.evaluation.results import Estimate, Evidence, Metrics, Verdict, format_estimate, format_figure
+from train.gating.judgement import Judgement
 
 USE = """\
 To support a decision on an application like those in the table, by a person who can explain it. Not for other products,
@@ -48,7 +49,7 @@ def model_card(
     version: str,
     metrics: Metrics,
     evidence: Evidence,
-    verdicts: Sequence[Verdict],
+    judgement: Judgement,
     data: Mapping[str, Any],
     background: Background,
     facts: Mapping[str, str],
@@ -70,11 +71,11 @@ def model_card(
         "": table(("", ""), about.items()),
         "Intended use": USE,
         "Data": data_section(data),
-        f"On {metrics.rows:,} test rows that training did not see": table(
-            ("metric", "value"), ((name, f"{values[name]:.4f}") for name in TEST)
+        f"On {metrics.rows:,} test rows that training did not see": "\n\n".join(
+            [table(("metric", "value"), ((name, f"{values[name]:.4f}") for name in TEST)), attempts(judgement.attempt)]
         ),
         "On held-out folds of the training rows": folds_section(evidence, metrics),
-        "Gates": gates_section(verdicts),
+        "Gates": gates_section(judgement.verdicts),
         "Groups": fairness_section(evidence),
         "Most important columns": table(
             ("column", "ROC AUC lost when shuffled"),
@@ -90,6 +91,16 @@ def model_card(
     for title, body in sections.items():
         parts += [f"## {title}", body] if title else [body]
     return "\n\n".join(parts) + "\n"
+
+
+def attempts(attempt: int) -> str:
+    """How many models have been measured on these rows before."""
+    if attempt == 1:
+        return "No other model was measured on test rows of these outcomes before, as far as is known here."
+    return (
+        f"This is model {attempt} that was measured on test rows of these outcomes, as far as is known here. The best "
+        "of several looks better on them than it is."
+    )
 
 
 def data_section(data: Mapping[str, Any]) -> str:
