@@ -9,6 +9,8 @@ import statistics
 import time
 from typing import Any
 
+from msgspec import structs
+
 from configs.dataset import Dataset
 from configs.gates import Gates
 from models.schema import Schema
@@ -20,7 +22,7 @@ from train.evaluation.results import Evidence, Unseen, Verdict
 from train.gating import champion, leaks
 from train.gating.judgement import FILE, JUDGED, Judgement, bound_evidence, digests, held, refuse_other_data
 from train.gating.verdicts import apply_waivers, at_least, at_most, exact, shown
-from train.publishing.store import champion_of_store
+from train.publishing.store import champion_version
 from train.tables.table import Table
 from train.workspace import Workspace
 
@@ -47,11 +49,11 @@ def judge_workspace(workspace: Workspace) -> tuple[Judgement, float]:
         dataset, leaks.without_column_waivers(gates), verdicts
     )
     workspace.write_json("gates.json", verdicts)  # without the champion, which depends on this machine's store
-    comparison, found, before = None, champion_of_store(dataset.name), held(workspace)
-    if found is not None and found.manifest.version != workspace.version:  # it is published again
+    comparison, other, before = None, rival(workspace), held(workspace)
+    if other is not None:
         same = before.comparison if before else None
-        kept = same is not None and same.version == found.manifest.version
-        comparison = same if kept else champion.compare(workspace, evidence, found)
+        kept = same is not None and same.version == other
+        comparison = same if kept else champion.compare(workspace, evidence, other)
     judgement = Judgement(
         version=workspace.version,
         files=digests(workspace, JUDGED),
@@ -66,6 +68,12 @@ def judge_workspace(workspace: Workspace) -> tuple[Judgement, float]:
     )
     workspace.write_json(FILE, judgement)
     return judgement, ratio
+
+
+def rival(workspace: Workspace) -> str | None:
+    """The champion's version, unless that is the one in the workspace, which is published again."""
+    version = champion_version(workspace.dataset.name)
+    return None if version == workspace.version else version
 
 
 def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
@@ -102,9 +110,12 @@ def judge_unseen(gates: Gates, unseen: Unseen, simpler: str) -> list[Verdict]:
     saving, gain = unseen.saving, unseen.gain_over_baseline
     if few:
         found = f"the test part has {unseen.events:,} events among {unseen.rows:,} rows"
-        remedy = f"{found}, and {gates.least_test_events} of either outcome are needed; add rows, or raise split.test"
-        figures = [SAVING] if gain is None else [SAVING, GAIN]
-        return [shown(f"{figure}, on the test part", None, 0.0, 0.0, remedy) for figure in figures]
+        why = f"{found}, and {gates.least_test_events} of either outcome are needed"
+        failed = [
+            shown(f"{figure}, on the test part", None, 0.0, 0.0, "add rows, or raise split.test")
+            for figure in ([SAVING] if gain is None else [SAVING, GAIN])
+        ]
+        return [structs.replace(verdict, undefined=why) for verdict in failed]
     margins = gates.margins
     verdicts = [shown(f"{SAVING}, on the test part", saving, gates.least_saving, margins.saving, SAVES_NOTHING)]
     if gain is not None:

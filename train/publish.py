@@ -23,7 +23,7 @@ from train import registry, tracking
 from train.errors import PipelineError
 from train.evaluation.results import Evidence, GateError, Results
 from train.exclusive import exclusively
-from train.gate import judge_workspace
+from train.gate import judge_workspace, rival
 from train.gating.judgement import Judgement
 from train.publishing import seen_rows, store
 from train.publishing.background import background
@@ -35,19 +35,32 @@ from train.workspace import Workspace
 
 def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     """Publish the workspace; returns the artifact in the store, and whether it became the champion."""
-    dataset, version = workspace.dataset, workspace.version
+    judgement = passed(workspace)
+    # Two that publish at once must not both be the first, nor register or store one version twice.
+    with exclusively(store.home()):
+        if judgement.champion != rival(workspace):  # another was promoted while this one was judged
+            judgement = passed(workspace)
+        return _publish(workspace, judgement)
+
+
+def passed(workspace: Workspace) -> Judgement:
+    """The judgement of this moment; raises where a gate has failed."""
     judgement, _ = judge_workspace(workspace)
     if judgement.failed:
         raise GateError(judgement.failed)
-    verdicts = judgement.verdicts
+    return judgement
+
+
+def _publish(workspace: Workspace, judgement: Judgement) -> tuple[Artifact, bool]:
+    dataset, version = workspace.dataset, workspace.version
     files = artifact_files(workspace, judgement)
     store.refuse_another(dataset.name, version, files)  # before the registry knows of it
     workspace.write("model_card.md", files[artifact.CARD])
     workspace.write("model_card.html", files[artifact.CARD_PAGE])
     example = typical_applicant(workspace.schema, workspace.parts[0])
-    evidence = ", ".join(f"{count} {status}" for status, count in Counter(v.status for v in verdicts).items())
-    # Two that publish at once must not both be the first, nor register or store one version twice.
-    with tracking.run(workspace) as run_id, exclusively(store.home()):
+    counts = Counter(verdict.status for verdict in judgement.verdicts)
+    evidence = ", ".join(f"{count} {status}" for status, count in counts.items())
+    with tracking.run(workspace) as run_id:
         mlflow.set_tags({"gates": evidence, "attempt": str(judgement.attempt)})
         address = tracking.log_model(files[artifact.MODEL], workspace.schema, example)
         number = registry.register(dataset.name, version, run_id, address, artifact.sha256(files[artifact.MODEL]))

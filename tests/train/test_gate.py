@@ -88,7 +88,9 @@ def test_few_events_in_the_test_part_show_nothing_and_the_remedy_says_how_many_t
     found = judge(DATASET, GATES, msgspec.structs.replace(GOOD, unseen=Unseen(90, 12, FINE, FINE)))
     failed = [verdict for verdict in found if verdict.status == "fail"]
     assert len(failed) == 2
-    assert "the test part has 12 events among 90 rows, and 20 of either outcome are needed" in str(GateError(failed))
+    assert "undefined: the test part has 12 events among 90 rows, and 20 of either outcome are needed, must" in str(
+        GateError(failed)
+    )
 
 
 def test_what_has_to_be_shown_may_lie_a_margin_below_its_bound_and_a_waiver_moves_the_bound():

@@ -124,14 +124,15 @@ class Comparison(Struct, frozen=True):
 
     Attributes:
         version: of the champion.
-        recipe: gain over the champion's model file, fitted on the same folds; nought for the same file.
+        recipe: gain over the champion's model file, fitted on the same folds; nought for the same file; null if that
+            champion cannot be read.
         graph: gain over the champion's own graph on test rows that neither saw; null if it could not be measured.
         rows: their number.
         why: it could not.
     """
 
     version: str
-    recipe: Estimate
+    recipe: Estimate | None
     graph: Estimate | None
     rows: int
     why: str
@@ -183,7 +184,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     remedy: str
     waiver: str = ""
     unit: Unit = ""
-    undefined: str = "too few rows to compare"  # why it is not judged
+    undefined: str = ""  # why there is no figure, where there should be one
 
 
 class GateError(PipelineError):
@@ -228,6 +229,6 @@ def format_figure(verdict: Verdict, varying: str) -> str:
     >>> format_figure(undefined, "varies")
     'undefined: too few rows to compare'
     """
-    if verdict.status == "not judged":
-        return f"undefined: {verdict.undefined}"
+    if verdict.status == "not judged" or verdict.undefined:
+        return f"undefined: {verdict.undefined or 'too few rows to compare'}"
     return format_estimate(verdict.figure, verdict.unit) if verdict.figure else varying

@@ -25,17 +25,20 @@ from train.evaluation.results import Comparison, Estimate, Evidence, Verdict
 from train.evaluation.scoring import onnx_probabilities
 from train.gating.verdicts import at_least, shown
 from train.publishing.seen_rows import unseen
+from train.publishing.store import stored
 from train.workspace import Workspace
 
 REMEDY = "keep the champion, or find out why this model is worse"
 
 
-def compare(workspace: Workspace, evidence: Evidence, champion: Artifact) -> Comparison:
-    """The gain over the champion, by its recipe and by its graph."""
+def compare(workspace: Workspace, evidence: Evidence, version: str) -> Comparison:
+    """The gain over the champion of that version, by its recipe and by its graph."""
+    champion = stored(workspace.dataset.name, version)
+    if champion is None:
+        why = "that champion is damaged, or of a format that this code cannot read"
+        return Comparison(version=version, recipe=None, graph=None, rows=0, why=why)
     graph, rows, why = own_graph(workspace, champion)
-    return Comparison(
-        version=champion.manifest.version, recipe=recipe(workspace, evidence, champion), graph=graph, rows=rows, why=why
-    )
+    return Comparison(version=version, recipe=recipe(workspace, evidence, champion), graph=graph, rows=rows, why=why)
 
 
 def recipe(workspace: Workspace, evidence: Evidence, champion: Artifact) -> Estimate:
@@ -76,12 +79,13 @@ def judge(comparison: Comparison | None, gates: Gates) -> list[Verdict]:
     if comparison is None:
         return []
     version, bound, margins = comparison.version, gates.least_gain_over_champion, gates.margins
-    gate = f"gain over the champion, {version}"
-    if comparison.graph is None:
-        own = msgspec.structs.replace(at_least(gate, None, bound, REMEDY), undefined=comparison.why)
-    else:
-        own = shown(gate, comparison.graph, bound, margins.test_roc_auc, REMEDY)
+    figures = (
+        (f"gain over the champion's recipe, {version}", comparison.recipe, margins.roc_auc),
+        (f"gain over the champion, {version}", comparison.graph, margins.test_roc_auc),
+    )
     return [
-        shown(f"gain over the champion's recipe, {version}", comparison.recipe, bound, margins.roc_auc, REMEDY),
-        own,
+        msgspec.structs.replace(at_least(gate, None, bound, REMEDY), undefined=comparison.why)
+        if figure is None
+        else shown(gate, figure, bound, margin, REMEDY)
+        for gate, figure, margin in figures
     ]

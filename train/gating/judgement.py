@@ -39,6 +39,11 @@ class Judgement(Struct, frozen=True, kw_only=True):
     verdicts: list[Verdict]
 
     @property
+    def champion(self) -> str | None:
+        """The version that it was compared with; None where there was no other."""
+        return self.comparison.version if self.comparison else None
+
+    @property
     def failed(self) -> list[Verdict]:
         """The verdicts that keep the model out of the store."""
         return [verdict for verdict in self.verdicts if verdict.status == "fail"]
