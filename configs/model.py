@@ -20,7 +20,7 @@ class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     numbers: Literal["piecewise_linear", "standard"] = "standard"  # Gorishniy et al., 2022, arXiv:2203.05556
     bins: Annotated[int, Meta(ge=2, le=64)] = 8  # most pieces per column; edges at quantiles
     levels_up_to: Annotated[int, Meta(ge=0, le=64)] = (
-        6  # whole numbers with this many values or fewer are encoded like categories
+        6  # whole numbers with this many values or fewer are ordered counts, coded cumulatively: an input x >= v per v
     )
 
 

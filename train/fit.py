@@ -21,9 +21,10 @@ from models.encoding import Encoder, category_to_code
 from models.schema import Schema
 from train.errors import PipelineError
 from train.network.adamw import AdamW
-from train.network.credit_network import CreditNetwork, learn_encoding
+from train.network.credit_network import CreditNetwork
 from train.network.epoch import Epoch
 from train.network.inputs import Inputs
+from train.network.layout import learn_encoding
 from train.rounding import to_bits, to_step
 from train.tables.table import Table
 
@@ -74,6 +75,7 @@ def _fit(
     target = torch.from_numpy(table.target).double()
     held_out = held_out_rows(table.target, members, training.folds, rng)  # M B
     epochs = _train_loop(network, inputs, target, held_out, training, rng, report)
+    network.center()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.from_numpy(to_step(parameter.numpy())))

@@ -54,6 +54,10 @@ def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
         verdicts.append(
             at_least("gain over the baseline", evidence.gain_over_baseline, gates.least_gain_over_baseline, remedy)
         )
+    if evidence.walks:
+        worst = max(evidence.walks, key=lambda walk: walk.departure)
+        remedy = f"narrow the range of {worst.feature} in the dataset file, or train on rows that fill it"
+        verdicts.append(exact("departure at unseen values", worst.departure, gates.most_departure, remedy))
     for audit in evidence.fairness:
         bounds, remedy = gates.fairness, f"look for a column that stands in for {audit.column}"
         ratio = at_least(f"approval ratio, {audit.column}", audit.approval_ratio, bounds.least_approval_ratio, remedy)

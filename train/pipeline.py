@@ -101,6 +101,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     from train.evaluation.evidence import gather_evidence, permutation_importance
     from train.evaluation.results import Results
     from train.evaluation.scoring import onnx_probabilities
+    from train.evaluation.walk import walks
 
     dataset, gates = workspace.dataset, workspace.gates
     training, test = workspace.parts
@@ -108,9 +109,10 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     probability = onnx_probabilities(scorer, workspace.schema.feed_columns(test.columns))
     metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold)
     importance = permutation_importance(workspace.schema, scorer, test)
+    walked = walks(workspace.schema, scorer.probabilities, training)
     with console.progress("comparing", gates.folds * gates.repeats) as advance:
         evidence = gather_evidence(
-            dataset, workspace.config, workspace.baseline, gates, training, importance, lambda: advance("folds")
+            dataset, workspace.config, workspace.baseline, gates, training, importance, walked, lambda: advance("folds")
         )
     workspace.write_json("evidence.json", evidence)
     held_out = {name: estimate.value for name, estimate in next(iter(evidence.candidates.values())).items()}

@@ -27,8 +27,8 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train": "check console errors evaluate exclusive export fit gate outcomes pipeline publish registry rounding "
     "split tracking version workspace",
     "train/checks": "data_report expectations exploration html quality",
-    "train/evaluation": "candidates cross_validation evidence fairness figures resampling results scoring",
-    "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
+    "train/evaluation": "candidates cross_validation evidence fairness figures resampling results scoring walk",
+    "train/network": "adamw credit_network epoch fused inputs layout onnx_graph weights",
     "train/publishing": "background model_card promotions store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",
 }

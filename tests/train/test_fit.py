@@ -12,6 +12,7 @@ import torch
 
 from configs.dataset import read_dataset
 from configs.model import Encoding, ModelConfig, Network, Training
+from models.encoding import Encoder
 from models.schema import Schema
 from tests.conftest import environment
 from tests.models.tables import hand_made, write_hand_made
@@ -20,6 +21,7 @@ from train.check import check
 from train.errors import PipelineError
 from train.fit import calibrate, fit, held_out_logits, held_out_rows, rate
 from train.network import inputs
+from train.network.inputs import Inputs
 from train.network.onnx_graph import build_graphs
 from train.network.weights import save
 from train.tables.table import Table
@@ -165,9 +167,13 @@ def test_what_a_member_holds_out_does_not_move_its_weights(schema_and_table):
     columns = dict(table.columns)
     columns[code] = np.where(held_out[0], "1", columns[code])
     before, after = fit(schema, table, settings).network, fit(schema, Table(columns, table.target), settings).network
-    for one, other in zip(before.weights, after.weights, strict=True):
-        assert torch.equal(one[0], other[0])
-        assert not torch.equal(one[1], other[1])
+    encoded = Inputs(before, *Encoder(schema).columns(table.arrays)).batch(
+        torch.arange(len(table.target)).expand(2, -1)
+    )
+    with torch.no_grad():
+        away = (before.member_logits(encoded) - after.member_logits(encoded)).abs().amax(dim=1)
+    assert away[0] < 1e-3  # what is moved into the bias depends on the shares of all rows, and is rounded
+    assert away[1] > 0.01
 
 
 def test_a_rows_held_out_logit_comes_from_the_members_that_did_not_see_it():

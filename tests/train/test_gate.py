@@ -28,6 +28,7 @@ GOOD = Evidence(
     saving=Estimate(0.1, 0.05, 0.15),
     fairness=[Fairness("age_years", [], Estimate(0.9, 0.85, 0.95), Estimate(0.1, 0.05, 0.2))],
     importance=[],
+    walks=[],
 )
 
 

@@ -21,7 +21,7 @@ from train.evaluation import resampling
 from train.evaluation.candidates import network, with_protected
 from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
 from train.evaluation.fairness import fairness
-from train.evaluation.results import Estimate, Evidence, Importance
+from train.evaluation.results import Estimate, Evidence, Importance, Walk
 from train.evaluation.scoring import onnx_probabilities
 from train.fit import calibrate
 from train.rounding import to_digits
@@ -40,6 +40,7 @@ def gather_evidence(
     gates: Gates,
     training: Table,
     importance: list[Importance],
+    walks: list[Walk],
     report: Callable[[], None] = lambda: None,
 ) -> Evidence:
     """Compare `config` with the baseline on folds of `training`, and evaluate the held-out rows."""
@@ -75,6 +76,7 @@ def gather_evidence(
             for audit in dataset.audit
         ],
         importance=importance,
+        walks=walks,
     )
 
 

@@ -67,6 +67,21 @@ class Importance(Struct, frozen=True):
     deviation: float
 
 
+class Walk(Struct, frozen=True):
+    """One feature, walked over all values that are allowed.
+
+    Attributes:
+        feature: its name.
+        unseen: the categories, or the ranges of a number, that are allowed and that no training row has.
+        departure: the largest distance of the probability at an unseen value from those at the seen values around it,
+            the mean over applicants.
+    """
+
+    feature: str
+    unseen: list[str]
+    departure: float
+
+
 class Group(Struct, frozen=True, omit_defaults=True):
     """One group: rows, the share approved, and the shares declined without the event and approved with it.
 
@@ -105,6 +120,7 @@ class Evidence(Struct, frozen=True):
         saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
         fairness: by audit, of the held-out decisions.
         importance: of each column of the model, the most important first.
+        walks: of each column of the model, in the order of the dataset.
     """
 
     folds: int
@@ -117,6 +133,7 @@ class Evidence(Struct, frozen=True):
     saving: Estimate
     fairness: list[Fairness]
     importance: list[Importance]
+    walks: list[Walk]
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

@@ -83,6 +83,7 @@ def model_card(
                 for found in evidence.importance[:MOST_IMPORTANT]
             ),
         ),
+        "Values that training did not see": walks_section(evidence),
         "Explanations": EXPLANATIONS.format(rate=background.base_rate, applicants=len(background.applicants)),
         "Limits": LIMITS,
     }
@@ -149,6 +150,21 @@ def fairness_section(evidence: Evidence) -> str:
     )
     heads = ("column", "group", "rows", "approved", "declined without the event", "approved with the event")
     return table(heads, rows)
+
+
+def walks_section(evidence: Evidence) -> str:
+    """What the dataset file allows and the training rows lack, and how far it may take an applicant."""
+    rows = [
+        (f"`{walk.feature}`", ", ".join(walk.unseen), f"{walk.departure:.4f}") for walk in evidence.walks if walk.unseen
+    ]
+    if not rows:
+        return "None: the training rows fill what the dataset file allows."
+    text = (
+        "Beyond the ends of the training rows a number counts as the nearest of them, and a category that no row has "
+        "as the average applicant. The departure is the largest distance of a probability there, or in a gap, from "
+        "those at the seen values around it."
+    )
+    return "\n\n".join([table(("column", "allowed and unseen", "departure"), rows), text])
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
