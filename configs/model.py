@@ -31,7 +31,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     activation: Literal["relu", "silu", "tanh"] = "relu"
     dropout: Share = 0.0  # share of hidden units left out per step
     column_dropout: Share = 0.0  # share of whole columns left out per step, so that no member relies on one
-    members: Annotated[int, Meta(ge=1, le=256)] = 1  # networks whose logits are averaged inside the one graph
+    members: Annotated[int, Meta(ge=1, le=256)] = 1  # networks averaged in the graph; one alone calibrates on one fold
 
 
 class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,8 +24,8 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",
     "signatures": "dsse keys model promotions",
-    "train": "check console errors evaluate exclusive export fit gate outcomes pipeline publish registry rounding "
-    "split tracking version workspace",
+    "train": "calibration check console errors evaluate exclusive export fit gate outcomes pipeline publish registry "
+    "rounding split tracking version workspace",
     "train/checks": "data_report expectations exploration html quality",
     "train/evaluation": "candidates cross_validation evidence fairness figures resampling results scoring walk",
     "train/network": "adamw credit_network epoch fused inputs layout onnx_graph weights",

@@ -20,9 +20,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from configs.model import ModelConfig, read_model
 from models.encoding import Encoder
 from models.schema import Schema
+from train.calibration import rising
 from train.evaluate import logit
 from train.export import torch_probabilities
-from train.fit import calibrate, fit
+from train.fit import fit
 from train.tables.table import Table
 
 Candidate = Callable[[Schema, Table, Table], NDArray[np.float32]]
@@ -61,7 +62,7 @@ def classic(kind: str, schema: Schema, training: Table, test: Table) -> NDArray[
         model = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, max_leaf_nodes=8, random_state=0)
         out_of_sample = cross_val_predict(model, rows, target, cv=BOOSTING_FOLDS, method="predict_proba")[:, 1]
         model.fit(rows, target)
-    slope, intercept = calibrate(logit(out_of_sample), target)
+    slope, intercept = rising(logit(out_of_sample), target)
     scores = logit(model.predict_proba(unseen)[:, 1])
     return np.asarray(1 / (1 + np.exp(-(slope * scores + intercept))), dtype=np.float32)
 

@@ -16,6 +16,7 @@ from configs.gates import Gates
 from configs.model import ModelConfig
 from models.schema import Schema
 from models.scorer import Scorer
+from train.calibration import calibrate
 from train.evaluate import logit, mean_cost
 from train.evaluation import resampling
 from train.evaluation.candidates import network, with_protected
@@ -23,7 +24,6 @@ from train.evaluation.cross_validation import Folds, cross_validate, folds_of, i
 from train.evaluation.fairness import fairness
 from train.evaluation.results import Estimate, Evidence, Importance, Walk
 from train.evaluation.scoring import onnx_probabilities
-from train.fit import calibrate
 from train.rounding import to_digits
 from train.tables.table import Table
 
