@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from configs.model import ModelConfig, Training
-from models.encoding import Encoder, category_to_code
+from models.encoding import Encoder
 from models.schema import Schema
 from train.calibration import of_mean
 from train.errors import PipelineError
@@ -25,6 +25,7 @@ from train.network.credit_network import CreditNetwork
 from train.network.epoch import Epoch
 from train.network.inputs import Inputs
 from train.network.layout import learn_encoding
+from train.network.monotone import RISING
 from train.rounding import to_bits, to_step
 from train.tables.table import Table
 
@@ -60,15 +61,14 @@ def _fit(
 ) -> Fitted:
     training, members = config.training, config.network.members
     codes, numbers = Encoder(schema).columns(table.arrays)
-    layout = learn_encoding(
-        codes,
-        numbers,
-        sizes=[len(category_to_code(feature)) for feature in schema.categorical],
-        whole=[feature.type == "integer" for feature in schema.numeric],
-        encoding=config.encoding,
-    )
+    layout = learn_encoding(schema, codes, numbers, config.encoding)
     if not layout.groups.size:
         raise PipelineError("every column has a single value, so there is nothing to learn from")
+    if layout.directions.any() and config.network.activation not in RISING:
+        raise PipelineError(
+            f"network.activation is {config.network.activation}, which falls in places, and the dataset file has "
+            f"monotone features; set it to {' or '.join(RISING)}"
+        )
     network = CreditNetwork(layout, config.network, float(table.target.mean()))
     inputs = Inputs(network, codes, numbers)
     target = torch.from_numpy(table.target).double()
@@ -116,6 +116,7 @@ def _train_loop(
                 raise PipelineError(f"the loss became {loss.item()} in epoch {number}; lower training.learning_rate")
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
             optimizer.step(learning_rate)
+            network.project()
         if report or training.patience:
             epochs.append(_epoch(number, inputs, target.numpy(), held_out))
         if report:

@@ -23,6 +23,7 @@ GOOD = Evidence(
     candidates={},
     gain_over_baseline=Estimate(0.01, 0.0, 0.02),
     cost_of_protection=None,
+    cost_of_monotone=None,
     roc_auc=Estimate(0.8, 0.78, 0.82),
     calibration_slope=FINE,
     saving=Estimate(0.1, 0.05, 0.15),

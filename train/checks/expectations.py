@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from configs.checks import Checks
-from configs.dataset import Dataset, Feature
+from configs.dataset import Dataset
+from configs.feature import Feature
 from models.spelling import difference, groups
 from models.validation import value_fault
 from train.tables.column import NumberColumn

@@ -7,7 +7,9 @@ of the event for the test rows. None takes protected columns as inputs.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
@@ -76,7 +78,14 @@ def all_candidates(configs: Path) -> dict[str, Candidate]:
 
 def with_protected(schema: Schema) -> Schema:
     """The schema with no column protected, to measure the cost of leaving them out."""
-    import msgspec
+    return _with_features(schema, protected=False)
 
-    features = tuple(msgspec.structs.replace(feature, protected=False) for feature in schema.dataset.features)
+
+def without_monotone(schema: Schema) -> Schema:
+    """The schema with no feature held monotone, to measure the cost of holding them."""
+    return _with_features(schema, monotone=None)
+
+
+def _with_features(schema: Schema, **changes: Any) -> Schema:
+    features = tuple(msgspec.structs.replace(feature, **changes) for feature in schema.dataset.features)
     return Schema(msgspec.structs.replace(schema.dataset, features=features))

@@ -19,7 +19,7 @@ from models.scorer import Scorer
 from train.calibration import calibrate
 from train.evaluate import logit, mean_cost
 from train.evaluation import resampling
-from train.evaluation.candidates import network, with_protected
+from train.evaluation.candidates import network, with_protected, without_monotone
 from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
 from train.evaluation.fairness import fairness
 from train.evaluation.results import Estimate, Evidence, Importance, Walk
@@ -28,6 +28,7 @@ from train.rounding import to_digits
 from train.tables.table import Table
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
+FREE = "without monotone features"
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
 SHUFFLES = 10  # per column, for its importance
 MAX_ROWS = 20_000  # for folds and importance: enough for narrow intervals, and the folds take ten trainings
@@ -51,6 +52,8 @@ def gather_evidence(
         candidates[BASELINE] = (schema, partial(network, baseline))
     if any(feature.protected for feature in dataset.features):
         candidates[PROTECTED] = (with_protected(schema), partial(network, config))
+    if any(feature.monotone for feature in schema.inputs):
+        candidates[FREE] = (without_monotone(schema), partial(network, config))
     found = cross_validate(candidates, training, folds_of(training.target, gates.folds, gates.repeats), report)
     held_out = found[MODEL].held_out
     return Evidence(
@@ -62,6 +65,7 @@ def gather_evidence(
         },
         gain_over_baseline=gain(found, MODEL, BASELINE, gates),
         cost_of_protection=gain(found, PROTECTED, MODEL, gates),
+        cost_of_monotone=gain(found, FREE, MODEL, gates),
         **bootstrap_estimates(training.target, held_out, dataset, gates),
         fairness=[
             fairness(

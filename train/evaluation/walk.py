@@ -1,9 +1,10 @@
 """A walk of each feature over every value that the dataset file allows, also where training saw none.
 
-Owns the values to visit and what is measured on the way: how far the probability at an unseen value departs from those
-at the seen values around it. A model that codes values as equal to those of the table forgets its applicant at any
-other: with delinquencies of 0 to 5 in the table and 20 allowed, the applicant with 6 would look better than the one
-with 5. Works on the exported graph, so it holds for any model. Leaves the bound to `train.gate`.
+Owns the values to visit and what is measured on the way. How far does the probability at an unseen value depart from
+those at the seen values around it? A model that codes values as equal to those of the table forgets its applicant at
+any other: with delinquencies of 0 to 5 in the table and 20 allowed, the applicant with 6 would look better than the one
+with 5. And how far does it move against a feature that is declared monotone? Works on the exported graph, so it holds
+for any model. Leaves the bounds to `train.gate`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from models.schema import MISSING_TEXT, Column, Schema
 from train.evaluation.results import Walk
 from train.tables.table import Table
@@ -80,7 +81,7 @@ def _categories(feature: Feature, column: NDArray[Any], road: _Road) -> Walk:
 def _numbers(feature: Feature, column: NDArray[Any], road: _Road) -> Walk:
     known = np.unique(column[~np.isnan(column)].astype(np.float32)).astype(np.float64)  # as the graph takes them
     if not len(known):
-        return Walk(feature.name, [], 0.0)
+        return Walk(feature.name, [], 0.0, 0.0 if feature.monotone else None)
     unseen = unseen_values(feature, known)
     below, above = known[np.clip(_places(known, unseen), 0, len(known) - 1)].T  # of each unseen value
     spread = known[np.linspace(0, len(known) - 1, min(len(known), SEEN)).astype(np.int64)]
@@ -91,7 +92,8 @@ def _numbers(feature: Feature, column: NDArray[Any], road: _Road) -> Walk:
     if feature.nullable and not np.isnan(column).any():
         missing = road.at(np.array([np.nan]))
         departure += _departure(missing, found.min(axis=1, keepdims=True), found.max(axis=1, keepdims=True)).tolist()
-    return Walk(feature.name, _outside(feature, known), float(max(departure)))
+    against = float(np.maximum(-feature.direction * np.diff(found, axis=1), 0.0).max()) if feature.monotone else None
+    return Walk(feature.name, _outside(feature, known), float(max(departure)), against)
 
 
 def unseen_values(feature: Feature, known: NDArray[np.float64]) -> NDArray[np.float64]:

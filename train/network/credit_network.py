@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from configs.model import Network
+from train.network import monotone
 from train.network.layout import Layout
 
 ACTIVATIONS = {"relu": torch.relu, "silu": functional.silu, "tanh": torch.tanh}
@@ -39,6 +40,7 @@ class CreditNetwork(nn.Module):
     ramp_width: Tensor
     ramp_lowest: Tensor
     ramp_highest: Tensor
+    directions: Tensor
     groups: Tensor
     calibration: Tensor  # slope and intercept
 
@@ -56,6 +58,7 @@ class CreditNetwork(nn.Module):
         for name in ("start", "width", "lowest", "highest"):
             constants = [getattr(ramp, name) for ramp in layout.ramps]
             self.register_buffer(f"ramp_{name}", torch.tensor(constants, dtype=real))
+        self.register_buffer("directions", torch.tensor(layout.directions))
         self.register_buffer("groups", torch.tensor(layout.groups))
         self.register_buffer("calibration", torch.tensor([1.0, 0.0], dtype=real))
         members = network.members
@@ -71,6 +74,22 @@ class CreditNetwork(nn.Module):
         self.out_weight = nn.Parameter(torch.randn(members, sizes[-1], 1, dtype=real) * spread)
         start = math.log(base_rate / (1 - base_rate))
         self.out_bias = nn.Parameter(torch.full((members, 1, 1), start, dtype=real))
+        self._signs = monotone.weight_signs(self.directions, network.layers)
+        monotone.start(self._signed, self._signs)
+
+    @property
+    def _signed(self) -> list[Tensor]:
+        """The weights that `_signs` is about: all, or none if no feature is monotone."""
+        return [*self.weights, self.out_weight] if self._signs else []
+
+    def project(self) -> None:
+        """Set weights to zero under which the probability would not be monotone where it must be."""
+        monotone.project(self._signed, self._signs)
+
+    @property
+    def is_monotone(self) -> bool:
+        """Whether the probability is monotone in every feature that is declared so."""
+        return self.calibration[0].item() >= 0 and not monotone.violations(self._signed, self._signs)
 
     def encode(self, codes: Tensor, numbers: Tensor) -> Tensor:
         """Codes `[B, categorical]` int64 and numbers `[B, numeric]` to `[B, F]`; an unknown category gives zeros."""

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.model import Encoding
+from models.encoding import category_to_code
+from models.schema import Schema
 from train.rounding import mean_and_deviation
 
 
@@ -39,6 +41,7 @@ class Layout:
         missing: numeric columns with a 0/1 input for a missing value.
         fill: `[numeric]`, the mean of each numeric column, which replaces a missing value.
         ramps: the inputs of the numbers.
+        directions: `[F]`, 1 or -1 where the probability must rise or fall with the encoded column, 0 elsewhere.
         groups: `[F]`, the raw column of each encoded column: the indicators, `missing`, the ramps.
     """
 
@@ -47,15 +50,12 @@ class Layout:
     missing: list[int]
     fill: NDArray[np.float64]
     ramps: list[Ramp]
+    directions: NDArray[np.int64]
     groups: NDArray[np.int64]
 
 
 def learn_encoding(
-    codes: NDArray[np.int64],
-    numbers: NDArray[np.float32],
-    sizes: list[int],
-    whole: list[bool],
-    encoding: Encoding,
+    schema: Schema, codes: NDArray[np.int64], numbers: NDArray[np.float32], encoding: Encoding
 ) -> Layout:
     """Learn the encoding from the training part.
 
@@ -63,12 +63,12 @@ def learn_encoding(
     would keep their random initial values.
 
     Args:
+        schema: the compiled dataset.
         codes: `[B, categorical]`, 0 for unknown.
         numbers: `[B, numeric]`, NaN for missing.
-        sizes: the number of codes of each categorical column, without the unknown.
-        whole: whether each numeric column holds whole numbers.
         encoding: how numbers are encoded.
     """
+    sizes = [len(category_to_code(feature)) for feature in schema.categorical]
     counts = [np.bincount(codes[:, column], minlength=size + 1) for column, size in enumerate(sizes)]
     indicators = [
         (column, code) for column, size in enumerate(sizes) for code in range(1, size + 1) if counts[column][code]
@@ -77,15 +77,16 @@ def learn_encoding(
     missing = np.flatnonzero(np.isnan(numbers).any(axis=0)).tolist()
     fill = np.zeros(numbers.shape[1])
     ramps: list[Ramp] = []
-    for column in range(numbers.shape[1]):
+    for column, feature in enumerate(schema.numeric):
         known = numbers[~np.isnan(numbers[:, column]), column].astype(np.float64)
         if len(known):
             fill[column] = mean_and_deviation(known)[0]
-            ramps += _ramps(column, known, encoding, whole=whole[column])
+            ramps += _ramps(column, known, encoding, whole=feature.type == "integer")
+    directions = [0] * (len(indicators) + len(missing)) + [schema.numeric[ramp.column].direction for ramp in ramps]
     first_number = codes.shape[1]
     groups = [column for column, _ in indicators]
     groups += [first_number + column for column in [*missing, *(ramp.column for ramp in ramps)]]
-    return Layout(indicators, shares, missing, fill, ramps, np.array(groups, dtype=np.int64))
+    return Layout(indicators, shares, missing, fill, ramps, *np.array([directions, groups], dtype=np.int64))
 
 
 def _ramps(column: int, known: NDArray[np.float64], encoding: Encoding, *, whole: bool) -> list[Ramp]:

@@ -28,6 +28,7 @@ def load(path: Path, shape: Network) -> CreditNetwork:
         missing=state["missing_columns"].tolist(),
         fill=state["fill"],
         ramps=[Ramp(*ramp) for ramp in zip(*(state[f"ramp_{name}"].tolist() for name in RAMP), strict=True)],
+        directions=state["directions"],
         groups=state["groups"],
     )
     network = CreditNetwork(layout, shape, base_rate=0.5)

@@ -55,12 +55,14 @@ def model_card(
 ) -> str:
     """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table."""
     protected = [feature.name for feature in dataset.features if feature.protected]
+    monotone = {feature.name: feature.monotone for feature in dataset.features if feature.monotone}
     about = {
         "predicts": f"the probability that `{dataset.target.column}` is `{dataset.target.event}`",
         "decision": f"decline at {dataset.threshold:.4f} and above: a missed event costs "
         f"{dataset.costs.missed_event:g}, a false alarm {dataset.costs.false_alarm:g}",
         "architecture": config.description or "see the model config",
         "not an input": ", ".join(f"`{name}`" for name in protected) or "none: every feature is an input",
+        "monotone": ", ".join(f"`{name}` {how}" for name, how in monotone.items()) or "no feature",
         "data": f"{dataset.description} ({dataset.source.license or 'licence not stated'})",
         "source": dataset.source.citation or "not stated",
         **facts,
@@ -123,7 +125,11 @@ def folds_section(evidence: Evidence, metrics: Metrics) -> str:
         protection = (
             f"With the protected columns as inputs, ROC AUC would change by {change}: the cost of leaving them out."
         )
-    return "\n\n".join([table(("model", *names), rows), text, protection])
+    parts = [table(("model", *names), rows), text, protection]
+    if evidence.cost_of_monotone is not None:
+        change = format_estimate(evidence.cost_of_monotone)
+        parts.append(f"With no feature held monotone, ROC AUC would change by {change}: the cost of holding them.")
+    return "\n\n".join(parts)
 
 
 def gates_section(verdicts: Sequence[Verdict]) -> str:

@@ -4,7 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from configs.gates import read_gates
 from configs.model import Encoding, ModelConfig, Network, Training
 from models.schema import Schema

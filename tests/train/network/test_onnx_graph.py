@@ -11,7 +11,8 @@ import onnxruntime
 import pytest
 import torch
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from configs.model import Encoding, Network, read_model
 from models.encoding import Encoder, category_to_code
 from models.schema import Schema, column
@@ -31,13 +32,7 @@ def make_network(schema, feed, encoding=PRODUCTION.encoding, shape=PRODUCTION.ne
     codes, numbers = Encoder(schema).columns(feed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        layout = learn_encoding(
-            codes,
-            numbers,
-            sizes=[len(category_to_code(feature)) for feature in schema.categorical],
-            whole=[feature.type == "integer" for feature in schema.numeric],
-            encoding=encoding,
-        )
+        layout = learn_encoding(schema, codes, numbers, encoding)
         return CreditNetwork(layout, shape, base_rate=0.3)
 
 
