@@ -61,6 +61,7 @@ class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     least_saving: float
     margins: Margins
     least_test_events: Annotated[int, Meta(ge=2, le=1_000_000)]
+    most_departure: Share
     fairness: Fairness
     leak: Leak
     onnx_difference: Annotated[float, Meta(ge=0, le=0.01)]

@@ -149,6 +149,7 @@ def describe_feature(feature: Any, schema: dict[str, Any]) -> dict[str, Any]:
         shown["categories"] = feature.categories
     else:
         shown |= {"minimum": schema["minimum"], "maximum": schema["maximum"], "unit": feature.unit}
+        shown |= {"monotone": feature.monotone} if feature.monotone else {}
     return shown | {"protected": feature.protected, "nullable": feature.nullable}
 
 

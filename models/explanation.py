@@ -22,7 +22,8 @@ import numpy as np
 from msgspec import UNSET, Meta, Struct
 from numpy.typing import NDArray
 
-from configs.dataset import RESERVED, Feature
+from configs.dataset import RESERVED
+from configs.feature import Feature
 from models.background import Background, log_odds, probability_of, weights
 from models.schema import Column, Schema
 from models.scorer import DECLINE, Decision, decide

@@ -266,7 +266,7 @@ STAGE_CODE = {
     "check": ["train.checks.quality", "train.checks.data_report"],
     "fit": ["train.network.weights"],
     "export": ["train.network.weights"],
-    "evaluate": ["train.evaluation.evidence", "train.evaluation.figures"],
+    "evaluate": ["train.evaluation.evidence", "train.evaluation.figures", "train.evaluation.walk"],
 }
 
 

@@ -96,6 +96,15 @@ def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
         such = f", such as row {shared.rows[0]} and row {shared.rows[1]}" if shared.rows else ""
         remedy = f"keep one row of each applicant{such}, or drop the test rows that stand in the training part too"
         verdicts.append(exact("test rows with a twin in training", shared.share, gates.leak.most_shared_rows, remedy))
+    if evidence.walks:
+        worst = max(evidence.walks, key=lambda walk: walk.departure)
+        remedy = f"narrow the range of {worst.feature} in the dataset file, or train on rows that fill it"
+        verdicts.append(exact("departure at unseen values", worst.departure, gates.most_departure, remedy))
+    verdicts += [
+        exact(f"monotone, {walk.feature}", walk.against, 0.0, "report a bug: the network cannot do that")
+        for walk in evidence.walks
+        if walk.against is not None
+    ]
     for audit in evidence.fairness:
         bounds, remedy = gates.fairness, f"look for a column that stands in for {audit.column}"
         ratio = at_least(f"approval ratio, {audit.column}", audit.approval_ratio, bounds.least_approval_ratio, remedy)

@@ -104,6 +104,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     from train.evaluation.evidence import gather_evidence, on_test_part, permutation_importance, shared_rows
     from train.evaluation.results import Results
     from train.evaluation.scoring import onnx_probabilities
+    from train.evaluation.walk import walks
     from train.fit import fit
     from train.gating.judgement import MEASURED, digests
     from train.network.onnx_graph import build_graph
@@ -121,6 +122,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     workspace.write("baseline.onnx", simple.SerializeToString(deterministic=True))
     baseline = Scorer(workspace.path("baseline.onnx"), workspace.schema)
     theirs = None if workspace.config == workspace.baseline else onnx_probabilities(baseline, feed)
+    walked = walks(workspace.schema, scorer.probabilities, training)
     with console.progress("comparing", gates.folds * gates.repeats) as advance:
         evidence = gather_evidence(
             dataset,
@@ -129,6 +131,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
             gates,
             training,
             importance,
+            walked,
             on_test_part(test, probability, theirs, dataset, gates),
             shared_rows(workspace.table, workspace.in_test),
             digests(workspace, MEASURED),

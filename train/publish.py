@@ -12,7 +12,7 @@ from typing import Any
 import mlflow
 import msgspec
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from models import artifact
 from models.artifact import Artifact
 from models.schema import Schema, optional

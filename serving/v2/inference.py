@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from models.artifact import Artifact
 from models.errors import Rejected
 from models.validation import shown

@@ -100,6 +100,9 @@ def test_what_the_file_does_not_say_is_not_in_the_artifact_either(reading):
         ({"features__2__maximum": "nan"}, "features[2].maximum"),
         ({"features__1__maximum": "old"}, "features[1].maximum"),
         ({"features__1__reason": "how old you are"}, "features[1].reason"),  # protected
+        ({"features__1__monotone": "decreasing"}, "features[1].monotone"),  # protected
+        ({"features__0__monotone": "increasing"}, "features[0].monotone"),  # categories have no order
+        ({"features__2__monotone": "upwards"}, "features[2].monotone"),
         ({"costs__missed_event": "0"}, "costs.missed_event"),
         ({"costs__false_alarm": "-1"}, "costs.false_alarm"),
         ({"costs__false_alarm": "inf"}, "costs.false_alarm"),

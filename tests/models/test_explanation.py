@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from models.artifact import Artifact
 from models.background import Background, log_odds
 from models.explanation import Explainer

@@ -26,12 +26,14 @@ GOOD = Evidence(
     candidates={},
     gain_over_baseline=Estimate(0.01, 0.0, 0.02),
     cost_of_protection=None,
+    cost_of_monotone=None,
     roc_auc=Estimate(0.8, 0.78, 0.82),
     calibration_slope=FINE,
     saving=Estimate(0.1, 0.05, 0.15),
     fairness=[Fairness("age_years", [], Estimate(0.9, 0.85, 0.95), Estimate(0.1, 0.05, 0.2))],
     importance=[],
     unseen=Unseen(200, 60, Estimate(0.2, 0.1, 0.3), Estimate(0.01, -0.02, 0.04)),
+    walks=[],
 )
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.checks import Checks
-from configs.dataset import Dataset, Feature
+from configs.dataset import Dataset
+from configs.feature import Feature
 from models.spelling import difference, groups
 from models.validation import value_fault
 from train.tables.column import NumberColumn

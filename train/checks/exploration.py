@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.dataset import Dataset, Feature
+from configs.dataset import Dataset
+from configs.feature import Feature
 from models.schema import Values
 from monitoring.drift.statistics import HALF_A_ROW, bin_edges, psi, psi_by_chance
 from train.checks.leaks import strength_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from train.tables.column import NumberColumn, TableColumn
 
 FOLDS = 5

@@ -16,21 +16,22 @@ from configs.gates import Gates
 from configs.model import ModelConfig
 from models.schema import Schema
 from models.scorer import Scorer
+from train.calibration import calibrate
 from train.evaluate import logit, mean_cost
 from train.evaluation import resampling
-from train.evaluation.candidates import network, with_protected
+from train.evaluation.candidates import network, with_protected, without_monotone
 from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
 from train.evaluation.fairness import audits_of, fairness
 from train.evaluation.fingerprints import twin_of, twins, twins_by_chance
 from train.evaluation.paired import roc_auc_gain
-from train.evaluation.results import Estimate, Evidence, Importance, Shared, Unseen
+from train.evaluation.results import Estimate, Evidence, Importance, Shared, Unseen, Walk
 from train.evaluation.scoring import onnx_probabilities
-from train.fit import calibrate
 from train.rounding import to_digits
 from train.tables.table import Table
 from train.version import evidence_settings
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
+FREE = "without monotone features"
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
 FEW = 0.005  # share of test rows with a twin by chance; in a table where there are more, twins say nothing
 SHUFFLES = 10  # per column, for its importance
@@ -44,6 +45,7 @@ def gather_evidence(
     gates: Gates,
     training: Table,
     importance: list[Importance],
+    walks: list[Walk],
     unseen: Unseen,
     shared: Shared | None,
     files: dict[str, str],
@@ -58,6 +60,7 @@ def gather_evidence(
         gates: folds, resamples, confidence.
         training: the training part.
         importance: of the columns, on the test part.
+        walks: of the columns, over all values that are allowed.
         unseen: the figures on the test part.
         shared: rows on both sides of the split.
         files: SHA-256 of the files of the workspace that all of it is about.
@@ -70,6 +73,8 @@ def gather_evidence(
         candidates[BASELINE] = (schema, partial(network, baseline))
     if any(feature.protected for feature in dataset.features):
         candidates[PROTECTED] = (with_protected(schema), partial(network, config))
+    if any(feature.monotone for feature in schema.inputs):
+        candidates[FREE] = (without_monotone(schema), partial(network, config))
     found = cross_validate(candidates, training, folds_of(training.target, gates.folds, gates.repeats), report)
     held_out = found[MODEL].held_out
     return Evidence(
@@ -83,6 +88,7 @@ def gather_evidence(
         },
         gain_over_baseline=gain(found, MODEL, BASELINE, gates),
         cost_of_protection=gain(found, PROTECTED, MODEL, gates),
+        cost_of_monotone=gain(found, FREE, MODEL, gates),
         **bootstrap_estimates(training.target, held_out, dataset, gates),
         fairness=[
             fairness(
@@ -97,6 +103,7 @@ def gather_evidence(
             for audit in audits_of(dataset, training)
         ],
         importance=importance,
+        walks=walks,
         unseen=unseen,
         shared=shared,
     )

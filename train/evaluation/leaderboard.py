@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from train.calibration import calibrate
 from train.check import check
 from train.console import Console
 from train.evaluate import logit
@@ -18,7 +19,6 @@ from train.evaluation import figures, openings
 from train.evaluation.candidates import all_candidates
 from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
 from train.evaluation.results import Estimate
-from train.fit import calibrate
 from train.workspace import HOME, Workspace
 
 CONFIGS = Path("configs/models")

@@ -67,6 +67,23 @@ class Importance(Struct, frozen=True):
     deviation: float
 
 
+class Walk(Struct, frozen=True):
+    """One feature, walked over all values that are allowed.
+
+    Attributes:
+        feature: its name.
+        unseen: the categories, or the ranges of a number, that are allowed and that no training row has.
+        departure: the largest distance of the probability at an unseen value from those at the seen values around it,
+            the mean over applicants.
+        against: the largest step of any applicant's probability against a monotone feature; null for any other.
+    """
+
+    feature: str
+    unseen: list[str]
+    departure: float
+    against: float | None = None
+
+
 class Group(Struct, frozen=True, omit_defaults=True):
     """One group: rows, the share approved, and the shares declined without the event and approved with it.
 
@@ -149,11 +166,13 @@ class Evidence(Struct, frozen=True):
         candidates: by name, each metric of `SHOWN` over the folds, with its interval.
         gain_over_baseline: in ROC AUC, paired; null if the model is the baseline.
         cost_of_protection: gain in ROC AUC with the protected columns as inputs, paired; null if there are none.
+        cost_of_monotone: gain in ROC AUC with no feature held monotone, paired; null if none is.
         roc_auc: of the held-out probabilities.
         calibration_slope: of the held-out probabilities (Cox, 1958).
         saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
         fairness: by audit, of the held-out decisions.
         importance: of each column of the model, the most important first.
+        walks: of each column of the model, in the order of the dataset.
         unseen: on the test part.
         shared: rows on both sides of the split; null where so many are by chance, in few columns of few values.
     """
@@ -165,11 +184,13 @@ class Evidence(Struct, frozen=True):
     candidates: dict[str, dict[str, Estimate]]
     gain_over_baseline: Estimate | None
     cost_of_protection: Estimate | None
+    cost_of_monotone: Estimate | None
     roc_auc: Estimate
     calibration_slope: Estimate
     saving: Estimate
     fairness: list[Fairness]
     importance: list[Importance]
+    walks: list[Walk]
     unseen: Unseen
     shared: Shared | None = None
 

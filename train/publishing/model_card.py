@@ -56,12 +56,14 @@ def model_card(
 ) -> str:
     """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table."""
     protected = [feature.name for feature in dataset.features if feature.protected]
+    monotone = {feature.name: feature.monotone for feature in dataset.features if feature.monotone}
     about = {
         "predicts": f"the probability that `{dataset.target.column}` is `{dataset.target.event}`",
         "decision": f"decline at {dataset.threshold:.4f} and above: a missed event costs "
         f"{dataset.costs.missed_event:g}, a false alarm {dataset.costs.false_alarm:g}",
         "architecture": config.description or "see the model config",
         "not an input": ", ".join(f"`{name}`" for name in protected) or "none: every feature is an input",
+        "monotone": ", ".join(f"`{name}` {how}" for name, how in monotone.items()) or "no feature",
         "data": f"{dataset.description} ({dataset.source.license or 'licence not stated'})",
         "source": dataset.source.citation or "not stated",
         **facts,
@@ -84,6 +86,7 @@ def model_card(
                 for found in evidence.importance[:MOST_IMPORTANT]
             ),
         ),
+        "Values that training did not see": walks_section(evidence),
         "Explanations": EXPLANATIONS.format(rate=background.base_rate, applicants=len(background.applicants)),
         "Limits": LIMITS,
     }
@@ -133,7 +136,11 @@ def folds_section(evidence: Evidence, metrics: Metrics) -> str:
         protection = (
             f"With the protected columns as inputs, ROC AUC would change by {change}: the cost of leaving them out."
         )
-    return "\n\n".join([table(("model", *names), rows), text, protection])
+    parts = [table(("model", *names), rows), text, protection]
+    if evidence.cost_of_monotone is not None:
+        change = format_estimate(evidence.cost_of_monotone)
+        parts.append(f"With no feature held monotone, ROC AUC would change by {change}: the cost of holding them.")
+    return "\n\n".join(parts)
 
 
 def gates_section(verdicts: Sequence[Verdict]) -> str:
@@ -160,6 +167,21 @@ def fairness_section(evidence: Evidence) -> str:
     )
     heads = ("column", "group", "rows", "approved", "declined without the event", "approved with the event")
     return table(heads, rows)
+
+
+def walks_section(evidence: Evidence) -> str:
+    """What the dataset file allows and the training rows lack, and how far it may take an applicant."""
+    rows = [
+        (f"`{walk.feature}`", ", ".join(walk.unseen), f"{walk.departure:.4f}") for walk in evidence.walks if walk.unseen
+    ]
+    if not rows:
+        return "None: the training rows fill what the dataset file allows."
+    text = (
+        "Beyond the ends of the training rows a number counts as the nearest of them, and a category that no row has "
+        "as the average applicant. The departure is the largest distance of a probability there, or in a gap, from "
+        "those at the seen values around it."
+    )
+    return "\n\n".join([table(("column", "allowed and unseen", "departure"), rows), text])
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

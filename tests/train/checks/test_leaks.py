@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from configs.checks import read_checks
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from configs.gates import Waiver, read_gates
 from train.checks.data_report import page
 from train.checks.leaks import strength_of

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from configs.checks import read_checks
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from configs.gates import read_gates
 from models.validation import value_fault
 from monitoring.profiles.profile import profile_columns
