@@ -11,6 +11,7 @@ import json
 import os
 import runpy
 import select
+import signal
 import socket
 import sys
 import threading
@@ -64,6 +65,7 @@ def keep(request: dict[str, Any], descriptors: Sequence[int]) -> NoReturn:
             os.dup2(file, number)
             os.close(file)
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         run(**request)
     for number in (0, 1, 2, *files):
         os.close(number)
@@ -118,6 +120,7 @@ def show(command: Sequence[str], env: dict[str, str]) -> None:
 def main() -> None:
     """Import what the arguments name, in order; then serve."""
     *imports, _ = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for pytest, with which the server ends
     opt_out(os.environ)  # ONNX Runtime would start a thread that reports
     for name in imports:
         module, _, function = name.partition(":")
