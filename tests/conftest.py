@@ -175,21 +175,6 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def train(home: Path, dataset: Path | str, model: Path | str, *more: str) -> Trained:
-    """Train as a person does, in a process of its own, and say where the model is."""
-    done = subprocess.run(
-        [sys.executable, "-m", "train", *more, "--dataset", str(dataset), "--model", str(model)],
-        cwd=workplace(home),
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TRAINING_S,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Trained.in_store(done.stdout.strip(), home)
-
-
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of each file of an artifact, the commit left out that its card names: it may change during a run."""
     from models.artifact import FILES, MANIFEST, sha256
@@ -210,8 +195,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     with (shared / "trained.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
         if not result.exists():
-            made = train(home, "configs/datasets/german_credit.yaml", PRODUCTION)
-            result.write_text(json.dumps(made.tag))
+            inputs = ["--dataset", "configs/datasets/german_credit.yaml", "--model", PRODUCTION]
+            done = TRAIN.run("train", inputs, workplace(home), environment(home))
+            assert done.returncode == 0, done.stdout + done.stderr
+            result.write_text(json.dumps(done.stdout.strip()))
         return Trained.in_store(json.loads(result.read_text()), home)
 
 

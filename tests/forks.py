@@ -187,6 +187,7 @@ DVC = Forks(
     [
         *("dvc.cli.parser", "dvc.repo", "dvc.dvcfile", "dvc.repo.reproduce", "dvc.repo.plots", "dvc.repo.metrics"),
         *("dvc.repo.experiments.queue.workspace", "scmrepo.git", "dvc_s3", "networkx"),
+        *("dvc.utils.strictyaml", "ruamel.yaml", "dvc.repo.experiments.run", "dvc.repo.experiments.show", "pyparsing"),
     ],
 )
 SERVICE = Forks(
