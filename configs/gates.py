@@ -24,7 +24,7 @@ class Fairness(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Margins(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far below its bound the lower limit of a figure may lie that the model has to show."""
 
-    saving: Annotated[float, Meta(ge=0, le=1e9)]
+    saving: Share
     roc_auc: Share
     test_roc_auc: Share
 

@@ -29,7 +29,7 @@ from train.workspace import Workspace
 CALLS = 200  # timed calls of each graph; the two graphs take turns
 TIMED_ROWS = (1, 64)
 SAVING, GAIN = "saving against one decision for all", "gain over the baseline"
-SAVES_NOTHING = "check the costs and the outcomes, or add rows: one decision for all may cost no more"
+SAVES_NOTHING = "check the costs and the outcomes, or add rows: one decision for all costs hardly more"
 
 
 def judge_workspace(workspace: Workspace) -> tuple[Judgement, float]:
@@ -79,12 +79,13 @@ def rival(workspace: Workspace) -> str | None:
 def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
     """The verdicts on the figures from folds and resampling."""
     low, high = gates.calibration_slope
+    alike = evidence.unseen.alike
     ceiling = gates.ceiling(dataset.name)
     verdicts = [
         at_most("no leak: ROC AUC", evidence.roc_auc, ceiling, "look for a column that gives the outcome away"),
         at_least("calibration slope", evidence.calibration_slope, low, "train less, or regularise more"),
         at_most("calibration slope", evidence.calibration_slope, high, "train more, or regularise less"),
-        shown(SAVING, evidence.saving, gates.least_saving, gates.margins.saving, SAVES_NOTHING),
+        shown(SAVING, evidence.saving, gates.least_saving * alike, gates.margins.saving * alike, SAVES_NOTHING),
     ]
     simpler = "publish the simpler model: MODEL=" + gates.baseline
     if evidence.gain_over_baseline is not None:
@@ -125,8 +126,9 @@ def judge_unseen(gates: Gates, unseen: Unseen, simpler: str) -> list[Verdict]:
             for figure in ([SAVING] if gain is None else [SAVING, GAIN])
         ]
         return [structs.replace(verdict, undefined=why) for verdict in failed]
-    margins = gates.margins
-    verdicts = [shown(f"{SAVING}, on the test part", saving, gates.least_saving, margins.saving, SAVES_NOTHING)]
+    margins, least = gates.margins, gates.least_saving * unseen.alike
+    tested = f"{SAVING}, on the test part"
+    verdicts = [shown(tested, saving, least, margins.saving * unseen.alike, SAVES_NOTHING)]
     if gain is not None:
         bound = gates.least_gain_over_baseline
         verdicts.append(shown(f"{GAIN}, on the test part", gain, bound, margins.test_roc_auc, simpler))

@@ -32,7 +32,7 @@ GOOD = Evidence(
     saving=Estimate(0.1, 0.05, 0.15),
     fairness=[Fairness("age_years", [], Estimate(0.9, 0.85, 0.95), Estimate(0.1, 0.05, 0.2))],
     importance=[],
-    unseen=Unseen(200, 60, Estimate(0.2, 0.1, 0.3), Estimate(0.01, -0.02, 0.04)),
+    unseen=Unseen(200, 60, 0.7, Estimate(0.2, 0.1, 0.3), Estimate(0.01, -0.02, 0.04)),
     walks=[],
 )
 
@@ -55,19 +55,20 @@ def test_a_good_model_passes_every_gate():
         ({"calibration_slope": Estimate(2, 1.8, 2.2)}, "calibration slope"),
         ({"saving": Estimate(-0.1, -0.2, -0.05)}, "saving against one decision for all"),
         ({"saving": Estimate(0.1, -0.01, 0.2)}, "saving against one decision for all"),
+        ({"saving": Estimate(0.04, 0.034, 0.05)}, "saving against one decision for all"),  # a twentieth is 0.035
         ({"saving": Estimate(0, 0, 0)}, "saving against one decision for all"),
         ({"gain_over_baseline": Estimate(-0.03, -0.04, -0.02)}, "gain over the baseline"),
         ({"gain_over_baseline": Estimate(0.03, -0.02, 0.08)}, "gain over the baseline"),
         (
-            {"unseen": Unseen(200, 60, Estimate(0.1, -0.01, 0.2), None)},
+            {"unseen": Unseen(200, 60, 0.7, Estimate(0.1, -0.01, 0.2), None)},
             "saving against one decision for all, on the test part",
         ),
         (
-            {"unseen": Unseen(200, 60, FINE, Estimate(0.02, -0.06, 0.1))},
+            {"unseen": Unseen(200, 60, 0.7, FINE, Estimate(0.02, -0.06, 0.1))},
             "gain over the baseline, on the test part",
         ),
         (
-            {"unseen": Unseen(200, 19, FINE, None)},
+            {"unseen": Unseen(200, 19, 0.5, FINE, None)},
             "saving against one decision for all, on the test part",
         ),
         (
@@ -87,7 +88,7 @@ def test_what_lies_wholly_beyond_its_bound_fails_and_nothing_else_does(change, g
 
 
 def test_few_events_in_the_test_part_show_nothing_and_the_remedy_says_how_many_there_are():
-    found = judge(DATASET, GATES, msgspec.structs.replace(GOOD, unseen=Unseen(90, 12, FINE, FINE)))
+    found = judge(DATASET, GATES, msgspec.structs.replace(GOOD, unseen=Unseen(90, 12, 0.5, FINE, FINE)))
     failed = [verdict for verdict in found if verdict.status == "fail"]
     assert len(failed) == 2
     assert "undefined: the test part has 12 events among 90 rows, and 20 of either outcome are needed, must" in str(

@@ -93,6 +93,13 @@ def test_a_retraining_is_compared_with_the_champion_by_graph_and_by_recipe_and_p
         verdict["undefined"] for verdict in damaged["verdicts"] if verdict["gate"].startswith("gain over the c")
     } == {"that champion is damaged, or of a format that this code cannot read"}
     card.write_bytes(whole)
+    (card.parent / "seen_rows.bin").rename(tmp_path / "seen_rows.bin")  # as an artifact of earlier code
+    (made / "judgement.json").unlink()
+    step("gate")
+    before = json.loads((made / "judgement.json").read_bytes())["comparison"]
+    assert (before["graph"], before["recipe"]["value"]) == (None, 0)
+    assert before["why"].startswith("the champion does not say which rows it saw")
+    (tmp_path / "seen_rows.bin").rename(card.parent / "seen_rows.bin")
 
     strict = lenient_gates(tmp_path, least_gain_over_champion=0.99).rename(tmp_path / "strict.yaml")
     (tmp_path / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 19"))

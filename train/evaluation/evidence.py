@@ -116,7 +116,8 @@ def on_test_part(
     declined = ours >= dataset.threshold
     gained = None if baseline is None else roc_auc_gain(test.target, ours, baseline, gates.confidence)
     saved = saving_estimate(test.target, declined, dataset.costs, gates)
-    return Unseen(len(test.target), int(test.target.sum()), saved, gained)
+    alike = cost_alike(test.target, dataset.costs)
+    return Unseen(len(test.target), int(test.target.sum()), alike, saved, gained)
 
 
 def saving_estimate(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs, gates: Gates) -> Estimate:
@@ -191,8 +192,12 @@ def saving(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs)
     >>> saving(np.array([1, 0, 0]), np.array([True, False, False]), Costs(missed_event=5, false_alarm=1)).__round__(4)
     0.6667
     """
-    alike = min(mean_cost(target, np.full(len(target), value), costs) for value in (True, False))
-    return alike - mean_cost(target, declined, costs)
+    return cost_alike(target, costs) - mean_cost(target, declined, costs)
+
+
+def cost_alike(target: NDArray[np.int64], costs: Costs) -> float:
+    """Cost per applicant of one decision for all, whichever is cheaper."""
+    return min(mean_cost(target, np.full(len(target), value), costs) for value in (True, False))
 
 
 def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list[Importance]:

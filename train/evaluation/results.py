@@ -114,12 +114,14 @@ class Unseen(Struct, frozen=True):
     Attributes:
         rows: of the test part.
         events: among them.
-        saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
+        alike: cost per applicant of declining or approving everyone, whichever is cheaper.
+        saving: of that, per applicant.
         gain_over_baseline: in ROC AUC, paired; null if the model is the baseline.
     """
 
     rows: int
     events: int
+    alike: float
     saving: Estimate
     gain_over_baseline: Estimate | None
 
