@@ -43,6 +43,7 @@ class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     calibration_slope: tuple[float, float]
     least_saving: float
     most_departure: Share
+    least_reasons_kept: Share
     fairness: Fairness
     onnx_difference: Annotated[float, Meta(ge=0, le=0.01)]
     most_artifact_bytes: Annotated[int, Meta(ge=1000, le=10_000_000_000)]

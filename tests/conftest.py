@@ -104,6 +104,7 @@ def lenient_gates(home: Path, **changes: Any) -> Path:
         "calibration_slope": [-1000, 1000],
         "least_saving": -100,
         "most_departure": 1,
+        "least_reasons_kept": 0,
         "fairness": {"least_approval_ratio": 0, "most_odds_difference": 1, "least_rows": 30},
         "most_latency_ratio": 1000,
         "most_roc_auc": {"default": 1},

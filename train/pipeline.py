@@ -99,6 +99,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     from models.scorer import Scorer
     from train.evaluate import evaluate
     from train.evaluation.evidence import gather_evidence, permutation_importance
+    from train.evaluation.reasons import reasons_kept
     from train.evaluation.results import Results
     from train.evaluation.scoring import onnx_probabilities
     from train.evaluation.walk import walks
@@ -110,9 +111,19 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold)
     importance = permutation_importance(workspace.schema, scorer, test)
     walked = walks(workspace.schema, scorer.probabilities, training)
+    graph = workspace.path("model.onnx").read_bytes()
+    kept = reasons_kept(workspace.schema, workspace.config, graph, training, test, gates.confidence)
     with console.progress("comparing", gates.folds * gates.repeats) as advance:
         evidence = gather_evidence(
-            dataset, workspace.config, workspace.baseline, gates, training, importance, walked, lambda: advance("folds")
+            dataset,
+            workspace.config,
+            workspace.baseline,
+            gates,
+            training,
+            importance,
+            walked,
+            kept,
+            lambda: advance("folds"),
         )
     workspace.write_json("evidence.json", evidence)
     held_out = {name: estimate.value for name, estimate in next(iter(evidence.candidates.values())).items()}

@@ -19,7 +19,8 @@ from train.tables.files import files_of
 ROOT = Path(__file__).parents[1]
 CODE = {  # every module that `train.pipeline` reaches, by folder; a test compares
     "configs": "checks dataset feature gates model source",
-    "models": "application_ids artifact background champion encoding errors schema scorer spelling validation",
+    "models": "application_ids artifact background champion encoding errors explanation reasons schema scorer spelling "
+    "validation",
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",
@@ -27,7 +28,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train": "calibration check console errors evaluate exclusive export fit gate outcomes pipeline publish registry "
     "rounding split tracking version workspace",
     "train/checks": "data_report expectations exploration html quality",
-    "train/evaluation": "candidates cross_validation evidence fairness figures resampling results scoring walk",
+    "train/evaluation": "candidates cross_validation evidence fairness figures reasons resampling results scoring walk",
     "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph weights",
     "train/publishing": "background model_card promotions store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",

@@ -17,6 +17,7 @@ least_gain_over_champion: -1
 calibration_slope: [-100, 100]
 least_saving: -100
 most_departure: 1
+least_reasons_kept: 0
 fairness: {least_approval_ratio: 0.0, most_odds_difference: 1, least_rows: 30}
 onnx_difference: 1.0e-6
 most_artifact_bytes: 50000000

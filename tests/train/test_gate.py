@@ -30,6 +30,7 @@ GOOD = Evidence(
     fairness=[Fairness("age_years", [], Estimate(0.9, 0.85, 0.95), Estimate(0.1, 0.05, 0.2))],
     importance=[],
     walks=[],
+    reasons_kept=Estimate(0.9, 0.85, 0.95),
 )
 
 
@@ -50,6 +51,7 @@ def test_a_good_model_passes_every_gate():
         ({"calibration_slope": Estimate(0.5, 0.4, 0.6)}, "calibration slope"),
         ({"calibration_slope": Estimate(2, 1.8, 2.2)}, "calibration slope"),
         ({"saving": Estimate(-0.1, -0.2, -0.05)}, "saving against one decision for all"),
+        ({"reasons_kept": Estimate(0.4, 0.3, 0.5)}, "reasons kept by a retraining"),
         ({"gain_over_baseline": Estimate(-0.03, -0.04, -0.02)}, "gain over the baseline"),
         (
             {"fairness": [Fairness("age_years", [], Estimate(0.5, 0.4, 0.6), Estimate(0.1, 0.0, 0.2))]},

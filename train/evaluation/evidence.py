@@ -42,6 +42,7 @@ def gather_evidence(
     training: Table,
     importance: list[Importance],
     walks: list[Walk],
+    reasons_kept: Estimate | None,
     report: Callable[[], None] = lambda: None,
 ) -> Evidence:
     """Compare `config` with the baseline on folds of `training`, and evaluate the held-out rows."""
@@ -81,6 +82,7 @@ def gather_evidence(
         ],
         importance=importance,
         walks=walks,
+        reasons_kept=reasons_kept,
     )
 
 
