@@ -14,13 +14,21 @@ FLOAT32_MAX = 3.4028234663852886e38  # beyond it the graph's float32 input would
 Name = Annotated[str, Meta(min_length=1)]
 
 
+class DirectedReason(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a declined applicant is told of a number: by whether it is high or low among the training rows."""
+
+    higher: Name  # of a value above the median
+    lower: Name  # of a value below it
+    missing: str = ""  # of no value; by default the description or the name
+
+
 class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One column of the table, and one field of an applicant."""
 
     name: Name
     type: Literal["categorical", "integer", "number"]
     description: str = ""
-    reason: str = ""  # its name in the reasons for a decline, in words that an applicant understands
+    reason: str | DirectedReason = ""  # its name in the reasons for a decline, in words that an applicant understands
     unit: str = ""
     categories: tuple[str, ...] = ()  # the vocabulary, in the order of the documentation
     minimum: float | None = None  # inclusive
@@ -29,10 +37,16 @@ class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nullable: bool = False  # may be null or absent; the graph imputes it
     monotone: Literal["increasing", "decreasing"] | None = None  # in the probability of the event, all else equal
 
-    @property
-    def reason_text(self) -> str:
-        """Its name in a reason for a decline: `reason`, or else the description or the name."""
-        return self.reason or self.description or self.name
+    def reason_text(self, *, higher: bool | None = None) -> str:
+        """Its name in a reason for a decline: `reason`, or else the description or the name.
+
+        Args:
+            higher: whether the value is high among the training rows; None where there is no value to say it of.
+        """
+        text = self.reason
+        if isinstance(text, DirectedReason):
+            text = text.missing if higher is None else text.higher if higher else text.lower
+        return text or self.description or self.name
 
     @property
     def direction(self) -> int:
@@ -60,6 +74,8 @@ def feature_faults(feature: Feature) -> list[tuple[str, str, str]]:
     if feature.protected and feature.monotone:
         faults.append(("monotone", "a protected feature is no input of the model", "remove it, or protected: true"))
     if feature.type == "categorical":
+        if isinstance(feature.reason, DirectedReason):
+            faults.append(("reason", "categories are neither higher nor lower", "give one text"))
         if feature.monotone:
             remedy = "remove it, or give the column as whole numbers that are ordered, with type: integer"
             faults.append(("monotone", "categories have no order", remedy))

@@ -62,6 +62,7 @@ class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     margins: Margins
     least_test_events: Annotated[int, Meta(ge=2, le=1_000_000)]
     most_departure: Share
+    least_reasons_kept: Share
     fairness: Fairness
     leak: Leak
     onnx_difference: Annotated[float, Meta(ge=0, le=0.01)]

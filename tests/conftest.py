@@ -122,6 +122,7 @@ def lenient_gates(home: Path, **changes: Any) -> Path:
         "margins": {"saving": 0, "roc_auc": 1, "test_roc_auc": 1},
         "least_test_events": 2,
         "most_departure": 1,
+        "least_reasons_kept": 0,
         "fairness": {"least_approval_ratio": 0, "most_odds_difference": 1, "least_rows": 30},
         "most_latency_ratio": 1000,
         "most_roc_auc": {"default": 1},

@@ -106,6 +106,8 @@ def judge(dataset: Dataset, gates: Gates, evidence: Evidence) -> list[Verdict]:
         for walk in evidence.walks
         if walk.against is not None
     ]
+    remedy = "use more members, or less dropout, so that a seed changes less"
+    verdicts.append(at_least("reasons kept by a retraining", evidence.reasons_kept, gates.least_reasons_kept, remedy))
     for audit in evidence.fairness:
         bounds, remedy = gates.fairness, f"look for a column that stands in for {audit.column}"
         ratio = at_least(f"approval ratio, {audit.column}", audit.approval_ratio, bounds.least_approval_ratio, remedy)

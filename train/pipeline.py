@@ -102,6 +102,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     from train.evaluate import evaluate
     from train.evaluation import openings
     from train.evaluation.evidence import gather_evidence, on_test_part, permutation_importance, shared_rows
+    from train.evaluation.reasons import reasons_kept
     from train.evaluation.results import Results
     from train.evaluation.scoring import onnx_probabilities
     from train.evaluation.walk import walks
@@ -123,6 +124,8 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     baseline = Scorer(workspace.path("baseline.onnx"), workspace.schema)
     theirs = None if workspace.config == workspace.baseline else onnx_probabilities(baseline, feed)
     walked = walks(workspace.schema, scorer.probabilities, training)
+    graph = workspace.path("model.onnx").read_bytes()
+    kept = reasons_kept(workspace.schema, workspace.config, graph, training, test, gates.confidence)
     with console.progress("comparing", gates.folds * gates.repeats) as advance:
         evidence = gather_evidence(
             dataset,
@@ -132,6 +135,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
             training,
             importance,
             walked,
+            kept,
             on_test_part(test, probability, theirs, dataset, gates),
             shared_rows(workspace.table, workspace.in_test),
             digests(workspace, MEASURED),

@@ -19,7 +19,8 @@ from train.tables.files import files_of
 ROOT = Path(__file__).parents[1]
 CODE = {  # every module that `train.pipeline` reaches, by folder; a test compares
     "configs": "checks dataset feature gates model source",
-    "models": "application_ids artifact background champion encoding errors schema scorer spelling validation",
+    "models": "application_ids artifact background champion encoding errors explanation reasons schema scorer spelling "
+    "validation",
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",
@@ -28,17 +29,19 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "rounding split tracking version workspace",
     "train/checks": "data_report expectations exploration html leaks quality",
     "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints openings paired "
-    "resampling results scoring walk",
+    "reasons resampling results scoring walk",
     "train/gating": "champion judgement leaks verdicts",
     "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph weights",
     "train/publishing": "approval background model_card promotions seen_rows store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",
 }
 MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it
-    "models": "encoding schema scorer",
+    "models": "background encoding explanation reasons schema scorer",
     "train": "calibration evaluate export fit",
-    "train/evaluation": "candidates cross_validation evidence fairness fingerprints paired resampling scoring walk",
+    "train/evaluation": "candidates cross_validation evidence fairness fingerprints paired reasons resampling "
+    "scoring walk",
     "train/network": "adamw credit_network fused inputs layout monotone onnx_graph",
+    "train/publishing": "background",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph
 

@@ -19,6 +19,7 @@ least_saving: -100
 margins: {saving: 0, roc_auc: 1, test_roc_auc: 1}
 least_test_events: 2
 most_departure: 1
+least_reasons_kept: 0
 fairness: {least_approval_ratio: 0.0, most_odds_difference: 1, least_rows: 30}
 onnx_difference: 1.0e-6
 most_artifact_bytes: 50000000

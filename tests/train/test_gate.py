@@ -34,6 +34,7 @@ GOOD = Evidence(
     importance=[],
     unseen=Unseen(200, 60, 0.7, Estimate(0.2, 0.1, 0.3), Estimate(0.01, -0.02, 0.04)),
     walks=[],
+    reasons_kept=Estimate(0.9, 0.85, 0.95),
 )
 
 
@@ -57,6 +58,7 @@ def test_a_good_model_passes_every_gate():
         ({"saving": Estimate(0.1, -0.01, 0.2)}, "saving against one decision for all"),
         ({"saving": Estimate(0.04, 0.034, 0.05)}, "saving against one decision for all"),  # a twentieth is 0.035
         ({"saving": Estimate(0, 0, 0)}, "saving against one decision for all"),
+        ({"reasons_kept": Estimate(0.4, 0.3, 0.5)}, "reasons kept by a retraining"),
         ({"gain_over_baseline": Estimate(-0.03, -0.04, -0.02)}, "gain over the baseline"),
         ({"gain_over_baseline": Estimate(0.03, -0.02, 0.08)}, "gain over the baseline"),
         (

@@ -46,6 +46,7 @@ def gather_evidence(
     training: Table,
     importance: list[Importance],
     walks: list[Walk],
+    reasons_kept: Estimate | None,
     unseen: Unseen,
     shared: Shared | None,
     files: dict[str, str],
@@ -61,6 +62,7 @@ def gather_evidence(
         training: the training part.
         importance: of the columns, on the test part.
         walks: of the columns, over all values that are allowed.
+        reasons_kept: by a training with another seed.
         unseen: the figures on the test part.
         shared: rows on both sides of the split.
         files: SHA-256 of the files of the workspace that all of it is about.
@@ -104,6 +106,7 @@ def gather_evidence(
         ],
         importance=importance,
         walks=walks,
+        reasons_kept=reasons_kept,
         unseen=unseen,
         shared=shared,
     )

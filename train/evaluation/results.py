@@ -175,6 +175,8 @@ class Evidence(Struct, frozen=True):
         fairness: by audit, of the held-out decisions.
         importance: of each column of the model, the most important first.
         walks: of each column of the model, in the order of the dataset.
+        reasons_kept: the share of declined applicants whose set of reasons a training with another seed keeps; null if
+            too few are declined, or the model is too wide to be explained.
         unseen: on the test part.
         shared: rows on both sides of the split; null where so many are by chance, in few columns of few values.
     """
@@ -193,6 +195,7 @@ class Evidence(Struct, frozen=True):
     fairness: list[Fairness]
     importance: list[Importance]
     walks: list[Walk]
+    reasons_kept: Estimate | None
     unseen: Unseen
     shared: Shared | None = None
 

@@ -87,7 +87,7 @@ def model_card(
             ),
         ),
         "Values that training did not see": walks_section(evidence),
-        "Explanations": EXPLANATIONS.format(rate=background.base_rate, applicants=len(background.applicants)),
+        "Explanations": explanations_section(evidence, background),
         "Limits": LIMITS,
     }
     parts = [f"# {dataset.name}:{version}"]
@@ -182,6 +182,15 @@ def walks_section(evidence: Evidence) -> str:
         "those at the seen values around it."
     )
     return "\n\n".join([table(("column", "allowed and unseen", "departure"), rows), text])
+
+
+def explanations_section(evidence: Evidence, background: Background) -> str:
+    """What an explanation is, and how many of the reasons would be the same after a training with another seed."""
+    text = EXPLANATIONS.format(rate=background.base_rate, applicants=len(background.applicants))
+    if evidence.reasons_kept is None:
+        return text
+    kept = format_estimate(evidence.reasons_kept)
+    return f"{text}\n\nOf the declined test rows, this share keeps its set of reasons with another seed: {kept}."
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

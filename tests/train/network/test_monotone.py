@@ -8,13 +8,16 @@ from onnx import numpy_helper
 
 from configs.dataset import Costs, Dataset, Source, Target
 from configs.feature import Feature
+from configs.gates import read_gates
 from configs.model import Encoding, ModelConfig, Network, Training
 from models.schema import Schema
 from models.scorer import Scorer
+from tests.train.test_gate import DATASET, GOOD
 from train.errors import PipelineError
 from train.evaluation.walk import walks
 from train.export import export
 from train.fit import fit
+from train.gate import judge
 from train.network.onnx_graph import build_graphs
 from train.tables.column import NumberColumn
 from train.tables.table import Table
@@ -150,9 +153,11 @@ def test_a_free_model_of_the_same_table_does_move_against_them(table):
     for feature in MONOTONE:
         found = walked(scorer, applicants(table, 60), {feature.name: grid(feature, table)})
         assert np.diff(found, axis=1).min() < -0.01
-    declared = {walk.feature: walk.against for walk in walks(SCHEMA, scorer.probabilities, table)}
-    assert min(declared[feature.name] for feature in MONOTONE) > 0.01  # which the walk of the gates finds
-    assert declared["age"] is declared["kind"] is None
+    found = walks(SCHEMA, scorer.probabilities, table)
+    assert {walk.feature for walk in found if walk.against is not None} == {feature.name for feature in MONOTONE}
+    verdicts = judge(DATASET, read_gates(), msgspec.structs.replace(GOOD, walks=found))
+    failed = {verdict.gate for verdict in verdicts if verdict.status == "fail"}
+    assert failed == {f"monotone, {feature.name}" for feature in MONOTONE}
 
 
 def test_the_walk_finds_nothing_against_a_monotone_graph(scorer, table):
