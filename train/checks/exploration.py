@@ -16,7 +16,7 @@ from models.schema import Values
 from monitoring.drift.statistics import HALF_A_ROW, bin_edges, psi, psi_by_chance
 from train.checks.leaks import strength_of
 from train.rounding import mean_and_deviation
-from train.tables.column import NumberColumn
+from train.tables.column import NumberColumn, TableColumn
 from train.tables.table import Table
 
 Z_95 = 1.959964  # standard deviations that hold 95% of a normal distribution
@@ -93,7 +93,10 @@ def explore_column(feature: Feature, values: Values, target: NDArray[np.int64], 
     events = np.bincount(bin_of, weights=target, minlength=len(kept)).astype(np.int64)
     weights = weights_of_evidence(rows - events, events)
     value, chance = information_value(rows - events, events), psi_by_chance(rows - events, events, SIGNIFICANCE)
-    column = np.array(values, dtype=object) if feature.type == "categorical" else NumberColumn([*values])
+    if feature.type == "categorical":
+        column: TableColumn = np.array(values, dtype=object)
+    else:
+        column = values if isinstance(values, NumberColumn) else NumberColumn([*values])
     alone = strength_of(feature, column, target)
     return Exploration(
         name=feature.name,

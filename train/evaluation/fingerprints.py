@@ -14,6 +14,7 @@ from train.tables.column import NumberColumn, TableColumn
 
 Prints = NDArray[np.uint64]
 MISSING = b"\x00missing"
+MISSING_NUMBER = np.uint64(0x7FF8_0000_0000_0000)  # of the many patterns of NaN, one
 
 
 def fingerprints(columns: Mapping[str, TableColumn], names: Sequence[str]) -> Prints:
@@ -28,16 +29,23 @@ def cells(name: str, column: TableColumn) -> Prints:
     >>> one == three != two
     True
     """
-    if isinstance(column, NumberColumn):
-        distinct, place = np.unique(column.array, return_inverse=True)
-        named = [MISSING if value != value else repr(value + 0.0).encode() for value in distinct.tolist()]
-    else:
-        known: dict[str | None, int] = {}
-        place = np.array([known.setdefault(value, len(known)) for value in column], dtype=np.int64)
-        named = [MISSING if value is None else b"=" + value.encode() for value in known]
     key = hashlib.blake2b(name.encode(), digest_size=32).digest()
+    if isinstance(column, NumberColumn):
+        bits = (column.array + 0.0).view(np.uint64)  # one nought, whatever its sign
+        bits = np.where(np.isnan(column.array), MISSING_NUMBER, bits)
+        return _mixed(bits ^ np.frombuffer(key[:8], dtype="<u8").astype(np.uint64))
+    known: dict[str | None, int] = {}
+    place = np.array([known.setdefault(value, len(known)) for value in column], dtype=np.int64)
+    named = [MISSING if value is None else b"=" + value.encode() for value in known]
     hashed = [hashlib.blake2b(value, digest_size=8, key=key).digest() for value in named]
     return np.frombuffer(b"".join(hashed), dtype="<u8").astype(np.uint64)[place]
+
+
+def _mixed(bits: Prints) -> Prints:
+    """Each 64 bits scattered, one to one: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
+    return bits ^ (bits >> np.uint64(31))
 
 
 def twins(columns: Mapping[str, TableColumn], here: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -47,8 +55,11 @@ def twins(columns: Mapping[str, TableColumn], here: NDArray[np.bool_]) -> NDArra
     >>> twins({"age": age, "home": home, "job": home}, np.array([True, False, False])).tolist()
     [True, False, False]
     """
+    return _twins([cells(name, column) for name, column in columns.items()], here)
+
+
+def _twins(hashed: Sequence[Prints], here: NDArray[np.bool_]) -> NDArray[np.bool_]:
     found = np.zeros(len(here), dtype=np.bool_)
-    hashed = [cells(name, column) for name, column in columns.items()]
     whole = sum(hashed[1:], start=hashed[0])
     for part in hashed:
         rest = whole - part  # of all columns but this one
@@ -66,4 +77,5 @@ def twin_of(columns: Mapping[str, TableColumn], row: int, among: NDArray[np.bool
 def twins_by_chance(columns: Mapping[str, TableColumn], here: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The same of a table whose columns are shuffled independently: in few columns of few values most rows have one."""
     drawn = np.random.default_rng(0)
-    return twins({name: column[drawn.permutation(len(here))] for name, column in columns.items()}, here)
+    hashed = [cells(name, column) for name, column in columns.items()]
+    return _twins([part[drawn.permutation(len(here))] for part in hashed], here)
