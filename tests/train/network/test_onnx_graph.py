@@ -33,7 +33,11 @@ def make_network(schema, feed, encoding=PRODUCTION.encoding, shape=PRODUCTION.ne
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         layout = learn_encoding(schema, codes, numbers, encoding)
-        return CreditNetwork(layout, shape, base_rate=0.3)
+        network = CreditNetwork(layout, shape, base_rate=0.3)
+    with torch.no_grad():
+        for first in network.weights[:1]:
+            first.mul_(2)  # initial weights are small, and so would be what the network tells applicants apart by
+    return network
 
 
 def edges(schema, rows=300):
