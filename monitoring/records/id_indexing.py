@@ -12,8 +12,6 @@ from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from configs.dataset import RESERVED
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.durable import sync_folders
@@ -147,6 +145,8 @@ def _ids(batch: LoggedBatch) -> list[str]:
 
 def _ascending(parts: Sequence[bytes | memoryview]) -> "array[int]":
     """Each of these fingerprints once."""
+    import numpy as np  # not before something is indexed: commands and child processes start without it
+
     every = [np.frombuffer(part, dtype=np.uint32) for part in parts]
     return array("I", np.unique(np.concatenate(every)).tobytes() if every else b"")
 

@@ -31,7 +31,7 @@ def memory_of(server: Server) -> int:
     """Bytes of the worker, once it has answered a request."""
     (worker,) = [
         process
-        for process in psutil.Process(server.process.pid).children(recursive=True)
+        for process in psutil.Process(server.process.pid).children()
         if "_bentoml_impl.worker.service" in process.cmdline()
     ]
     return int(worker.memory_info().rss)

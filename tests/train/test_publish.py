@@ -25,7 +25,7 @@ def test_no_stage_alone_publishes_what_a_gate_has_stopped(tmp_path):
 
     def step(*command, gates=gates, code=1):
         inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
-        done = TRAIN.run([*command, *inputs], tmp_path, environment(tmp_path))
+        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path))
         assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
         return " ".join(done.stderr.split())
 
@@ -62,7 +62,7 @@ def test_a_retraining_is_compared_with_the_champion_by_graph_and_by_recipe_and_p
 
     def step(*command, gates=gates, code=0):
         inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
-        done = TRAIN.run([*command, *inputs], tmp_path, environment(tmp_path))
+        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path))
         assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
         return done.stdout.strip(), " ".join(done.stderr.split())
 

@@ -1,8 +1,8 @@
 """The expectations of the dataset file and the checks file as a pandera schema, and its findings with line numbers.
 
-Owns schema, vocabulary, ranges, nulls, missing share, duplicates and class balance. Leaves the first check of each cell
-to `train.check` and drift to `train.checks.quality`. Messages about a cell come from `models.validation.value_fault`,
-as in the responses of the service.
+Owns schema, vocabulary, ranges, nulls, missing share, duplicates and class balance. Leaves to others: the first check of
+each cell (`train.check`), drift (`train.checks.quality`), and words about a cell, which the service uses too
+(`models.validation`).
 """
 
 from dataclasses import dataclass
