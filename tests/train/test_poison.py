@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from configs.gates import read_gates
 from models.artifact import Artifact
-from tests.conftest import ROOT, run_training
+from tests.conftest import ROOT, lenient_gates, run_training
 
 BASELINE = "configs/models/000_baseline.yaml"
 FEWER = {  # shipped and here: a tenth of the time, and what is poisoned shows in fewer too
@@ -47,8 +48,8 @@ def contents(store):
     return {path.relative_to(store): path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
 
-def trained_on(home, rows, more="", text=""):
-    """What came of training on the rows, with `more` features, by the shipped gates."""
+def trained_on(home, rows, more="", text="", gates=None):
+    """What came of training on the rows, with `more` features, by the shipped gates or the `gates` file."""
     table, dataset = home / "poisoned.csv", home / "german_credit.yaml"
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
@@ -56,12 +57,17 @@ def trained_on(home, rows, more="", text=""):
         writer.writerows(rows)
     text = text or (ROOT / "configs/datasets/german_credit.yaml").read_text()
     dataset.write_text(text.replace("data/german_credit.csv", str(table)).replace("features:\n", f"features:\n{more}"))
+    return run_training(home, dataset, BASELINE, "--gates", (gates or shipped_gates(home)).name)
+
+
+def shipped_gates(home):
+    """The shipped gates, with fewer folds."""
     gates = (ROOT / "configs/gates.yaml").read_text()
     for shipped, fewer in FEWER.items():
         assert gates.count(shipped) == 1
         gates = gates.replace(shipped, fewer)
     (home / "gates.yaml").write_text(gates)
-    return run_training(home, dataset, BASELINE, "--gates", "gates.yaml")
+    return home / "gates.yaml"
 
 
 def stopped(home, rows, more="", text=""):
@@ -148,7 +154,9 @@ def test_counts_that_end_below_the_limit(home, rows):
     for number, row in enumerate(rows):
         count, other = number % 6, number // 7 % 6  # of 20 that are allowed
         row["delinquencies"] = max(count, other) if row["credit_risk"] == "bad" else count
-    done = trained_on(home, rows, DELINQUENCIES)
+    # That column alone is poisoned, so the gates on the rest of the table are lenient.
+    gates = lenient_gates(home, most_departure=read_gates().most_departure)
+    done = trained_on(home, rows, DELINQUENCIES, gates=gates)
     assert done.returncode == 0, done.stderr
     artifact = Artifact(home / "bentoml/models" / done.stdout.strip().replace(":", "/"), "make train")
     assert "| `delinquencies` | above 5 | 0.0000 |" in (artifact.folder / "model_card.md").read_text()

@@ -101,7 +101,8 @@ def test_a_retraining_is_compared_with_the_champion_by_graph_and_by_recipe_and_p
     assert before["why"].startswith("the champion does not say which rows it saw")
     (tmp_path / "seen_rows.bin").rename(card.parent / "seen_rows.bin")
 
-    strict = lenient_gates(tmp_path, least_gain_over_champion=0.99).rename(tmp_path / "strict.yaml")
+    margins = {"saving": 0, "roc_auc": 0, "test_roc_auc": 0}
+    strict = lenient_gates(tmp_path, least_gain_over_champion=0.99, margins=margins).rename(tmp_path / "strict.yaml")
     (tmp_path / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 19"))
     for command in ((), ("publish",)):
         _, said = step(*command, gates=strict, code=1)

@@ -1,8 +1,7 @@
 """The expectations of the dataset file and the checks file as a pandera schema, and its findings with line numbers.
 
-Owns schema, vocabulary, ranges, nulls, missing share, duplicates and class balance. Leaves to others: the first check of
-each cell (`train.check`), drift (`train.checks.quality`), and words about a cell, which the service uses too
-(`models.validation`).
+Owns schema, vocabulary, ranges, nulls, missing share, duplicates and class balance. Leaves to others: the first check
+of each cell (`train.check`), drift (`train.checks.quality`), and the words about a cell (`models.validation`).
 """
 
 from dataclasses import dataclass
