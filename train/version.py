@@ -28,7 +28,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train": "calibration check console errors evaluate exclusive export fit gate outcomes pipeline publish registry "
     "rounding split tracking version workspace",
     "train/checks": "data_report expectations exploration html leaks quality",
-    "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints openings paired "
+    "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints numbers openings paired "
     "reasons resampling results scoring walk",
     "train/gating": "champion judgement leaks verdicts",
     "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph weights",

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import numpy as np
 from msgspec import Struct
 
 from train.errors import PipelineError
+from train.evaluation.numbers import DIGITS, Unit, format_number
 
 Status = Literal["pass", "warn", "waived", "fail", "not judged"]
-Unit = Literal["", "bytes", "times"]
-BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -223,17 +220,6 @@ class GateError(PipelineError):
         ]
         noun = "gate" if len(lines) == 1 else "gates"
         super().__init__("\n  ".join([f"{len(lines)} {noun} failed, so nothing was published:", *lines]))
-
-
-def format_number(value: float, unit: Unit = "") -> str:
-    """Three significant digits and the unit, without an exponent.
-
-    >>> format_number(388_812, "bytes"), format_number(5e7, "bytes"), format_number(1.94, "times"), format_number(1e-6)
-    ('389 kB', '50 MB', '1.94 times', '0.000001')
-    """
-    scale, name = next(((s, n) for s, n in BYTES if unit == "bytes" and abs(value) >= s), (1.0, unit))
-    digits = np.format_float_positional(value / scale, precision=DIGITS, fractional=False, trim="-")
-    return f"{digits} {name}".strip()
 
 
 def format_estimate(estimate: Estimate, unit: Unit = "") -> str:

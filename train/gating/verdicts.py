@@ -11,7 +11,8 @@ from msgspec import structs
 from configs.dataset import Dataset
 from configs.gates import Gates, Waiver
 from train.errors import PipelineError
-from train.evaluation.results import Estimate, Status, Unit, Verdict, format_number
+from train.evaluation.numbers import Unit, format_number
+from train.evaluation.results import Estimate, Status, Verdict
 
 SHOWN = "shown to be above"
 
