@@ -173,8 +173,8 @@ load-worker: environment load-environment  ## join the load test of another mach
 
 ##@ Change
 
-# Twice as many workers as there are cores: tests wait for services, kills and timeouts during half of their time.
-PYTEST = $(BIN)/pytest --numprocesses $(shell expr $$(nproc) \* 2) --dist loadfile --no-loadscope-reorder
+# One worker more than there are cores: tests wait for services, kills and timeouts during a quarter of their time.
+PYTEST = $(BIN)/pytest --numprocesses $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
 
 # mypy takes one core for as long as half of the tests take two, when it has not looked before, so it runs beside them.
 .PHONY: check

@@ -6,6 +6,7 @@ import functools
 import gc
 import json
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -204,11 +205,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def free_port() -> int:
-    """A loopback port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has now, below those that the kernel gives to clients: one of them would be taken at times."""
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 class Server:
