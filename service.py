@@ -51,13 +51,14 @@ from serving.announcement import announce
 from serving.batching import Batcher
 from serving.housekeeping import keep_house
 from serving.http.bentoml_stack import CrossOriginMiddleware, cross_origin, mount
+from serving.http.connection_settings import connection_settings, register
 from serving.http.descriptors import prepare_descriptors
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
 from serving.http.explanation_record import ExplanationRecord
 from serving.http.pages import Pages
 from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware, answer_routed
-from serving.http.protocol import ScorerProtocol, connection_settings, register
+from serving.http.protocol import ScorerProtocol
 from serving.http.route_types import request_type, response_type
 from serving.memory import HUGE_PAGES
 from serving.metrics import metrics, profiler_metrics
@@ -154,7 +155,7 @@ class CreditScorer:
         await OPEN_INFERENCE.start(self.__is_ready__)
         SHUTDOWN.watch(OPEN_INFERENCE.begin_to_stop, ScorerProtocol.end_all_in)
         end_with_parent(OPEN_INFERENCE.stop_at_once)
-        keep_house()
+        keep_house(ScorerProtocol.census)
         announce(MODEL, SETTINGS, AUTHENTICATOR.requires_keys)
 
     @bentoml.on_shutdown

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from configs.dataset import Dataset, Feature
+from configs.dataset import Dataset
+from configs.feature import Feature
 
 APPLICANTS = 509  # a prime, so that batches of any size do not repeat
 

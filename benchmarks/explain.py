@@ -12,24 +12,33 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from configs.model import ModelConfig
 from configs.service import read_service
+from models.artifact import CONFIG, Artifact
 from models.background import Background, log_odds, weights
 from models.champion import ALIAS
-from models.explanation import MAX_REASONS, Explainer
+from models.explanation import Explainer
+from models.reasons import MAX_REASONS
 from models.request import RequestDecoder
 from models.scorer import Scorer
 from train.check import check
+from train.evaluation.reasons import declined_by_both, reasons_of, retrained
 from train.publishing.background import APPLICANTS, background
 from train.publishing.store import champion_of_store, stored
+from train.split import split
+from train.tables.table import Table
 
 EXACT, STEADY, TIMED = 6, 60, 300  # applicants
 SEEDS = range(2, 6)
+RETRAININGS = range(4)  # seeds after that of the model file
 CHUNK_ROWS = 1024
 
 
@@ -74,6 +83,22 @@ def compared(title: str, found: list[NDArray[np.float64]], expected: NDArray[np.
     first = np.mean([one[:, 0] == best[:, 0] for one in others])
     order = np.mean([(one == best).all(axis=1) for one in others])
     return f"| {title} | {away.mean():.4f} | {away.max():.3f} | {same:.1%} | {first:.1%} | {order:.1%} |"
+
+
+def retrainings(artifact: Artifact, table: Table) -> tuple[float, float]:
+    """Over pairs of trainings that differ in their seed: declines with the same set of reasons, and the same first.
+
+    The applicants are test rows that every one of the models declines.
+    """
+    schema = artifact.schema
+    config = msgspec.json.decode((artifact.folder / CONFIG).read_bytes(), type=ModelConfig)
+    training, test = (table.rows(part) for part in split(table.target, config.split.test, config.split.seed))
+    models = [retrained(schema, config, training, seeds) for seeds in RETRAININGS]
+    rows = declined_by_both(schema, models, test)
+    told = [reasons_of(schema, model, training, rows) for model in models]
+    pairs = [pair for one, other in combinations(told, 2) for pair in zip(one, other, strict=True)]
+    same = np.mean([set(one) == set(other) for one, other in pairs])
+    return float(same), float(np.mean([one[0] == other[0] for one, other in pairs]))
 
 
 def timed(call: Callable[[Any], object], inputs: list[Any]) -> str:
@@ -144,7 +169,12 @@ def main() -> None:
         drawn = [background(schema, model, table, count, seed) for seed in SEEDS]
         others = [contributions(explainer(one), rows[:STEADY]) for one in drawn]
         print(compared(f"other references of {count}", others, steady), flush=True)
-    print(f"\n- a contribution is {size:.2f} log-odds large on average")
+    kept, first = retrainings(artifact, table)
+    print(
+        f"\n- retrained with {len(RETRAININGS)} other seeds: {kept:.1%} of declines keep their set of reasons, in pairs"
+    )
+    print(f"- {first:.1%} keep the first")
+    print(f"- a contribution is {size:.2f} log-odds large on average")
     print(f"- in the process: {timed(own.explain, rows[:TIMED])}")
     if len(sys.argv) > 2:
         over_http(sys.argv[2], people[:TIMED])

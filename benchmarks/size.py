@@ -22,7 +22,8 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from configs.gates import read_gates
 from configs.model import read_model
 
@@ -114,6 +115,7 @@ def run(home: Path, rows: int, options: argparse.Namespace) -> str:
         read_gates(),
         baseline=str(ROOT / read_gates().baseline),
         least_gain_over_baseline=-1.0,
+        least_saving=-100.0,
         calibration_slope=(-99.0, 99.0),
     )
     (home / "gates.yaml").write_bytes(msgspec.yaml.encode(gates))

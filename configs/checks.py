@@ -11,6 +11,7 @@ from configs.source import read
 CHECKS_YAML = Path(__file__).with_name("checks.yaml")
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+Rows = Annotated[int, Meta(ge=1, le=1_000_000)]
 Index = Annotated[float, Meta(ge=0.01, le=10)]
 
 
@@ -19,7 +20,8 @@ class Checks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     most_duplicated_share: Share
     most_missing_share: Share
-    least_event_share: Annotated[float, Meta(ge=0, le=0.5)]
+    least_events: Rows
+    few_events: Rows
     most_event_share: Annotated[float, Meta(ge=0.5, le=1)]
     psi_warn: Index
     psi_stop: Index

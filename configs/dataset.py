@@ -1,54 +1,19 @@
 """The dataset file: the single source of every fact about a table of past applications and its columns."""
 
 import codecs
-import math
 import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from configs.feature import Feature, Name, feature_faults
 from configs.source import ConfigError, read
 
 RESERVED = "application_id"  # an applicant has it beside its features
 ANSWERED = ("probability", "decision")  # the profiles have them beside the features
-LARGEST = 2.0**53  # whole numbers up to here are exact in the doubles of JSON and of the decision log
-FLOAT32_MAX = 3.4028234663852886e38  # beyond it the graph's float32 input would be infinite
 
-Name = Annotated[str, Meta(min_length=1)]
 Cost = Annotated[float, Meta(gt=0, le=1e9)]
-
-
-class Feature(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One column of the table, and one field of an applicant."""
-
-    name: Name
-    type: Literal["categorical", "integer", "number"]
-    description: str = ""
-    reason: str = ""  # its name in the reasons for a decline, in words that an applicant understands
-    unit: str = ""
-    categories: tuple[str, ...] = ()  # the vocabulary, in the order of the documentation
-    minimum: float | None = None  # inclusive
-    maximum: float | None = None  # inclusive
-    protected: bool = False  # recorded and audited, never an input of the model
-    nullable: bool = False  # may be null or absent; the graph imputes it
-
-    @property
-    def reason_text(self) -> str:
-        """Its name in a reason for a decline: `reason`, or else the description or the name."""
-        return self.reason or self.description or self.name
-
-    @property
-    def lowest(self) -> float:
-        """The smallest value allowed; without a minimum, that of the number type."""
-        default = -LARGEST if self.type == "integer" else -FLOAT32_MAX
-        return default if self.minimum is None else self.minimum
-
-    @property
-    def highest(self) -> float:
-        """The largest value allowed; without a maximum, that of the number type."""
-        default = LARGEST if self.type == "integer" else FLOAT32_MAX
-        return default if self.maximum is None else self.maximum
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -140,7 +105,7 @@ def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
             remedy = "rename the column without quotes, backslashes and control characters"
             faults.append((f"{key}.name", f"{feature.name!r} cannot be a JSON field without escapes", remedy))
         seen.add(feature.name)
-        faults += [(f"{key}.{where}", problem, remedy) for where, problem, remedy in _feature_faults(feature)]
+        faults += [(f"{key}.{where}", problem, remedy) for where, problem, remedy in feature_faults(feature)]
     if all(feature.protected for feature in dataset.features):
         faults.append(("features", "every feature is protected", "leave at least one as an input of the model"))
     for index, audit in enumerate(dataset.audit):
@@ -182,45 +147,6 @@ def _target_faults(target: Target) -> list[tuple[str, str, str]]:
         faults.append(("exclude", f"{both[0]!r} is in non_event too", "leave it in one of the two"))
     if "" in target.non_event:
         faults.append(("non_event", "the empty text is a missing outcome", 'remove it, or exclude: [""]'))
-    return faults
-
-
-def _feature_faults(feature: Feature) -> list[tuple[str, str, str]]:
-    faults = []
-    if feature.protected and feature.reason:
-        faults.append(("reason", "a protected feature is never a reason", "remove the reason, or protected: true"))
-    if feature.type == "categorical":
-        if not feature.categories:
-            faults.append(("categories", "the vocabulary is empty", "list the values that the column takes"))
-        if len(set(feature.categories)) != len(feature.categories):
-            faults.append(("categories", "a category appears twice", "list each value once"))
-        if "" in feature.categories:
-            faults.append(("categories", "the empty text means a missing value", "set nullable: true instead"))
-        if feature.minimum is not None or feature.maximum is not None:
-            faults.append(("minimum", "a categorical feature has no range", "remove minimum and maximum"))
-        return faults
-    return faults + _range_faults(feature)
-
-
-def _range_faults(feature: Feature) -> list[tuple[str, str, str]]:
-    faults = []
-    if feature.categories:
-        faults.append(
-            (
-                "categories",
-                f"a feature of type {feature.type} has no categories",
-                "remove them, or set type: categorical",
-            )
-        )
-    for where, value in (("minimum", feature.minimum), ("maximum", feature.maximum)):
-        if value is None:
-            continue
-        if not math.isfinite(value) or abs(value) > (LARGEST if feature.type == "integer" else FLOAT32_MAX):
-            faults.append((where, f"{value} is out of range", "give a smaller finite number, or leave the key out"))
-        elif feature.type == "integer" and value != int(value):
-            faults.append((where, f"{value} is not a whole number", "round it, or set type: number"))
-    if feature.lowest >= feature.highest:
-        faults.append(("minimum", f"{feature.lowest} is not below the maximum {feature.highest}", "swap or widen them"))
     return faults
 
 

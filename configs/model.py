@@ -20,7 +20,7 @@ class Encoding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     numbers: Literal["piecewise_linear", "standard"] = "standard"  # Gorishniy et al., 2022, arXiv:2203.05556
     bins: Annotated[int, Meta(ge=2, le=64)] = 8  # most pieces per column; edges at quantiles
     levels_up_to: Annotated[int, Meta(ge=0, le=64)] = (
-        6  # whole numbers with this many values or fewer are encoded like categories
+        6  # whole numbers with this many values or fewer are ordered counts, coded cumulatively: an input x >= v per v
     )
 
 
@@ -31,7 +31,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     activation: Literal["relu", "silu", "tanh"] = "relu"
     dropout: Share = 0.0  # share of hidden units left out per step
     column_dropout: Share = 0.0  # share of whole columns left out per step, so that no member relies on one
-    members: Annotated[int, Meta(ge=1, le=256)] = 1  # networks whose logits are averaged inside the one graph
+    members: Annotated[int, Meta(ge=1, le=256)] = 1  # networks averaged in the graph; one alone calibrates on one fold
 
 
 class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -28,6 +28,7 @@ CARD = "model_card.md"
 CARD_PAGE = "model_card.html"
 CONFIG = "model_config.json"
 MANIFEST = "manifest.json"
+SEEN = "seen_rows.bin"  # beside FILES, as versions of earlier code have none, and nothing that serves reads it
 FILES = (MODEL, ENCODED, DATASET, REFERENCE, BACKGROUND, METRICS, CARD, CARD_PAGE, CONFIG)
 
 
@@ -148,6 +149,7 @@ def describe_feature(feature: Any, schema: dict[str, Any]) -> dict[str, Any]:
         shown["categories"] = feature.categories
     else:
         shown |= {"minimum": schema["minimum"], "maximum": schema["maximum"], "unit": feature.unit}
+        shown |= {"monotone": feature.monotone} if feature.monotone else {}
     return shown | {"protected": feature.protected, "nullable": feature.nullable}
 
 

@@ -24,10 +24,13 @@ class Background(Struct, frozen=True, kw_only=True):
         base_rate: share of the event among the training rows.
         applicants: values of the model's inputs by name, null where missing; each value is drawn independently from its
             column, so no applicant is a real record.
+        higher_from: for each number whose reason has a direction, the smallest value that counts as high: half of the
+            training rows or more are below it, values equal to it counted half.
     """
 
     base_rate: Annotated[float, Meta(gt=0, lt=1)]
     applicants: Annotated[tuple[dict[str, Any], ...], Meta(min_length=1)]
+    higher_from: dict[str, float] = {}
 
     @classmethod
     def decode(cls, content: bytes) -> "Background":

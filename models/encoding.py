@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import UNSET, Struct
 from numpy.typing import NDArray
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from models.schema import MISSING_TEXT, Schema
 
 UNKNOWN = 0  # the code of a category outside the vocabulary

@@ -1,7 +1,7 @@
 """Explanations of a probability: what each feature adds to the log-odds of the base rate.
 
-Owns the contributions, the reasons for a decline, and the response types. Leaves the reference to `models.background`
-and access to `serving.http.explain`.
+Owns the contributions and the response. Leaves the reference to `models.background`, the reasons for a decline to
+`models.reasons`, and access to `serving.http.explain`.
 
 The contributions are Shapley values of the log-odds (Lundberg and Lee, 2017, arXiv:1705.07874) against the applicants
 of the reference. From each of them the features change to the applicant's values one by one, in a random order and then
@@ -22,34 +22,18 @@ import numpy as np
 from msgspec import UNSET, Meta, Struct
 from numpy.typing import NDArray
 
-from configs.dataset import RESERVED, Feature
+from configs.dataset import RESERVED
+from configs.feature import Feature
 from models.background import Background, log_odds, probability_of, weights
+from models.reasons import MAX_REASONS, Contribution, Reason, principal_reasons
 from models.schema import Column, Schema
 from models.scorer import DECLINE, Decision, decide
 
-MAX_REASONS = 4  # Regulation B, official commentary on 12 CFR 1002.9(b)(2): more are not likely to help the applicant
 CHUNK_ROWS = 256  # rows per call: more make a row no cheaper, and take more memory
 MAX_VALUES = 4_000_000  # per explanation, given to the graph: some 2 s; up to 176 inputs need fewer
 LEAST_ORDERS = 2  # applicants of the reference, one on each side of the base rate
 MAX_INPUTS = 1000  # of a model that is explained: the most for which that many orders are within MAX_VALUES
 SEED = 1  # of the orders; fixed, so that the same request always gives the same bits
-
-
-class Contribution(Struct, frozen=True, gc=False):
-    """The contribution of one feature."""
-
-    feature: str
-    value: Annotated[Any, Meta(description="as sent; null where it is missing")]
-    log_odds: Annotated[float, Meta(description="above 0 where it raises the probability of the event")]
-
-
-class Reason(Struct, frozen=True, gc=False):
-    """One principal reason for a decline."""
-
-    feature: str
-    text: Annotated[str, Meta(description="the feature in plain words, from the dataset file")]
-    value: Annotated[Any, Meta(description="as sent; null where it is missing")]
-    log_odds: float
 
 
 class Explanation(Struct, frozen=True, omit_defaults=True):
@@ -102,6 +86,7 @@ class Explainer:
         self._schema = schema
         self._probabilities = probabilities
         self._model = model
+        self._higher_from = background.higher_from
         names = [feature.name for feature in schema.inputs]
         table = {name: [applicant[name] for applicant in background.applicants] for name in names}
         whole = schema.feed_columns(table)
@@ -137,7 +122,9 @@ class Explainer:
             base_log_odds=self.base_log_odds,
             log_odds=float(log_odds(probability)[0]),
             contributions=contributions,
-            reasons=principal_reasons(contributions, self._schema.inputs) if decision == DECLINE else [],
+            reasons=principal_reasons(contributions, self._schema.inputs, self._higher_from)
+            if decision == DECLINE
+            else [],
             standard_error=standard_error(each, self._weights) if self._partial else None,
         )
 
@@ -197,20 +184,6 @@ def standard_error(each: NDArray[np.float64], weight: NDArray[np.float64]) -> fl
     count = len(weight)
     variance = (weight**2 @ (each - weight @ each) ** 2) * count / (count - 1)
     return float(np.sqrt(variance.max()))
-
-
-def principal_reasons(contributions: list[Contribution], features: tuple[Feature, ...]) -> list[Reason]:
-    """At most four reasons, the strongest first: the features that favour the event, or else the closest one.
-
-    >>> shares = [Contribution("term", 48, 0.5), Contribution("savings", "none", -0.1)]
-    >>> term = Feature(name="term", type="integer", reason="the term of the credit")
-    >>> principal_reasons(shares, (term, Feature(name="savings", type="categorical")))
-    [Reason(feature='term', text='the term of the credit', value=48, log_odds=0.5)]
-    """
-    texts = {feature.name: feature.reason_text for feature in features}
-    ordered = sorted(contributions, key=lambda contribution: -contribution.log_odds)
-    favouring = [contribution for contribution in ordered if contribution.log_odds > 0] or ordered[:1]
-    return [Reason(one.feature, texts[one.feature], one.value, one.log_odds) for one in favouring[:MAX_REASONS]]
 
 
 def _ranks(differs: NDArray[np.bool_], orders: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -15,7 +15,8 @@ import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
-from configs.dataset import RESERVED, Dataset, Feature
+from configs.dataset import RESERVED, Dataset
+from configs.feature import Feature
 
 MAX_ID_LENGTH = 64  # characters of an application_id
 MISSING_TEXT = ""  # a missing categorical value, in the table and at the graph's input

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, NoReturn
 
-from configs.dataset import RESERVED, Feature
+from configs.dataset import RESERVED
+from configs.feature import Feature
 from models.application_ids import SURROGATE, is_identifier
 from models.errors import Detail, Rejected
 from models.schema import MAX_ID_LENGTH, Schema, optional

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from models.errors import Unready
 from serving.calls import Call
-from serving.rows import PendingRow, Results
+from serving.rows import PendingRow, Receiver, Results
 
 LONE_BATCHES = 16  # batches of one request each, after which the next request is assumed to be alone as well
 FIRST_ROW_S = 50e-6  # assumed scoring time per row before the first has been measured
@@ -37,7 +37,7 @@ class _QueuedRequest(Struct):
     """A request in the queue."""
 
     rows: Sequence[PendingRow]
-    future: "asyncio.Future[Results]"
+    receiver: Receiver
     until_s: float
 
 
@@ -82,33 +82,35 @@ class Batcher:
         return self._score_batch is None or not self._has_room(1)
 
     def submit(self, applicants: Sequence[Struct], call: Call) -> "asyncio.Future[Results]":
+        """Score the rows of one request, as `submit_to`; the result for each row, in order, to wait for."""
+        future: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
+        self.submit_to(future, applicants, call)
+        return future
+
+    def submit_to(self, receiver: Receiver, applicants: Sequence[Struct], call: Call) -> None:
         """Score the rows of one request: the way of every protocol, and of BentoML's route.
 
         Args:
+            receiver: gets a result for each row, in order, perhaps before this returns.
             applicants: valid rows of the schema.
             call: their request, as metrics and records name it.
-
-        Returns:
-            A result for each row, in order.
         """
         now_s = time.perf_counter()
         loop = self._loop = self._loop or asyncio.get_running_loop()  # which is a system call each time
-        future: asyncio.Future[Results] = loop.create_future()
         if self._score_batch is None or not self._has_room(len(applicants)):
-            future.set_result([OVERLOADED] * len(applicants))
-            return future
+            receiver.set_result([OVERLOADED] * len(applicants))
+            return
         rows = [PendingRow(applicant, call, now_s) for applicant in applicants]
         if self._lone_batches >= LONE_BATCHES and not self._queue:
             if not self._requests_this_turn:
                 loop.call_soon(self._end_turn)
             self._requests_this_turn += 1
-            future.set_result(self._score_batch(rows))
-            return future
+            receiver.set_result(self._score_batch(rows))
+            return
         if not self._queue and self._committing is None:
             loop.call_soon(self._collect, loop, 0, 0)
-        self._queue.append(_QueuedRequest(rows, future, now_s + self._max_queue_s))
+        self._queue.append(_QueuedRequest(rows, receiver, now_s + self._max_queue_s))
         self._queued_rows += len(rows)
-        return future
 
     def _has_room(self, rows: int) -> bool:
         """Whether so many rows may join: always when nobody waits, so that a large request is not refused for ever."""
@@ -145,10 +147,10 @@ class Batcher:
         while self._queue and (not batch or len(batch) + len(self._queue[0].rows) <= self._max_batch_rows):
             request = self._queue.popleft()
             self._queued_rows -= len(request.rows)
-            if request.future.cancelled():  # its client has gone
+            if request.receiver.cancelled():  # its client has gone
                 continue
             if request.until_s < now_s:
-                request.future.set_result([LATE] * len(request.rows))
+                request.receiver.set_result([LATE] * len(request.rows))
                 continue
             taken.append((len(batch), request))
             batch.extend(request.rows)
@@ -178,5 +180,5 @@ class Batcher:
 def _answer(results: Results, taken: Sequence[_Taken]) -> None:
     """Give each request of a batch its results."""
     for first, request in taken:
-        if not request.future.cancelled():  # its client may have gone while the batch was written
-            request.future.set_result(results[first : first + len(request.rows)])
+        if not request.receiver.cancelled():  # its client may have gone while the batch was written
+            request.receiver.set_result(results[first : first + len(request.rows)])

@@ -4,6 +4,7 @@ Owns the two types that every protocol, the batcher, the scoring pipeline and th
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -26,6 +27,16 @@ class PendingRow(Struct, frozen=True, gc=False):
     applicant: Struct
     call: Call
     at_s: float
+
+
+class Receiver(Protocol):
+    """Takes the results of one request: an `asyncio.Future`, or whatever answers without another turn of the loop."""
+
+    def cancelled(self) -> bool:
+        """Whether nobody wants the results any more."""
+
+    def set_result(self, results: Results, /) -> None:
+        """Take them; raises nothing, as others of the batch come next."""
 
 
 def first_error(results: Results) -> ScorerError | None:

@@ -34,9 +34,11 @@ class Envelope(Struct, rename="camel"):
         return any(is_signed(key, signature.sig, signed) for signature in self.signatures)
 
 
-def envelope(statement: bytes, key: ec.EllipticCurvePrivateKey | None) -> dict[str, Any]:
-    """An in-toto statement, signed if there is a key."""
-    signatures = [{"sig": base64.b64encode(sign(key, _to_sign(STATEMENT, statement))).decode()}] if key else []
+def envelope(statement: bytes, *keys: ec.EllipticCurvePrivateKey | None) -> dict[str, Any]:
+    """An in-toto statement, signed by each key that is one."""
+    signed = _to_sign(STATEMENT, statement)
+    made = dict.fromkeys(base64.b64encode(sign(key, signed)).decode() for key in keys if key)  # each key signs once
+    signatures = [{"sig": signature} for signature in made]
     return {
         "payload": base64.b64encode(statement).decode(),
         "payloadType": STATEMENT,

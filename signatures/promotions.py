@@ -84,9 +84,11 @@ class Entry(Struct, frozen=True):
 
 
 def append(
-    versions: Path, version: str, model_sha256: str, promotion: Promotion, key: ec.EllipticCurvePrivateKey | None
+    versions: Path, version: str, model_sha256: str, promotion: Promotion, *keys: ec.EllipticCurvePrivateKey | None
 ) -> None:
     """Append an entry, synced; `versions` is the folder of the versions, and `previous` is set here.
+
+    It is signed by each of the keys: that of the store, and that of who decided.
 
     Raises:
         SignatureError: the history is broken, and would stay so.
@@ -105,7 +107,7 @@ def append(
             "predicateType": _PREDICATE,
             "predicate": msgspec.structs.replace(promotion, previous=previous),
         }
-        line = msgspec.json.encode(envelope(msgspec.json.encode(statement), key)) + b"\n"
+        line = msgspec.json.encode(envelope(msgspec.json.encode(statement), *keys)) + b"\n"
         if os.write(descriptor, line) != len(line):  # the next one cuts it off
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(versions / FILE))
         os.fsync(descriptor)

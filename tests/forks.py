@@ -1,69 +1,175 @@
-"""Programs whose imports take seconds, run in forks of one process that has imported already.
+"""Programs whose imports take seconds, run in forks of a process that has imported already.
 
-Of the 9 s of processor time of `python -m train` on a small table, 6 are imports and what is done once in a process. A
-`Forks` does that once in a worker of pytest, and forks for each run, which is a process of its own with its own
+Of the 9 s of processor time of `python -m train` on a small table, 6 are imports and what is done once in a process;
+of the 5 s of a start of the service, in four processes, 4 are. A `Forks` has that done once in a run of pytest, by a
+fork server that all workers of pytest share (`tests.fork_server`). Each run is a process of its own with its own
 directory, environment, output and exit code, and runs the same `__main__`. What a test says about starting, about
-signals, or about several processes at once needs real starts: `subprocess`.
+imports or about the command line of Python needs real starts: `subprocess`.
 """
 
 import atexit
-import gc
-import importlib
+import contextlib
 import json
 import os
-import runpy
 import select
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT_S = 500
+# All workers of pytest-xdist have one number of the run.
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+PLACE = " " * 10_000  # for command line and environment of a fork, where `ps` and tests look for them
+
+
+class Forked:
+    """A process that the fork server has started; as much of `subprocess.Popen` as the tests use."""
+
+    def __init__(self, replies: socket.socket, program: str) -> None:
+        self._replies, self._program = replies, program
+        self.returncode: int | None = None
+        self.pid = self._reply(TIMEOUT_S)
+
+    def _reply(self, timeout_s: float | None) -> int:
+        if not select.select([self._replies], [], [], timeout_s)[0]:
+            raise subprocess.TimeoutExpired(self._program, timeout_s or 0)
+        reply = self._replies.recv(100)
+        assert reply, f"{self._program} could not be imported"
+        return int(reply)
+
+    def poll(self) -> int | None:
+        """The exit code, or None while the process runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end; the exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs after `timeout` seconds.
+        """
+        if self.returncode is None:
+            self.returncode = self._reply(timeout)
+            self._replies.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
 
 
 class Forks:
-    """One program, imported when it is first run, until this process ends.
+    """A fork server, which imports when the first process is asked for.
 
     Args:
-        program: the module that `python -m` would run.
-        imports: what is imported once, in the order in which the program does it; of a `module:function`, the function
-            is called too.
+        name: of the server.
+        imports: what is imported once, in the order in which the programs do it; of a `module:function`, the function
+            is called too, and `in_fork` of that module, where there is one, in each fork.
     """
 
-    def __init__(self, program: str, imports: Sequence[str]) -> None:
-        self._program, self._imports = program, imports
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, name: str, imports: Sequence[str]) -> None:
+        self._name, self._imports = name, imports
+        self._server: socket.socket | None = None
 
-    def run(self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """What `python -m program *arguments` prints and returns in that directory and environment."""
-        process = self._started()
-        assert process.stdin
-        assert process.stdout
-        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-            files = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (output, errors)]
-            request = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env), "files": files}
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
-            if not select.select([process.stdout], [], [], TIMEOUT_S)[0]:
+    def start(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        files: Sequence[IO[str] | IO[bytes] | int],
+        spares: Sequence[int] = (),
+    ) -> Forked:
+        """Begin `python -m program *arguments` in that directory and environment, in a session of its own.
+
+        Args:
+            program: the module.
+            arguments: of its command line.
+            cwd: the directory.
+            env: the whole environment.
+            files: standard input, output and errors.
+            spares: for each process that the program starts by itself, how many that one starts (`tests.spares`).
+        """
+        request = {"program": program, "arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            descriptors = [file if isinstance(file, int) else file.fileno() for file in (*files, theirs)]
+            text = json.dumps(request | {"spares": list(spares)}).encode()
+            socket.send_fds(self.connect(), [text], descriptors)
+        return Forked(ours, program)
+
+    def begin(
+        self, program: str, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], given: str = ""
+    ) -> Callable[[], subprocess.CompletedProcess[str]]:
+        """Begin it with an input; what is returned waits for the end, and returns exit code and output."""
+        files = [tempfile.TemporaryFile("w+") for _ in range(3)]  # noqa: SIM115 - closed at the end
+        files[0].write(given)
+        files[0].seek(0)
+        process = self.start(program, arguments, cwd, env, files)
+
+        def end() -> subprocess.CompletedProcess[str]:
+            try:
+                code = process.wait(TIMEOUT_S)
+                return subprocess.CompletedProcess([program, *arguments], code, *map(_read, files[1:]))
+            finally:
                 process.kill()
-            code = process.stdout.readline()
-            assert code, f"{self._program} took more than {TIMEOUT_S} s, or could not be imported"
-            return subprocess.CompletedProcess([self._program, *arguments], int(code), _read(output), _read(errors))
+                for file in files:
+                    file.close()
 
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is None:
-            command = [sys.executable, "-m", "tests.forks", self._program, *self._imports]
-            environment = os.environ | {"PYTHONPATH": str(ROOT)}
-            self._process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-            atexit.register(self._process.communicate)  # the end of its input is the end of the process
-        return self._process
+        return end
+
+    def run(
+        self, program: str, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """What `python -m program *arguments` prints and returns in that directory and environment, given an input."""
+        return self.begin(program, arguments, cwd, env, given)()
+
+    def connect(self) -> socket.socket:
+        """The connection to the server, which is started where no worker of pytest has started it."""
+        if self._server is None:
+            self._server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            address = f"\0credit-scorer-tests-{RUN}-{self._name}"  # abstract: not a file, and gone with its server
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+                try:
+                    listening.bind(address)
+                except OSError:  # another worker has it
+                    self._server.connect(address)
+                    return self._server
+                listening.listen()
+                self._server.connect(address)  # which keeps the server alive, to the end of this process
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "tests.fork_server", *self._imports, PLACE],
+                    cwd=ROOT,
+                    env=os.environ | {"PYTHONPATH": str(ROOT), "PLACE": PLACE},
+                    stdin=listening,
+                    stdout=subprocess.DEVNULL,
+                )
+                atexit.register(self._end, process)
+        return self._server
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Disconnect; the server ends with the last worker that does."""
+        if self._server is not None:
+            self._server.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+
+
+def _read(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
 
 
 TRAIN = Forks(
@@ -73,7 +179,7 @@ TRAIN = Forks(
         *("mlflow.store.model_registry.sqlalchemy_workspace_store", "alembic.config", "sqlalchemy.dialects.sqlite"),
         *("train.check", "train.checks.data_report", "pandera.pandas", "bentoml.models"),
         *("train.fit", "train.export", "train.evaluation.evidence", "train.evaluation.figures", "train.gate"),
-        *("train.publish", "train.registry", "tests.train.warm_up:warm_up"),
+        *("train.publish", "train.registry", "train.tuning.search", "tests.train.warm_up:warm_up"),
     ],
 )
 DVC = Forks(
@@ -81,57 +187,13 @@ DVC = Forks(
     [
         *("dvc.cli.parser", "dvc.repo", "dvc.dvcfile", "dvc.repo.reproduce", "dvc.repo.plots", "dvc.repo.metrics"),
         *("dvc.repo.experiments.queue.workspace", "scmrepo.git", "dvc_s3", "networkx"),
+        *("dvc.utils.strictyaml", "ruamel.yaml", "dvc.repo.experiments.run", "dvc.repo.experiments.show", "pyparsing"),
     ],
 )
-
-
-def _read(file: IO[str]) -> str:
-    file.seek(0)
-    return file.read()
-
-
-def _serve(program: str, imports: Sequence[str]) -> None:
-    """Fork for each request on standard input, and answer with the exit code."""
-    for name in imports:
-        module, _, function = name.partition(":")
-        imported = importlib.import_module(module)
-        if function:
-            getattr(imported, function)()
-    assert threading.active_count() == 1, "a fork would lack the other threads"
-    gc.collect()
-    gc.freeze()  # the garbage collector of a fork does not touch, and so copy, what they share
-    while request := sys.stdin.readline():
-        child = os.fork()
-        if not child:
-            os._exit(_run(program, **json.loads(request)))
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-
-
-def _run(program: str, arguments: list[str], cwd: str, env: dict[str, str], files: list[str]) -> int:
-    """Be `python -m program *arguments` in `cwd`, with that environment and these files for what is printed."""
-    for descriptor, name in enumerate([os.devnull, *files]):
-        opened = os.open(name, os.O_RDWR)
-        os.dup2(opened, descriptor)
-        os.close(opened)
-    os.chdir(cwd)
-    os.environ.clear()
-    os.environ.update(env)
-    sys.path[0], sys.argv = cwd, [program, *arguments]
-    code: object = 0
-    try:
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
-    except SystemExit as end:
-        code = end.code
-    except BaseException:  # noqa: BLE001 - as the interpreter does
-        traceback.print_exc()
-        code = 1
-    atexit._run_exitfuncs()  # but not the rest of a normal end, where libraries wait for threads that no fork has
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code if isinstance(code, int) else int(code is not None)
-
-
-if __name__ == "__main__":
-    _serve(sys.argv[1], sys.argv[2:])
+SERVICE = Forks(
+    "service",
+    [
+        *("bentoml_cli.cli", "_bentoml_impl.worker.service", "tests.service.warm_up:warm_up"),
+        *("monitoring.profiles.process", "serving.explaining_process", "monitoring.__main__"),
+    ],
+)

@@ -266,7 +266,12 @@ STAGE_CODE = {
     "check": ["train.checks.quality", "train.checks.data_report"],
     "fit": ["train.network.weights"],
     "export": ["train.network.weights"],
-    "evaluate": ["train.evaluation.evidence", "train.evaluation.figures"],
+    "evaluate": [
+        "train.evaluation.evidence",
+        "train.evaluation.figures",
+        "train.evaluation.reasons",
+        "train.evaluation.walk",
+    ],
 }
 
 

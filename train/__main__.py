@@ -18,15 +18,8 @@ from signatures.keys import SignatureError
 from train.errors import PipelineError
 from train.workspace import Workspace
 
-STAGES = (
-    "check",
-    "split",
-    "fit",
-    "export",
-    "evaluate",
-    "gate",
-    "publish",
-)  # as in `train.pipeline`, which imports PyTorch
+# As in `train.pipeline`, which imports PyTorch.
+STAGES = ("check", "split", "fit", "export", "evaluate", "gate", "publish")
 
 SIGNING_KEY_VARIABLE = "SCORER_SIGNING_KEY"
 
@@ -121,14 +114,18 @@ def tag(options: argparse.Namespace) -> int:
 
 def change(options: argparse.Namespace) -> int:
     """Promote a version, or roll back."""
+    from signatures.keys import private_key
     from train import registry
+    from train.publishing.approval import decision
 
     workspace = _workspace(options)
-    name, approvers, by = workspace.dataset.name, workspace.gates.approvers, options.by or registry.current_user()
+    name, key = workspace.dataset.name, workspace.signing_key
+    own_key = private_key(Path(options.approver_key)) if options.approver_key else key
+    decided = decision(options.by, options.why, workspace.gates.approvers, own_key)
     if options.command == "promote":
-        event = registry.promote(name, options.version, by, options.why, approvers, workspace.signing_key)
+        event = registry.promote(name, options.version, decided, key)
     else:
-        event = registry.rollback(name, by, options.why, approvers, workspace.signing_key)
+        event = registry.rollback(name, decided, key)
     print(f"{name}:{event.version} is the champion; services that follow the champion serve it after a restart")
     return 0
 
@@ -147,7 +144,9 @@ def history(options: argparse.Namespace) -> int:
         before = f" instead of {event.instead_of}" if event.instead_of else ""
         print(f"{event.at}  {event.action:8}  {event.version}{before}  by {event.by}: {event.why}  [{event.evidence}]")
     if folder := versions_folder(name):
-        print(f"history   {verified(folder, events, workspace.signing_key)}", file=sys.stderr)
+        print(
+            f"history   {verified(folder, events, workspace.signing_key, workspace.gates.approvers)}", file=sys.stderr
+        )
     return 0
 
 
@@ -237,7 +236,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_reason(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--by", default="", help="who decides (default: the current user)")
+    command.add_argument("--by", default="", help="who decides (default: the owner of the key, or the current user)")
+    command.add_argument(
+        "--approver-key",
+        default="",
+        metavar="KEY",
+        help="PEM file of the private key of who decides, where approvers have keys (default: the signing key)",
+    )
     command.add_argument("--why", required=True, help="the reason, for the record")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from configs.dataset import Dataset, Feature
+from configs.dataset import Dataset
+from configs.feature import Feature
 from models.validation import value_fault
 from train.errors import Faults
 from train.outcomes import Outcomes

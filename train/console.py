@@ -8,7 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from models.artifact import Artifact
-from train.evaluation.results import Metrics, Verdict, format_figure, format_number
+from train.evaluation.numbers import format_number
+from train.evaluation.results import Metrics, Verdict, format_figure
 
 STYLES = {
     "pass": "pass",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from configs.dataset import Costs
+from train.calibration import calibrate
 from train.evaluation.results import Metrics
-from train.fit import calibrate
 
 MIN_PROBABILITY = 1e-7  # probabilities are clipped this far from 0 and 1 before a logarithm
 

@@ -30,6 +30,8 @@ def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes,
         network: the fitted network.
         table: rows for the comparison, sampled if there are many; generated edge cases are added.
     """
+    if not network.is_monotone:
+        raise PipelineError("a weight has a sign that a monotone feature forbids; train again: make train")
     model, encoded = (graph.SerializeToString(deterministic=True) for graph in build_graphs(schema, network))
     rows = len(table.target)
     sample = np.linspace(0, rows - 1, min(rows, COMPARED_ROWS)).astype(np.int64)

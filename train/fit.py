@@ -1,8 +1,8 @@
 """Stage fit: encodes the rows, trains all members at once, and calibrates on held-out rows.
 
 Each member holds out one fold of the training rows. A row's held-out logit is the mean over the members that did not
-see it, at no extra training: early stopping uses the loss on these logits, and the two scalars of the calibration
-(Platt, 1999) are fitted to them. The test part is not used here.
+see it, at no extra training: early stopping uses the loss on these logits, and `train.calibration` fits the calibration
+to them. The test part is not used here.
 """
 
 import math
@@ -13,22 +13,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from torch.nn import functional
 
 from configs.model import ModelConfig, Training
-from models.encoding import Encoder, category_to_code
+from models.encoding import Encoder
 from models.schema import Schema
+from train.calibration import of_mean
 from train.errors import PipelineError
 from train.network.adamw import AdamW
-from train.network.credit_network import CreditNetwork, learn_encoding
+from train.network.credit_network import CreditNetwork
 from train.network.epoch import Epoch
 from train.network.inputs import Inputs
+from train.network.layout import learn_encoding
+from train.network.monotone import RISING
 from train.rounding import to_bits, to_step
 from train.tables.table import Table
 
 MIN_GAIN = 1e-9  # nats: losses closer than that are equal, and would be ordered differently on another processor
-RIDGE_C = 1e6  # inverse strength of a ridge that keeps the calibration finite if the logits separate the classes
 
 
 @dataclass(frozen=True)
@@ -60,27 +61,27 @@ def _fit(
 ) -> Fitted:
     training, members = config.training, config.network.members
     codes, numbers = Encoder(schema).columns(table.arrays)
-    layout = learn_encoding(
-        codes,
-        numbers,
-        sizes=[len(category_to_code(feature)) for feature in schema.categorical],
-        whole=[feature.type == "integer" for feature in schema.numeric],
-        encoding=config.encoding,
-    )
+    layout = learn_encoding(schema, codes, numbers, config.encoding)
     if not layout.groups.size:
         raise PipelineError("every column has a single value, so there is nothing to learn from")
+    if layout.directions.any() and config.network.activation not in RISING:
+        raise PipelineError(
+            f"network.activation is {config.network.activation}, which falls in places, and the dataset file has "
+            f"monotone features; set it to {' or '.join(RISING)}"
+        )
     network = CreditNetwork(layout, config.network, float(table.target.mean()))
     inputs = Inputs(network, codes, numbers)
     target = torch.from_numpy(table.target).double()
     held_out = held_out_rows(table.target, members, training.folds, rng)  # M B
     epochs = _train_loop(network, inputs, target, held_out, training, rng, report)
+    network.center()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.from_numpy(to_step(parameter.numpy())))
-    logits = np.concatenate([held_out_logits(each, held_out[:, part]) for part, each in inputs.logits()])
+    logits = np.concatenate([each for _, each in inputs.logits()], axis=1)  # M B
     if not np.isfinite(logits).all():
         raise PipelineError("the weights diverged in the last epoch; lower training.learning_rate")
-    slope, intercept = calibrate(logits, table.target[held_out.any(axis=0)])
+    slope, intercept = of_mean(logits, held_out, table.target)
     network.calibration.copy_(torch.tensor([to_bits(slope), float(to_step(np.array(intercept)))]))
     return Fitted(network, epochs)
 
@@ -115,6 +116,7 @@ def _train_loop(
                 raise PipelineError(f"the loss became {loss.item()} in epoch {number}; lower training.learning_rate")
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
             optimizer.step(learning_rate)
+            network.project()
         if report or training.patience:
             epochs.append(_epoch(number, inputs, target.numpy(), held_out))
         if report:
@@ -152,30 +154,6 @@ def held_out_rows(target: NDArray[np.int64], members: int, folds: int, rng: np.r
         for member in range(first, min(first + folds, members)):
             held_out[member] = fold == member - first
     return held_out
-
-
-def held_out_logits(logits: NDArray[np.float64], held_out: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean logit of each row over the members that held it out, `[rows held out]`."""
-    counts = held_out.sum(axis=0)
-    mean: NDArray[np.float64] = np.where(held_out, logits, 0.0).sum(axis=0)[counts > 0] / counts[counts > 0]
-    return mean
-
-
-def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[float, float]:
-    """Slope and intercept of `sigmoid(slope * logit + intercept)` by maximum likelihood (Platt, 1999).
-
-    >>> rng = np.random.default_rng(0)
-    >>> logits = rng.normal(size=20000)
-    >>> happened = (rng.random(20000) < 1 / (1 + np.exp(-2 * logits - 1))).astype(int)
-    >>> [round(value, 1) for value in calibrate(logits, happened)]
-    [2.0, 1.0]
-    """
-    scale = float(logits.std()) or 1.0  # the solver expects inputs near one; those of an overfitted network are not
-    model = LogisticRegression(C=RIDGE_C, tol=1e-8, max_iter=1000).fit(logits[:, None] / scale, target)
-    slope, intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
-    if not (math.isfinite(slope) and math.isfinite(intercept)):
-        raise PipelineError("the calibration did not converge; the held-out logits are degenerate")
-    return slope, intercept
 
 
 def _epoch(number: int, inputs: Inputs, target: NDArray[np.float64], held_out: NDArray[np.bool_]) -> Epoch:

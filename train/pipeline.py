@@ -31,12 +31,14 @@ def check_stage(workspace: Workspace, console: Console) -> None:
     from train.checks.quality import assess
     from train.publishing.store import champion_of_store
     from train.split import min_rows_per_class
+    from train.version import data_sha256
 
     dataset, found = workspace.dataset, champion_of_store(workspace.dataset.name)
     table = check(dataset, min_rows_per_class(workspace.config))
     reference = (found.folder / artifact.REFERENCE).read_bytes() if found else None
-    report = assess(dataset, table, read_checks(), reference)
-    workspace.write("data_report.json", as_json(report.as_dict()))
+    workspace.discard("table.parquet")  # that of a table which passed before; this one may not
+    report = assess(dataset, table, read_checks(), reference, workspace.gates)
+    workspace.write("data_report.json", as_json(report.as_dict() | {"data_sha256": data_sha256(dataset)}))
     workspace.write("data_report.html", page(report).encode())
     if report.drift is not None:  # depends on this machine's store, so it is not an output of DVC
         workspace.write("drift_report.html", drift_page(dataset.name, report.drift).encode())
@@ -95,22 +97,49 @@ def export_stage(workspace: Workspace, console: Console) -> None:
 
 
 def evaluate_stage(workspace: Workspace, console: Console) -> None:
-    """The test part → `metrics.json` and plots; folds of the training part → `evidence.json`."""
+    """The test part → `metrics.json` and plots; folds of the training part → `evidence.json`, and the baseline."""
     from models.scorer import Scorer
     from train.evaluate import evaluate
-    from train.evaluation.evidence import gather_evidence, permutation_importance
+    from train.evaluation import openings
+    from train.evaluation.evidence import gather_evidence, on_test_part, permutation_importance, shared_rows
+    from train.evaluation.reasons import reasons_kept
     from train.evaluation.results import Results
     from train.evaluation.scoring import onnx_probabilities
+    from train.evaluation.walk import walks
+    from train.fit import fit
+    from train.gating.judgement import MEASURED, digests
+    from train.network.onnx_graph import build_graph
 
     dataset, gates = workspace.dataset, workspace.gates
     training, test = workspace.parts
-    scorer = Scorer(workspace.path("model.onnx"), workspace.schema)
-    probability = onnx_probabilities(scorer, workspace.schema.feed_columns(test.columns))
+    scorer, feed = Scorer(workspace.path("model.onnx"), workspace.schema), workspace.schema.feed_columns(test.columns)
+    digest = digests(workspace, ["model.onnx"])["model.onnx"]
+    attempt = openings.record(workspace.folder.parent, workspace.table.target, digest, workspace.model_path.as_posix())
+    console.print(f"opened    the test part, for model {attempt} that is measured on these outcomes")
+    probability = onnx_probabilities(scorer, feed)
     metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold)
     importance = permutation_importance(workspace.schema, scorer, test)
+    simple = build_graph(workspace.schema, fit(workspace.schema, training, workspace.baseline).network)
+    workspace.write("baseline.onnx", simple.SerializeToString(deterministic=True))
+    baseline = Scorer(workspace.path("baseline.onnx"), workspace.schema)
+    theirs = None if workspace.config == workspace.baseline else onnx_probabilities(baseline, feed)
+    walked = walks(workspace.schema, scorer.probabilities, training)
+    graph = workspace.path("model.onnx").read_bytes()
+    kept = reasons_kept(workspace.schema, workspace.config, graph, training, test, gates.confidence)
     with console.progress("comparing", gates.folds * gates.repeats) as advance:
         evidence = gather_evidence(
-            dataset, workspace.config, workspace.baseline, gates, training, importance, lambda: advance("folds")
+            dataset,
+            workspace.config,
+            workspace.baseline,
+            gates,
+            training,
+            importance,
+            walked,
+            kept,
+            on_test_part(test, probability, theirs, dataset, gates),
+            shared_rows(workspace.table, workspace.in_test),
+            digests(workspace, MEASURED),
+            lambda: advance("folds"),
         )
     workspace.write_json("evidence.json", evidence)
     held_out = {name: estimate.value for name, estimate in next(iter(evidence.candidates.values())).items()}
@@ -138,21 +167,14 @@ def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, imp
 
 
 def gate_stage(workspace: Workspace, console: Console) -> None:
-    """Evidence and bounds → `gates.json`; raises if a gate fails."""
-    from train import gate
-    from train.evaluation.results import Evidence, GateError
+    """Evidence and bounds → `gates.json` and `judgement.json`; raises if a gate fails."""
+    from train.evaluation.results import GateError
+    from train.gate import judge_workspace
 
-    evidence = workspace.read_json("evidence.json", Evidence)
-    measured, latency_ratio = gate.judge_graph(workspace)
-    verdicts = gate.judge(workspace.dataset, workspace.gates, evidence) + measured
-    verdicts = gate.apply_waivers(workspace.dataset, workspace.gates, verdicts)
-    workspace.write_json("gates.json", verdicts)
-    # This verdict depends on this machine's store, so it is not part of DVC's output.
-    verdicts += gate.compare_with_champion(workspace, evidence)
-    console.verdicts(verdicts, latency_ratio)
-    failed = [verdict for verdict in verdicts if verdict.status == "fail"]
-    if failed:
-        raise GateError(failed)
+    judgement, latency_ratio = judge_workspace(workspace)
+    console.verdicts(judgement.verdicts, latency_ratio)
+    if judgement.failed:
+        raise GateError(judgement.failed)
 
 
 def publish_stage(workspace: Workspace, console: Console) -> None:

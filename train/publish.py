@@ -1,4 +1,8 @@
-"""Stage publish: records the model as a run in MLflow, a registered version, and an artifact in the BentoML store."""
+"""Stage publish: records the model as a run in MLflow, a registered version, and an artifact in the BentoML store.
+
+The model is judged again first, by the bounds, the data and the champion of this moment: whoever calls this stage
+alone, after a gate has failed or a file was replaced, gets no further than `python -m train` would.
+"""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -8,7 +12,7 @@ from typing import Any
 import mlflow
 import msgspec
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from models import artifact
 from models.artifact import Artifact
 from models.schema import Schema, optional
@@ -17,9 +21,11 @@ from monitoring.profiles.whylogs_compat import serialize
 from signatures.model import write_signature
 from train import registry, tracking
 from train.errors import PipelineError
-from train.evaluation.results import Evidence, GateError, Results, Verdict
+from train.evaluation.results import Evidence, GateError, Results
 from train.exclusive import exclusively
-from train.publishing import store
+from train.gate import judge_workspace, rival
+from train.gating.judgement import Judgement
+from train.publishing import seen_rows, store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
 from train.tables.table import Table
@@ -29,20 +35,33 @@ from train.workspace import Workspace
 
 def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     """Publish the workspace; returns the artifact in the store, and whether it became the champion."""
+    judgement = passed(workspace)
+    # Two that publish at once must not both be the first, nor register or store one version twice.
+    with exclusively(store.home()):
+        if judgement.champion != rival(workspace):  # another was promoted while this one was judged
+            judgement = passed(workspace)
+        return _publish(workspace, judgement)
+
+
+def passed(workspace: Workspace) -> Judgement:
+    """The judgement of this moment; raises where a gate has failed."""
+    judgement, _ = judge_workspace(workspace)
+    if judgement.failed:
+        raise GateError(judgement.failed)
+    return judgement
+
+
+def _publish(workspace: Workspace, judgement: Judgement) -> tuple[Artifact, bool]:
     dataset, version = workspace.dataset, workspace.version
-    verdicts = workspace.read_json("gates.json", list[Verdict])
-    failed = [verdict for verdict in verdicts if verdict.status == "fail"]
-    if failed:
-        raise GateError(failed)
-    files = artifact_files(workspace, verdicts)
+    files = artifact_files(workspace, judgement)
     store.refuse_another(dataset.name, version, files)  # before the registry knows of it
     workspace.write("model_card.md", files[artifact.CARD])
     workspace.write("model_card.html", files[artifact.CARD_PAGE])
     example = typical_applicant(workspace.schema, workspace.parts[0])
-    evidence = ", ".join(f"{count} {status}" for status, count in Counter(v.status for v in verdicts).items())
-    # Two that publish at once must not both be the first, nor register or store one version twice.
-    with tracking.run(workspace) as run_id, exclusively(store.home()):
-        mlflow.set_tag("gates", evidence)
+    counts = Counter(verdict.status for verdict in judgement.verdicts)
+    evidence = ", ".join(f"{count} {status}" for status, count in counts.items())
+    with tracking.run(workspace) as run_id:
+        mlflow.set_tags({"gates": evidence, "attempt": str(judgement.attempt)})
         address = tracking.log_model(files[artifact.MODEL], workspace.schema, example)
         number = registry.register(dataset.name, version, run_id, address, artifact.sha256(files[artifact.MODEL]))
         mlflow.set_tags({"bentoml": workspace.tag, "registered": f"{dataset.name} {number}"})
@@ -76,7 +95,7 @@ def publish_workspace(workspace: Workspace) -> tuple[Artifact, bool]:
     return published, is_champion
 
 
-def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, bytes]:
+def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, bytes]:
     """Every file of the artifact but its manifest; the same inputs give the same bytes."""
     dataset, training = workspace.dataset, workspace.parts[0]
     metrics = workspace.read_json("metrics.json", Results).test
@@ -88,7 +107,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
         workspace.version,
         metrics,
         workspace.read_json("evidence.json", Evidence),
-        verdicts,
+        judgement,
         workspace.read_json("data_report.json", dict[str, Any]),
         reference,
         {
@@ -111,6 +130,7 @@ def artifact_files(workspace: Workspace, verdicts: list[Verdict]) -> dict[str, b
         artifact.METRICS: msgspec.json.format(msgspec.json.encode(metrics.as_dict())),
         artifact.CARD: card.encode(),
         artifact.CARD_PAGE: html_page(card, workspace.tag, pictures).encode(),
+        artifact.SEEN: seen_rows.encode(training),
         artifact.CONFIG: msgspec.json.format(msgspec.json.encode(workspace.config)),
     }
 

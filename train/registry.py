@@ -9,8 +9,6 @@ History is a stack: a promotion pushes a version, a rollback pops one. Each even
 one is used, it does not know the store's champion: the next change records it first, as `adopted`.
 """
 
-import getpass
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +21,8 @@ from models.champion import ALIAS as CHAMPION
 from models.champion import champion, named_champion, set_champion
 from train.errors import PipelineError
 from train.publishing import promotions, store
-from train.publishing.promotions import Event, SigningKey, champion_of
+from train.publishing.approval import Decision
+from train.publishing.promotions import PIPELINE, Event, SigningKey, champion_of
 from train.tracking import connect, reachable, without_password
 
 CHALLENGER = "challenger"
@@ -73,38 +72,39 @@ def promote_first(name: str, version: str, evidence: str, key: SigningKey) -> bo
                 set_champion(folder, known[-1])
             return known[-1] == version
         if current is None:
-            event = Event("first", version, "", "the pipeline", "the first to pass the gates", _now(), evidence)
+            event = Event("first", version, "", PIPELINE, "the first to pass the gates", _now(), evidence)
             _change(name, event, key)
             return True
         _adopt(name, current, known, key)
     return current == version
 
 
-def promote(name: str, version: str, by: str, why: str, approvers: Sequence[str], key: SigningKey = None) -> Event:
+def promote(name: str, version: str, decision: Decision, key: SigningKey = None) -> Event:
     """Make a published version the champion."""
-    check_approver(by, approvers)
     with reachable():
         connect()
         version = resolve(name, version)
         before = _stack(name, key)
-        if before and before[-1] == version and promotions.is_recorded(versions_folder(name), version, key):
+        signed = all(promotions.is_recorded(versions_folder(name), version, one) for one in (key, decision.key))
+        if before and before[-1] == version and signed:
             raise PipelineError(f"{name}:{version} is already the champion")
-        event = Event("promote", version, before[-1] if before else "", by, why, _now(), evidence_of(name, version))
-        _change(name, event, key)
+        instead_of, evidence = before[-1] if before else "", evidence_of(name, version)
+        event = Event("promote", version, instead_of, decision.by, decision.why, _now(), evidence)
+        _change(name, event, key, decision.key)
     return event
 
 
-def rollback(name: str, by: str, why: str, approvers: Sequence[str], key: SigningKey = None) -> Event:
+def rollback(name: str, decision: Decision, key: SigningKey = None) -> Event:
     """Make the previous champion the champion again."""
-    check_approver(by, approvers)
     with reachable():
         connect()
         before = _stack(name, key)
         if len(before) < 2:
             raise PipelineError(f"{name} has no previous champion to roll back to")
         resolve(name, before[-2])
-        event = Event("rollback", before[-2], before[-1], by, why, _now(), evidence_of(name, before[-2]))
-        _change(name, event, key)
+        evidence = evidence_of(name, before[-2])
+        event = Event("rollback", before[-2], before[-1], decision.by, decision.why, _now(), evidence)
+        _change(name, event, key, decision.key)
     return event
 
 
@@ -119,21 +119,6 @@ def history(name: str) -> list[Event]:
                 return []
             raise
         return [msgspec.json.decode(found[key], type=Event) for key in sorted(found) if key.startswith(HISTORY)]
-
-
-def check_approver(by: str, approvers: Sequence[str]) -> None:
-    """Raise if there are approvers and `by` is not one of them."""
-    if approvers and by not in approvers:
-        named = ", ".join(approvers)
-        raise PipelineError(f"{by or 'nobody'} is not an approver; --by must be one of: {named} (configs/gates.yaml)")
-
-
-def current_user() -> str:
-    """The user who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def resolve(name: str, version: str) -> str:
@@ -203,13 +188,13 @@ def _adopt(name: str, current: str, known: list[str], key: SigningKey) -> list[s
     why = "the champion of the BentoML store, which this registry did not know as such"
     _change(
         name,
-        Event("adopted", current, known[-1] if known else "", "the pipeline", why, _now(), "recorded elsewhere"),
+        Event("adopted", current, known[-1] if known else "", PIPELINE, why, _now(), "recorded elsewhere"),
         key,
     )
     return [*known, current]
 
 
-def _change(name: str, event: Event, key: SigningKey) -> None:
+def _change(name: str, event: Event, *keys: SigningKey) -> None:
     """Record a change in the registry first, then in the store: meanwhile services still find the previous champion."""
     folder = versions_folder(name)
     client = mlflow.MlflowClient()
@@ -219,7 +204,7 @@ def _change(name: str, event: Event, key: SigningKey) -> None:
         client.set_registered_model_alias(name, CHAMPION, number)
         if CHALLENGER in client.get_model_version(name, number).aliases:
             client.delete_registered_model_alias(name, CHALLENGER)
-    promotions.record(folder, event, key)
+    promotions.record(folder, event, *keys)
     set_champion(folder, event.version)
 
 

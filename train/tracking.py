@@ -33,7 +33,10 @@ from train.workspace import Workspace
 STORE = Path("var/mlflow.db")
 SQLITE = "sqlite:///"
 NOISY = ("alembic", "mlflow", "sqlalchemy", "urllib3")
-EVIDENCE = ("data_report.html", "data_report.json", "evidence.json", "gates.json", "model_card.md", "model_card.html")
+EVIDENCE = (
+    *("data_report.html", "data_report.json", "evidence.json", "gates.json", "judgement.json"),
+    *("model_card.md", "model_card.html"),
+)
 
 
 def connect() -> str:

@@ -18,19 +18,30 @@ from train.tables.files import files_of
 
 ROOT = Path(__file__).parents[1]
 CODE = {  # every module that `train.pipeline` reaches, by folder; a test compares
-    "configs": "checks dataset gates model source",
-    "models": "application_ids artifact background champion encoding errors schema scorer spelling validation",
+    "configs": "checks dataset feature gates model source",
+    "models": "application_ids artifact background champion encoding errors explanation reasons schema scorer spelling "
+    "validation",
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",
     "signatures": "dsse keys model promotions",
-    "train": "check console errors evaluate exclusive export fit gate outcomes pipeline publish registry rounding "
-    "split tracking version workspace",
-    "train/checks": "data_report expectations exploration html quality",
-    "train/evaluation": "candidates cross_validation evidence fairness figures resampling results scoring",
-    "train/network": "adamw credit_network epoch fused inputs onnx_graph weights",
-    "train/publishing": "background model_card promotions store",
+    "train": "calibration check console errors evaluate exclusive export fit gate outcomes pipeline publish registry "
+    "rounding split tracking version workspace",
+    "train/checks": "data_report expectations exploration html leaks quality",
+    "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints numbers openings paired "
+    "reasons resampling results scoring walk",
+    "train/gating": "champion judgement leaks verdicts",
+    "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph weights",
+    "train/publishing": "approval background model_card promotions seen_rows store",
     "train/tables": "column csv_file files missing numbers parquet_file reader table",
+}
+MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it
+    "models": "background encoding explanation reasons schema scorer",
+    "train": "calibration evaluate export fit",
+    "train/evaluation": "candidates cross_validation evidence fairness fingerprints paired reasons resampling "
+    "scoring walk",
+    "train/network": "adamw credit_network fused inputs layout monotone onnx_graph",
+    "train/publishing": "background",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph
 
@@ -47,9 +58,9 @@ def data_sha256(dataset: Dataset) -> str:
         raise TableError(path, [f"{error.strerror}; set source.path in the dataset file"]) from None
 
 
-def code_files() -> list[Path]:
-    """The modules that determine the content of an artifact."""
-    return [ROOT / folder / f"{module}.py" for folder, modules in CODE.items() for module in modules.split()]
+def code_files(of: dict[str, str] = CODE) -> list[Path]:
+    """The modules that determine the content of an artifact, or a part of them."""
+    return [ROOT / folder / f"{module}.py" for folder, modules in of.items() for module in modules.split()]
 
 
 def model_version(dataset: Dataset, config: ModelConfig, baseline: ModelConfig, gates: Gates) -> str:
@@ -61,6 +72,13 @@ def model_version(dataset: Dataset, config: ModelConfig, baseline: ModelConfig, 
     libraries = [f"{name}=={installed(name)}".encode() for name in LIBRARIES]
     configs = [msgspec.json.encode(part) for part in (dataset, config, baseline, gates)]
     return content_version([*configs, data_sha256(dataset).encode(), *libraries, *code])
+
+
+def evidence_settings(dataset: Dataset, config: ModelConfig, baseline: ModelConfig, gates: Gates) -> str:
+    """SHA-256 of what, beside the files of the workspace, decides what `evidence.json` says."""
+    bounds = (gates.folds, gates.repeats, gates.confidence, gates.bootstrap, gates.fairness.least_rows)
+    configs = [msgspec.json.encode(part) for part in (dataset, config, baseline, bounds)]
+    return sha256(b"".join(configs) + b"".join(path.read_bytes() for path in code_files(MEASURES)))
 
 
 def commit() -> str:

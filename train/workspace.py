@@ -86,6 +86,10 @@ class Workspace:
             raise PipelineError(f"{path}: no such file; run the stages before this one: python -m train")
         return path
 
+    def discard(self, name: str) -> None:
+        """Remove a file of an earlier run, if there is one."""
+        (self.folder / name).unlink(missing_ok=True)
+
     def write(self, name: str, content: bytes) -> None:
         """Write a file completely or not at all."""
         with self.writing(name) as path:
@@ -138,5 +142,10 @@ class Workspace:
     @cached_property
     def parts(self) -> tuple[Table, Table]:
         """The training and the test part."""
-        in_test = np.load(self.path("split.npy"), allow_pickle=False)
-        return self.table.rows(np.flatnonzero(~in_test)), self.table.rows(np.flatnonzero(in_test))
+        return self.table.rows(np.flatnonzero(~self.in_test)), self.table.rows(np.flatnonzero(self.in_test))
+
+    @cached_property
+    def in_test(self) -> NDArray[np.bool_]:
+        """Which rows of the table are in the test part, `[rows]`."""
+        in_test: NDArray[np.bool_] = np.load(self.path("split.npy"), allow_pickle=False)
+        return in_test

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pydantic
 
-from configs.dataset import RESERVED, Dataset, Feature
+from configs.dataset import RESERVED, Dataset
+from configs.feature import Feature
 
 ARTIFACT = "BENCHMARK_ARTIFACT"  # the variable with the artifact's folder
 MAX_ID_LENGTH = 64

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from monitoring.drift.statistics import bin_edges, ks, ks_by_chance, psi, psi_by_chance
 from monitoring.profiles import whylogs_compat as why
 

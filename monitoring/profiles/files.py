@@ -4,20 +4,28 @@ Owns: their bytes on disk, the file in which a model's rows wait until they are 
 profile, and exporting ordinary files. Leaves to others: which rows belong to one profile (windows), replacing files
 (checkpoint).
 
-An encrypted one (file_cipher) belongs to its model and window: put in the place of another it cannot be opened.
+An encrypted one (file_cipher) belongs to its model and window: put in the place of another it cannot be opened. The
+first start with a key encrypts what is plain, and the checkpoint then says that all are encrypted. From there on a
+plain one is not the profiler's: it stays where it is, and is never read.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+import msgspec
 
 from configs.source import ConfigError
 from monitoring.profiles.whylogs_compat import DatasetProfileView
 from monitoring.records import checkpoint, durable, private
 from monitoring.records.cipher import KeyMissing
+from monitoring.records.file_cipher import file_key_id
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 
 HELD = "held.bin"  # rows of a model that are too few for a profile: in files of fewer rows one could pick out a person
+
+_log = logging.getLogger(__name__)
 
 
 def profile_files(directory: Path) -> list[Path]:
@@ -35,7 +43,7 @@ def read_view(path: Path, keys: LogKeys = NO_KEYS) -> DatasetProfileView:
 
     Raises:
         KeyMissing: it is encrypted with a key that is not in `keys`.
-        CheckpointError: it is encrypted, and was changed.
+        CheckpointError: it is encrypted, and was changed; or it is plain where all are encrypted.
     """
     return DatasetProfileView.deserialize(opened(path, path.read_bytes(), keys))
 
@@ -47,6 +55,9 @@ def sealed(path: Path, content: bytes, keys: LogKeys) -> bytes:
 
 def opened(path: Path, content: bytes, keys: LogKeys) -> bytes:
     """The inverse of `sealed`, with any of the keys; raises as `read_view`."""
+    if keys and not file_key_id(content) and checkpoint.load(path.parents[2]).encrypted:
+        problem = "is plain where all profiles are encrypted, so it is not read"
+        raise checkpoint.CheckpointError(path, problem, path.parents[2])
     try:
         return keys.open_file(_name(path), content)
     except ValueError as error:
@@ -54,9 +65,10 @@ def opened(path: Path, content: bytes, keys: LogKeys) -> bytes:
 
 
 def reseal(directory: Path, keys: LogKeys) -> int:
-    """Encrypt with the first key what is plain, or encrypted with another of `keys`; return the number of files.
+    """Encrypt with the first key what is encrypted with another of `keys`, or plain; return the number of files.
 
-    The caller must hold the lock. A file is replaced as a whole, so a kill leaves the old one or the new one.
+    Then the checkpoint says that all are encrypted; where it did before, a plain one is left as it is, and the log says
+    so. The caller must hold the lock. A file is replaced as a whole, so a kill leaves the old one or the new one.
     """
     changed = []
     for path in all_files(directory) if keys else ():
@@ -67,11 +79,19 @@ def reseal(directory: Path, keys: LogKeys) -> int:
             plain = opened(path, content, keys)
         except KeyMissing:  # reported when a row is added to it
             continue
+        except checkpoint.CheckpointError as error:
+            if file_key_id(content):
+                raise
+            _log.error("%s", error)
+            continue
         temporary = path.with_suffix(".sealed.next")
         durable.write(temporary, sealed(path, plain, keys))
         temporary.replace(path)
         changed.append(path)
     durable.sync_folders(changed)
+    profiles = checkpoint.profiles_directory(directory)
+    if keys and not (done := checkpoint.load(profiles)).encrypted:
+        checkpoint.commit(profiles, msgspec.structs.replace(done, encrypted=True))
     return len(changed)
 
 

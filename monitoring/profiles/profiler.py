@@ -75,10 +75,10 @@ class Profiler:
         self._profiles = checkpoint.profiles_directory(directory)
         self._window_s, self._frame_rows = window_s, frame_rows
         private.make_folder(self._profiles)
-        self._done = checkpoint.load(self._profiles)
-        checkpoint.recover(self._profiles, self._done.generation)
+        checkpoint.recover(self._profiles, checkpoint.load(self._profiles).generation)
         if resealed := files.reseal(directory, keys):
             _log.info("profiles encrypted with the first key of the log: %d", resealed)
+        self._done = checkpoint.load(self._profiles)
         self._written: dict[Path, Written] = {}
         self._ends: dict[str, int] = {}  # sizes of closed segments with no more rows: a seal is not one
 
@@ -128,7 +128,7 @@ class Profiler:
 
     def _next(self, positions: Mapping[str, Position], groups: GroupDecisions) -> Checkpoint:
         """Return the checkpoint of the next commit."""
-        return self._done.next(positions, groups.added_to(self._done.group_decisions))
+        return self._done.next(positions, groups.added_to(self._done.group_decisions), bool(self._keys))
 
     def _read(self, segment: Path, offset: int) -> Iterator[tuple[LoggedBatch, int]]:
         """Iterate over new batches; a segment whose key is missing is logged once and skipped."""

@@ -83,11 +83,13 @@ class Checkpoint(msgspec.Struct, frozen=True):
         generation: number of commits.
         segments: the position in each.
         group_decisions: rows by `GroupCount.key`, of the models whose audits are known (audits).
+        encrypted: whether every profile is: a plain one was then put there by somebody else.
     """
 
     generation: int = 0
     segments: dict[str, Position] = {}
     group_decisions: dict[str, int] = {}
+    encrypted: bool = False
 
     @property
     def rows(self) -> int:
@@ -98,9 +100,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
         """Return how far `segment` has been profiled."""
         return self.segments.get(segment.name, Position())
 
-    def next(self, positions: Mapping[str, Position], group_decisions: dict[str, int]) -> "Checkpoint":
+    def next(
+        self, positions: Mapping[str, Position], group_decisions: dict[str, int], encrypted: bool = False
+    ) -> "Checkpoint":
         """Return the checkpoint of the next generation, with these positions updated and these counts of groups."""
-        return Checkpoint(self.generation + 1, {**self.segments, **positions}, group_decisions)
+        return Checkpoint(self.generation + 1, {**self.segments, **positions}, group_decisions, encrypted)
 
 
 class Unprofiled(Checkpoint, frozen=True):

@@ -125,10 +125,10 @@ class DecisionLog:
                 if self._proof is None or self._descriptor < 0 or self._is_full():
                     self._close()
                     self._proof = self._open()
-                self._proof.record_begun()
+                if not self._proof.begun:
+                    self._proof.record_begun()
                 batch = Batch(self._sequence, datetime.now(UTC), model, rows)
-                line = self._proof.encode(batch)
-                self._write(line)
+                self._write(line := self._proof.encode(batch))
             except OSError as error:
                 self._roll_back()
                 raise LogUnavailable(self._directory / "decisions", error) from error

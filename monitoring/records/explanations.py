@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from models.explanation import Explanation, Reason
+from models.explanation import Explanation
+from models.reasons import Reason
 from monitoring.records.lines import Row
 
 

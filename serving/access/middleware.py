@@ -61,6 +61,8 @@ class AccessPolicy:
         allowed_origins: whose pages may call without keys, beside the service's own.
 
     Attributes:
+        requires_keys: whether callers need a key. If not, the head of a request and the two ends of its connection
+            decide, so requests that have these in common are admitted alike.
         origins: the rules on pages of other sites.
     """
 
@@ -72,8 +74,8 @@ class AccessPolicy:
         allowed_origins: Sequence[str] = (),
     ) -> None:
         self._authenticator = authenticator
-        self._requires_keys = authenticator.requires_keys
-        self._local_only = not self._requires_keys and not open_to_network
+        self.requires_keys = authenticator.requires_keys
+        self._local_only = not self.requires_keys and not open_to_network
         self.origins = OriginRules(open_to_network and not allowed_hosts, allowed_hosts, allowed_origins)
 
     def authorize(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
@@ -84,7 +86,7 @@ class AccessPolicy:
         if path in PUBLIC_PATHS:
             return
         caller = ANYONE
-        if self._requires_keys:
+        if self.requires_keys:
             permission = required_permission(scope["method"], path)
             caller = self._authenticator.authorize(_presented_key(headers), permission)
         else:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.errors import ScorerError, Unready
+from serving.housekeeping import Census
 from serving.http.connection import CLOSE_S, LimitedProtocol
 from serving.http.crowding import Crowd, Rank
 from serving.http.descriptors import TOO_MANY, Descriptors
@@ -32,11 +33,13 @@ class ClosableProtocol(LimitedProtocol):
     descriptors: ClassVar[Descriptors] = Descriptors()
     crowd: ClassVar[Crowd] = Crowd()
     _server: ClassVar[Any] = None  # uvicorn's state: the connections and the tasks of this worker
+    _so_far: ClassVar[int] = 0  # connections of this worker
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
         super().connection_made(transport)
         ClosableProtocol._server = self.server_state
+        ClosableProtocol._so_far += 1
         self._arriving = True
         refusal = self._find_place(transport)
         self._arriving = False
@@ -93,6 +96,11 @@ class ClosableProtocol(LimitedProtocol):
     def _refuse_connection(self, refusal: ScorerError) -> None:
         self._ignored = True
         self.refuse(refusal)
+
+    @classmethod
+    def census(cls) -> Census:
+        """Count the connections of this worker."""
+        return Census(cls._so_far, len(cls._server.connections) if cls._server else 0)
 
     # Shutdown
 

@@ -26,12 +26,12 @@ from serving.calls import Call, call_of, caller_of
 from serving.error_responses import client_closed_response, error_response
 from serving.faults import TOOK_TOO_LONG, error_from
 from serving.http.body import ClientGone, read_body
+from serving.http.connection_settings import ConnectionSettings
 from serving.http.deadlines import Deadlines
 from serving.http.endpoint import JSON, Encoded, Submitted
-from serving.http.protocol import ConnectionSettings
 from serving.http.responses import ResponseShaper, error_of_status
 from serving.metrics import metrics
-from serving.rows import Results, first_error
+from serving.rows import Receiver, Results, first_error
 
 PREDICT = "/predict"
 encode = msgspec.json.Encoder().encode
@@ -54,7 +54,7 @@ class PredictEndpoint:
         """Whether a request would be refused whatever its body is."""
         return self._batcher.full
 
-    def submit(self, body: bytes, scope: Scope) -> Submitted | ScorerError:
+    def submit(self, body: bytes, scope: Scope, receiver: Receiver) -> Submitted | ScorerError:
         """Decode, validate and submit; returns or raises the error that refuses the request."""
         if self._batcher.full:
             return OVERLOADED  # before the body costs the work of decoding it
@@ -68,7 +68,8 @@ class PredictEndpoint:
             rows = self.decoder.decode(body[len(BOM_UTF8) :])  # only here, so that no other body is looked at twice
         if rate:
             rate.spend(len(rows))
-        return Submitted(self._batcher.submit(rows, call_of(scope, "http")), _answer)
+        self._batcher.submit_to(receiver, rows, call_of(scope, "http"))
+        return SUBMITTED
 
     def count_response(self, status: int) -> None:
         """Count one response."""
@@ -77,6 +78,9 @@ class PredictEndpoint:
 
 def _answer(results: Results) -> Encoded:
     return JSON, encode(results)
+
+
+SUBMITTED = Submitted(_answer)
 
 
 class RoutedRow(Struct, frozen=True):
@@ -168,10 +172,11 @@ class PredictMiddleware:
                 rate.spend(len(rows))
             call = call_of(scope, "http")
             return await self._ask_route(scope, receive, encode({ENVELOPE: [RoutedRow(call, row) for row in rows]}))
-        submitted = self._endpoint.submit(body, scope)
+        waiting: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
+        submitted = self._endpoint.submit(body, scope, waiting)
         if isinstance(submitted, ScorerError):
             return submitted
-        results = await submitted.results
+        results = await waiting
         return first_error(results) or submitted.encode(results)[1]
 
     async def _ask_route(self, scope: Scope, receive: Receive, body: bytes) -> bytes | ScorerError:

@@ -5,127 +5,113 @@ by the functions that the ASGI application calls too; limits and deadlines of co
 and to the ASGI application every request that is unusual.
 
     bytes ─► uvicorn's parser ─► choose_path ── anything else ──► uvicorn's cycle ─► the ASGI application
-                                    │ POST to an endpoint, of known length, one at a time, access granted
-                                    ▼
-                                 complete_request ─► Endpoint.submit ─► Batcher ─► one write
+      │ the head was parsed before  │ POST to an endpoint, of known length, one at a time, access granted
+      ▼                             ▼
+    _begin_known ─────────────► _submit ─► Endpoint.submit ─► Batcher ─► one write
 
 uvicorn's cycle makes a task, an event, two writes and a walk through every middleware per request: three quarters of
 the time of a small one. There is no public way around it, so the class is registered under the name that uvicorn looks
-up. `register` leaves uvicorn alone where its protocol has changed; `tests/serving/http/test_protocol.py` fails then.
+up (`serving.http.connection_settings`).
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-import uvicorn.config
-from msgspec import Struct
-from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
-from configs.service import ServiceConfig
 from models.errors import Rejected, ScorerError, Unready
 from serving import request_ids
 from serving.access.middleware import AccessPolicy
-from serving.error_responses import error_response
 from serving.faults import TOOK_TOO_LONG, error_from
-from serving.http.bentoml_stack import seeing_every_request
 from serving.http.body import headers_of
 from serving.http.closing import SHUTTING_DOWN, ClosableProtocol
-from serving.http.connection import Limits
 from serving.http.endpoint import Encoded, Endpoint, Submitted
-from serving.http.exchange import Exchange
-from serving.rows import first_error
-
-# The parts of uvicorn's protocol that this module and `serving.http.connection` override or call.
-USED = (
-    "_start_asgi_task connection_lost connection_made data_received on_body on_headers_complete on_message_begin "
-    "on_message_complete on_response_complete pause_writing resume_writing shutdown"
-)
-logger = logging.getLogger("bentoml.scorer")
-
-
-class ConnectionSettings(Struct, frozen=True):
-    """What the connections of a worker need.
-
-    Attributes:
-        endpoints: of the fast path, by the bytes of their URL path; may be empty.
-        access: decides who may call.
-        max_body_bytes: the largest body.
-        limits: of every connection.
-    """
-
-    endpoints: Mapping[bytes, Endpoint]
-    access: AccessPolicy
-    max_body_bytes: int
-    limits: Limits
-
-    def apply(self, app: Starlette) -> None:
-        """Apply the settings to this worker; without a fast path if BentoML's stack must see every request."""
-        app.router.redirect_slashes = False  # behind TLS, clients would follow to http:// with their bodies
-        paths = [path.decode() for path in self.endpoints]
-        seeing = seeing_every_request(app.user_middleware, paths[0], self.limits.timeout_s) if paths else []
-        if seeing:
-            logger.warning(
-                "no fast path, as BentoML's configuration has %s: fewer requests per second", ", ".join(seeing)
-            )
-        ScorerProtocol.limits = self.limits
-        ScorerProtocol.settings = self
-        ScorerProtocol.endpoints = {} if seeing else self.endpoints
-
-
-def connection_settings(
-    settings: ServiceConfig, endpoints: Mapping[bytes, Endpoint], access: AccessPolicy
-) -> ConnectionSettings:
-    """What follows from the settings of the service."""
-    limits = Limits(settings.timeout_s, settings.keep_alive_s, settings.max_connections_per_address)
-    return ConnectionSettings(endpoints if settings.uses_fast_path else {}, access, settings.max_body_bytes, limits)
+from serving.http.exchange import Exchange, response_bytes
+from serving.http.known_heads import END, KnownHead, KnownHeads
+from serving.rows import Results, first_error
 
 
 class ScorerProtocol(ClosableProtocol):
     """One connection, with the fast path."""
 
-    settings: ClassVar[ConnectionSettings]
-    endpoints: ClassVar[Mapping[bytes, Endpoint]] = {}
+    # Set before the server listens (connection_settings).
+    access: ClassVar[AccessPolicy]
+    endpoints: ClassVar[Mapping[bytes, Endpoint]] = {}  # of the fast path, by the bytes of their URL path
+    max_body_bytes: ClassVar[int]
+    heads: ClassVar[KnownHeads]
     # uvicorn's default headers (the date), a new list every second, and the same as bytes.
     _common: ClassVar[tuple[Any, bytes]] = (None, b"")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
-        self._pending: asyncio.Future[Any] | None = None  # results of an exchange
+        self._head = b""  # of the request that is parsed next, where a read begins with all of it
+        self._admitted = False  # whether a request of this connection was
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request whose head is known and that comes in one read; parse everything else."""
+        self._head = b""
+        if self._is_free():
+            self._head = data[: data.find(END) + len(END)]
+            known = self.heads.get(self._head)
+            if known and len(data) == len(self._head) + known.body_bytes and self._begin_known(known, data):
+                return
+        super().data_received(data)
+
+    def _is_free(self) -> bool:
+        """Whether every request so far is answered, and the next may be."""
+        if self.receiving or self._refused or self._broken or self.flow.write_paused or self.transport.is_closing():
+            return False
+        return self.cycle is None or self.cycle.response_complete
+
+    def _begin_known(self, known: KnownHead, data: bytes) -> bool:
+        """Answer a request with a known head; False if the ASGI application has to refuse it."""
+        scope, access = known.scope_of(self), self.access
+        if access.requires_keys or not self._admitted:  # else what was decided for this head holds, its caller too
+            try:
+                access.authorize(scope, headers_of(scope))
+            except Rejected:
+                return False
+            self._admitted = True
+        self.url, self.scope, self.headers, self.expect_100_continue = known.url, scope, scope["headers"], False
+        self.cycle = Exchange(known.endpoint, scope, None, keep_alive=True)
+        self._submit(self.cycle, data[len(self._head) :])
+        return True
 
     def choose_path(self) -> None:
         """Begin an exchange, or start the ASGI application."""
+        head, self._head = self._head, b""
         endpoint = self.endpoints.get(self.url)
-        exchange = None if endpoint is None else self._exchange(endpoint)
+        exchange = None if endpoint is None else self._exchange(endpoint, head)
         if exchange is None:
             super().choose_path()
         else:
             self.cycle = exchange
 
-    def _exchange(self, endpoint: Endpoint) -> Exchange | None:
+    def _exchange(self, endpoint: Endpoint, head: bytes) -> Exchange | None:
         """The exchange of a request on the fast path; None if the ASGI application handles it."""
         if (self.cycle is not None and not self.cycle.response_complete) or self.flow.write_paused:
             return None  # earlier responses of this connection come first
-        parser, settings = self.parser, self.settings
+        parser = self.parser
         if parser.get_method() != b"POST" or self.expect_100_continue or parser.get_http_version() != "1.1":
             return None
         scope: Any = self.scope
         headers = headers_of(scope)
         length = headers.get(b"content-length")
-        if length is None or int(length) > settings.max_body_bytes or b"content-encoding" in headers:
+        if length is None or int(length) > self.max_body_bytes or b"content-encoding" in headers:
             return None
         scope["method"], scope["path"] = "POST", self.url.decode("ascii")
         try:
-            settings.access.authorize(scope, headers)
+            self.access.authorize(scope, headers)
         except Rejected:
             return None  # the ASGI application answers with the refusal
+        self._admitted = True
+        keep_alive = parser.should_keep_alive()
+        if head and keep_alive:
+            self.heads.remember(head, endpoint, self.url, scope)
         request_id = request_ids.begin(scope, headers.get(request_ids.HEADER))
         request_ids.end()
-        return Exchange(endpoint, scope, request_id, parser.should_keep_alive())
+        return Exchange(endpoint, scope, request_id, keep_alive)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -141,64 +127,51 @@ class ScorerProtocol(ClosableProtocol):
         if type(exchange) is not Exchange:
             super().complete_request()
             return
-        if exchange.response_complete:  # it took too long to arrive
-            return
+        if not exchange.response_complete:  # else it took too long to arrive
+            self._submit(exchange, bytes(exchange.body))
+            exchange.body.clear()
+
+    def _submit(self, exchange: Exchange, body: bytes) -> None:
+        """Submit a whole request."""
         self.until_s = self.loop.time() + self.limits.timeout_s
         scope = exchange.scope
         request_ids.begin(scope, exchange.request_id)
         try:
-            submitted = exchange.endpoint.submit(bytes(exchange.body), scope)
+            submitted = exchange.endpoint.submit(body, scope, exchange)
         except Exception as exception:  # noqa: BLE001 - logged there
             submitted = error_from(exception, f"answering POST {scope['path']}")
         request_ids.end()
-        exchange.body.clear()
         if isinstance(submitted, ScorerError):
             self._respond(exchange, submitted)
             return
-        limit_s, results = submitted.limit_s, submitted.results
-        timer = None if limit_s is None else self.loop.call_later(limit_s, results.cancel)
-        if results.done():
-            self._on_results(exchange, submitted, timer, results)
+        timer = None if submitted.limit_s is None else self.loop.call_later(submitted.limit_s, self._give_up, exchange)
+        if exchange.results is not None:
+            self._answer(exchange, submitted, timer, exchange.results)
         else:
-            self._pending = results
-            results.add_done_callback(partial(self._on_results, exchange, submitted, timer))
+            exchange.answer = partial(self._answer, exchange, submitted, timer)
 
-    def _on_results(
-        self,
-        exchange: Exchange,
-        submitted: Submitted,
-        timer: asyncio.TimerHandle | None,
-        results: "asyncio.Future[Any]",
+    def _give_up(self, exchange: Exchange) -> None:
+        """Answer a request whose caller said how long it would wait."""
+        exchange.cancel()
+        if not (self.transport.is_closing() or exchange.response_complete):
+            self._respond(exchange, Rejected(504, TOOK_TOO_LONG))
+
+    def _answer(
+        self, exchange: Exchange, submitted: Submitted, timer: asyncio.TimerHandle | None, results: Results
     ) -> None:
-        self._pending = None
         if timer is not None:
             timer.cancel()
         if self.transport.is_closing() or exchange.response_complete:
             return
-        if results.cancelled():
-            self._respond(exchange, Rejected(504, TOOK_TOO_LONG))
-            return
         try:
-            response = first_error(results.result()) or submitted.encode(results.result())
+            response = first_error(results) or submitted.encode(results)
         except Exception as exception:  # noqa: BLE001 - logged there
             response = error_from(exception, f"encoding the response of POST {exchange.scope['path']}")
         self._respond(exchange, response)
 
     def _respond(self, exchange: Exchange, response: Encoded | ScorerError) -> None:
         """Write the whole response at once."""
-        if isinstance(response, ScorerError):
-            answer = error_response(exchange.scope, response)
-            status, body = response.status, bytes(answer.body)
-            lines = [b"%b: %b\r\n" % header for header in answer.raw_headers]
-        else:
-            status, (headers, body) = 200, response
-            lines = [*(b"%b: %b\r\n" % header for header in headers), b"content-length: %d\r\n" % len(body)]
-        exchange.endpoint.count_response(status)
-        if exchange.request_id is not None:
-            lines.append(b"x-request-id: %b\r\n" % exchange.request_id)
-        if not exchange.keep_alive:
-            lines.append(b"connection: close\r\n")
-        self.transport.write(b"".join((STATUS_LINE[status], self._common_headers(), *lines, b"\r\n", body)))
+        self.transport.write(response_bytes(exchange, response, self._common_headers()))
         exchange.response_complete = True
         if not exchange.keep_alive:
             self.transport.close()
@@ -226,21 +199,11 @@ class ScorerProtocol(ClosableProtocol):
             return False
         self.cycle.keep_alive = False
         self._respond(self.cycle, error)
-        if self._pending is not None:
-            self._pending.cancel()
+        self.cycle.cancel()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the rows of a client that has gone out of the queue."""
         super().connection_lost(exc)
-        if self._pending is not None:
-            self._pending.cancel()
-
-
-def register() -> bool:
-    """Have uvicorn use `ScorerProtocol` from here on; returns False, and logs it, where its protocol has changed."""
-    if not all(callable(getattr(HttpToolsProtocol, name, None)) for name in USED.split()):
-        logger.warning("uvicorn's HTTP protocol has changed: no fast path, no limits on heads and slow requests")
-        return False
-    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{ScorerProtocol.__name__}"
-    return True
+        if type(self.cycle) is Exchange:
+            self.cycle.cancel()

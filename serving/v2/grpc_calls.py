@@ -24,7 +24,7 @@ from serving.calls import ANYONE, Call, Caller
 from serving.faults import error_from
 from serving.metrics import metrics
 from serving.request_ids import HEADER, begin, id_of, request_id
-from serving.rows import first_error
+from serving.rows import Results, first_error
 from serving.v2.call_coalescer import CallCoalescer
 from serving.v2.extensions import Extensions
 from serving.v2.grpc_codec import GrpcCodec
@@ -199,9 +199,10 @@ class GrpcCalls:
             limits_s.append(timeout_s(timeout.int64_param or timeout.uint64_param))
         limit_s = min((limit_s for limit_s in limits_s if limit_s is not None), default=None)
         until_s = None if limit_s is None else received_s + limit_s
-        submitted, limit_s = self._inference.submit(rows, Call("grpc", caller.name, id_of(scope)), until_s)
+        waiting: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
+        limit_s = self._inference.submit(waiting, rows, Call("grpc", caller.name, id_of(scope)), until_s)
         async with asyncio.timeout(limit_s):
-            results = await submitted
+            results = await waiting
         return first_error(results) or self._codec.answer(request, names, cast("Sequence[Prediction]", results))
 
     def _parse(self, name: str, body: bytes) -> Any:

@@ -10,13 +10,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from models.artifact import Artifact
 from models.errors import Rejected
 from models.validation import shown
 from serving.batching import Batcher
 from serving.calls import Call
-from serving.rows import Results
+from serving.rows import Receiver
 from serving.v2.tensors import OUTPUTS, TensorDecoder
 
 NAME, VERSION = "credit-scorer", "0.1.0"  # as in pyproject.toml, which a bento does not carry
@@ -63,12 +63,11 @@ class Inference:
         if version not in ("", self.version):
             raise Rejected(404, f"no version {shown(version)} of {self.name}; this service has {self.version}")
 
-    def submit(
-        self, rows: Sequence[Struct], call: Call, until_s: float | None = None
-    ) -> "tuple[asyncio.Future[Results], float]":
-        """The results to be, and the seconds after which nobody wants them any more.
+    def submit(self, receiver: Receiver, rows: Sequence[Struct], call: Call, until_s: float | None = None) -> float:
+        """Have rows scored; the seconds after which nobody wants the results any more.
 
         Args:
+            receiver: gets a result for each row, in order, perhaps before this returns.
             rows: valid ones.
             call: their request.
             until_s: when the caller stops waiting, by `time.perf_counter`, if that is before the service gives up.
@@ -81,7 +80,8 @@ class Inference:
             limit_s = min(until_s - time.perf_counter(), limit_s)
         if limit_s <= 0:
             raise TimeoutError
-        return self._batcher.submit(rows, call), limit_s
+        self._batcher.submit_to(receiver, rows, call)
+        return limit_s
 
     def describe_server(self) -> dict[str, Any]:
         """Server metadata."""

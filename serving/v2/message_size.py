@@ -3,7 +3,7 @@
 That follows from the schema and `max_rows`, so that a caller cannot have 16 MiB read where 8 are more than enough.
 """
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from models.schema import MAX_ID_LENGTH, Schema
 
 # Beside its values: names, shapes, parameters, and some texts that are longer than any that is valid, for a message

@@ -25,7 +25,7 @@ from serving.calls import call_of, caller_of
 from serving.error_responses import Handler, error_response, guarded
 from serving.http.body import headers_of, read_body
 from serving.http.endpoint import JSON, Encoded, Submitted
-from serving.rows import Results, first_error
+from serving.rows import Receiver, Results, first_error
 from serving.v2.extensions import Extensions
 from serving.v2.inference import TIMEOUT, Inference, timeout_s
 from serving.v2.rest_codec import LENGTH_HEADER, InferRequest, RestCodec
@@ -47,7 +47,7 @@ class InferEndpoint:
         self._inference = inference
         self._codec = RestCodec(inference.decoder, inference.name, inference.version)
 
-    def submit(self, body: bytes, scope: Scope) -> Submitted:
+    def submit(self, body: bytes, scope: Scope, receiver: Receiver) -> Submitted:
         """Decode, validate and submit; raises the error that refuses the request."""
         received_s = time.perf_counter()
         if rate := caller_of(scope).rows:
@@ -61,8 +61,8 @@ class InferEndpoint:
             rate.spend(len(rows))
         asked_s = timeout_s((request.parameters or {}).get(TIMEOUT))
         until_s = None if asked_s is None else received_s + asked_s
-        results, limit_s = self._inference.submit(rows, call_of(scope, "v2"), until_s)
-        return Submitted(results, partial(self._answer, request, outputs), None if asked_s is None else limit_s)
+        limit_s = self._inference.submit(receiver, rows, call_of(scope, "v2"), until_s)
+        return Submitted(partial(self._answer, request, outputs), None if asked_s is None else limit_s)
 
     def count_response(self, status: int) -> None:
         """Count one response: refusals and rows are counted elsewhere."""
@@ -152,9 +152,10 @@ class RestRoutes:
         self._check(request)
         async with asyncio.timeout(self._inference.timeout_s):
             body = await read_body(request.scope, request.receive, self._max_body_bytes)
-        submitted = self.infer.submit(body, request.scope)
+        waiting: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
+        submitted = self.infer.submit(body, request.scope, waiting)
         async with asyncio.timeout(self._inference.timeout_s if submitted.limit_s is None else submitted.limit_s):
-            results = await submitted.results
+            results = await waiting
         if error := first_error(results):
             return error_response(request.scope, error)
         headers, answer = submitted.encode(results)

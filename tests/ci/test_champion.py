@@ -9,9 +9,10 @@ import pytest
 
 from tests.ci.test_scripts import program
 from tests.conftest import ROOT
+from tests.forking_environment import forking_environment
+from tests.forks import SERVICE
 
 LINKED = (
-    ".venv",
     "requirements",
     "serving",
     "deploy",
@@ -29,8 +30,9 @@ GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t.invalid"]
 def archive(trained, tmp_path_factory):
     """The archive of the trained model, as a release has it."""
     file = tmp_path_factory.mktemp("archive") / "model.bentomodel"
-    command = [str(ROOT / ".venv/bin/bentoml"), "models", "export", trained.tag, str(file)]
-    subprocess.run(command, env=trained.environment, check=True, capture_output=True)
+    assert not SERVICE.run(
+        "bentoml", ["models", "export", trained.tag, str(file)], ROOT, trained.environment
+    ).returncode
     return file
 
 
@@ -40,9 +42,10 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     folder.mkdir()
     shutil.copytree(ROOT / ".ci", folder / ".ci", ignore=shutil.ignore_patterns("node"))
+    forking_environment(folder / ".venv")
     for name in (*LINKED, "Makefile"):
         (folder / name).symlink_to(ROOT / name)
-    (folder / ".gitignore").write_text("var\nbin\n")
+    (folder / ".gitignore").write_text(".venv\nvar\nbin\n")
     (folder / "dvc.lock").write_text("before\n")
     for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "state"]):
         subprocess.run([*GIT, "-C", str(folder), *command], check=True)
@@ -88,7 +91,6 @@ def test_a_training_without_a_champion_says_so_in_its_proposal_and_that_ci_will_
 
 
 def test_a_proposal_shows_both_models_and_says_that_no_gate_has_compared_them_where_none_has(checkout, trained):
-    """In the normal case, a newer table and the same model file, there is no such gate."""
     models = checkout.parent / "store/models/german_credit"
     shutil.copytree(trained.folder.parent, models)
     shutil.copytree(models / trained.folder.name, models / "00ff")
@@ -97,12 +99,13 @@ def test_a_proposal_shows_both_models_and_says_that_no_gate_has_compared_them_wh
     (checkout / "var/ci").mkdir(parents=True)
     (checkout / "var/ci/champion").write_text("german_credit:00ff\n")
     (checkout / "var/ci/champion.md").write_text("The champion is `german_credit:00ff`, of the last release.\n")
-    gates = checkout / "var/train/german_credit/001_production/gates.json"
-    gates.parent.mkdir(parents=True)
-    gates.write_text('[{"gate": "ONNX parity", "status": "pass"}]')
+    judgement = checkout / "var/train/german_credit/001_production/judgement.json"
+    judgement.parent.mkdir(parents=True)
+    judgement.write_text('{"verdicts": [{"gate": "ONNX parity", "status": "pass"}]}')
     done = run(checkout, ".ci/propose", GH_TOKEN="")
     assert done.returncode == 0, done.stderr
-    assert "of the last release.\n\n**No gate compared them**: same model file; see the table below.\n\n" in done.stdout
+    told = "**No gate compared them**: that champion was not in the store; see the table below."
+    assert f"of the last release.\n\n{told}\n\n" in done.stdout
     assert "The champion (base) and this model (here), each on the test part of its own table:" in done.stdout
     assert "Judged by the champion" not in done.stdout
 

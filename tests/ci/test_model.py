@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.forking_environment import forking_environment
+from tests.forks import SERVICE
 
 pytestmark = pytest.mark.slow  # each command of BentoML takes two seconds
 TAG = "scorer:1"
@@ -22,10 +24,7 @@ bentoml.models.export_model({TAG!r}, sys.argv[1])
 
 
 def packing(store: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "deploy.packing", *map(str, arguments)],
-        cwd=ROOT, env=os.environ | {"BENTOML_HOME": str(store)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return SERVICE.run("deploy.packing", [*map(str, arguments)], ROOT, os.environ | {"BENTOML_HOME": str(store)})
 
 
 @pytest.fixture
@@ -34,7 +33,8 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     folder.mkdir()
     shutil.copytree(ROOT / ".ci", folder / ".ci", ignore=shutil.ignore_patterns("node"))
-    for name in (".venv", "Makefile", "requirements", "serving", "deploy", "signatures", "configs", "models"):
+    forking_environment(folder / ".venv")
+    for name in ("Makefile", "requirements", "serving", "deploy", "signatures", "configs", "models"):
         (folder / name).symlink_to(ROOT / name)
     new_key(folder, "var/ci/signing")
     made = {"BENTOML_HOME": str(tmp_path / "made")}

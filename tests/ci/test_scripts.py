@@ -79,21 +79,24 @@ def test_metrics_that_differ_are_a_table_and_none_are_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("gates", "said"),
     [
-        ('[{"gate": "gain over the champion, 00ff", "status": "warn"}]', "compared them: warn. The card below has its"),
-        ('[{"gate": "gain over the champion, 00fe", "status": "pass"}]', "**No gate compared them**: same model file"),
-        ("[]", "**No gate compared them**: same model file"),
-        ("", "**Nobody knows whether a gate compared them**: no var/train/scorer/001/gates.json here"),
+        (
+            '[{"gate": "gain over the champion, 00ff", "status": "warn"}]',
+            "compared them: `gain over the champion, 00ff` warn. The",
+        ),
+        ('[{"gate": "gain over the champion, 00fe", "status": "pass"}]', "**No gate compared them**: that champion"),
+        ("[]", "**No gate compared them**: that champion was not in the store"),
+        ("", "**Nobody knows whether a gate compared them**: no var/train/scorer/001/judgement.json here"),
     ],
 )
 def test_what_a_gate_has_said_of_model_and_champion_is_read_from_its_verdicts(tmp_path, gates, said):
     (tmp_path / "manifest.json").write_text('{"name": "scorer", "model_config": "configs/models/001.yaml"}')
     if gates:
         (tmp_path / "var/train/scorer/001").mkdir(parents=True)
-        (tmp_path / "var/train/scorer/001/gates.json").write_text(gates)
+        (tmp_path / "var/train/scorer/001/judgement.json").write_text(f'{{"verdicts": {gates}}}')
     done = run(tmp_path, sys.executable, str(ROOT / ".ci/comparison.py"), "scorer:00ff", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert said in done.stdout
-    assert 'f"gain over the champion, {' in (ROOT / "train/gate.py").read_text(), "it has another name now"
+    assert 'f"gain over the champion, {' in (ROOT / "train/gating/champion.py").read_text(), "it has another name now"
 
 
 def test_a_file_that_is_no_archive_of_a_model_is_named(tmp_path):

@@ -100,6 +100,9 @@ def test_what_the_file_does_not_say_is_not_in_the_artifact_either(reading):
         ({"features__2__maximum": "nan"}, "features[2].maximum"),
         ({"features__1__maximum": "old"}, "features[1].maximum"),
         ({"features__1__reason": "how old you are"}, "features[1].reason"),  # protected
+        ({"features__1__monotone": "decreasing"}, "features[1].monotone"),  # protected
+        ({"features__0__monotone": "increasing"}, "features[0].monotone"),  # categories have no order
+        ({"features__2__monotone": "upwards"}, "features[2].monotone"),
         ({"costs__missed_event": "0"}, "costs.missed_event"),
         ({"costs__false_alarm": "-1"}, "costs.false_alarm"),
         ({"costs__false_alarm": "inf"}, "costs.false_alarm"),
@@ -164,25 +167,23 @@ def test_a_shipped_dataset_is_named_after_its_file_and_has_its_table(path):
 def test_what_a_reason_calls_a_feature_is_its_reason_its_description_or_its_name(reading):
     words = {"features__0__description": "what the loan is for", "features__2__description": "in euros"}
     features = reading(**words, features__2__reason="the money in the account").features
-    assert [feature.reason_text for feature in features] == ["what the loan is for", "age", "the money in the account"]
+    texts = [feature.reason_text() for feature in features]
+    assert texts == ["what the loan is for", "age", "the money in the account"]
+
+
+def test_a_reason_may_differ_for_high_and_low_values(reading):
+    words = {"higher": "the high balance", "lower": "the low balance"}
+    balance = reading(features__2__reason=words).features[2]
+    assert [balance.reason_text(higher=high) for high in (True, False, None)] == [*words.values(), "balance"]
+    balance = reading(features__2__reason=words | {"missing": "the unknown balance"}).features[2]
+    assert balance.reason_text() == "the unknown balance"
+    with pytest.raises(ConfigError, match=r"features\[0\]\.reason.*neither higher nor lower"):
+        reading(features__0__reason=words)
+    with pytest.raises(ConfigError, match="lower"):
+        reading(features__2__reason={"higher": "the high balance"})
 
 
 def test_german_credit_has_a_reason_for_every_feature_that_is_not_protected():
     features = read_dataset(ROOT / "configs/datasets/german_credit.yaml").features
     assert all(bool(feature.reason) != feature.protected for feature in features)
-    assert len({feature.reason for feature in features if feature.reason}) == 17
-
-
-def test_german_credit_declines_from_a_sixth_and_protects_sex_age_and_nationality():
-    dataset = read_dataset(ROOT / "configs/datasets/german_credit.yaml")
-    assert dataset.threshold == pytest.approx(1 / 6)
-    protected = {feature.name for feature in dataset.features if feature.protected}
-    assert protected == {"personal_status_sex", "age_years", "foreign_worker"}
-
-
-@pytest.mark.parametrize("name", ['the "age"', "back\\slash", "two\nlines", "bell\x07"])
-def test_a_feature_is_called_what_json_can_say_plainly(reading, name):
-    with pytest.raises(ConfigError) as caught:
-        reading(features__2__name=name)
-    assert caught.value.key == "features[2].name"
-    assert "rename the column" in caught.value.remedy
+    assert len({feature.reason_text(higher=True) for feature in features if feature.reason}) == 17

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from configs.checks import CHECKS_YAML, Checks, read_checks
+from configs.gates import GATES_YAML, Gates
 from configs.model import read_model
 from configs.monitoring import MONITORING_YAML, Monitoring, read_monitoring
 from configs.service import SERVICE_YAML, ServiceConfig, read_service
@@ -54,6 +55,23 @@ def test_a_shipped_model_file_gives_each_value_its_reason(path):
     assert [line for line in values if "#" not in line] == []
 
 
+def bounds(kind=Gates, prefix=""):
+    """Every number of the gates file by its key, those inside of others too."""
+    for field in msgspec.inspect.type_info(kind).fields:
+        if isinstance(field.type, msgspec.inspect.StructType):
+            yield from bounds(field.type.cls, "  ")
+        elif isinstance(field.type, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+            yield f"{prefix}{field.name}", field.type
+
+
+@pytest.mark.parametrize(("name", "kind"), list(bounds()), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_bound_of_the_gates_has_its_range_and_its_basis_beside_it(name, kind):
+    said = comment(GATES_YAML, name)
+    assert len(re.split(r"[;:,]", said)[-1].split()) >= 3, "a basis, after the range and what is measured"
+    if (kind.ge, kind.le) != (None, None):
+        assert stated_range(said) == (kind.ge, kind.le)
+
+
 @pytest.mark.parametrize(("path", "kind", "read"), SETTINGS, ids=["service", "monitoring", "checks"])
 def test_every_setting_stands_in_its_file_and_none_beside_them(path, kind, read):
     assert set(yaml.safe_load(path.read_text())) == {field.name for field in msgspec.structs.fields(kind)}
@@ -75,7 +93,7 @@ def test_every_setting_is_documented_with_unit_range_and_reason(path, kind, name
 def stated_range(said):
     """The range that a comment states, `60..86400` or `1 MiB..1 GiB`."""
     sizes = {"": 1, "MiB": MIB, "GiB": GIB}
-    match = re.search(r"([\d.]+?) ?(MiB|GiB)?\.\.([\d.]+) ?(MiB|GiB)?\b", said)
+    match = re.search(r"(-?[\d.]+?) ?(MiB|GiB)?\.\.([\d.]+) ?(MiB|GiB)?\b", said)
     assert match, f"no range in {said!r}"
     low, low_unit, high, high_unit = match.groups()
     return float(low) * sizes[low_unit or ""], float(high) * sizes[high_unit or ""]

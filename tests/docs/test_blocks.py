@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from benchmarks.readme import ROOT, URL, Block, agrees, ask, blocks, first_request, pages, refreshed, request_of, values
 from monitoring.records.segments import segments
 from tests.conftest import Server, Trained, apart
+from tests.forking_environment import forking_environment
 
 GRPC = "127.0.0.1:3001"
 RUN = ("sh", "python", "json")
@@ -47,9 +48,14 @@ def test_what_is_run_elsewhere_is_read_there():
         assert page in (ROOT / test).read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def listed() -> str:
+    """The targets of the Makefile, as it prints them."""
+    return subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_a_command_that_is_not_run_names_targets_modules_and_files_that_exist(page):
-    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def test_a_command_that_is_not_run_names_targets_modules_and_files_that_exist(page, listed):
     for block in PAGES[page]:
         for target in re.findall(r"(?:^|&& |[A-Z]=\S+ )make ([a-z-]+)", block.text, re.MULTILINE):
             assert f"make {target} " in listed
@@ -76,6 +82,7 @@ class Sandbox:
             writer.writeheader()
             writer.writerows(rows)
         self.home = home
+        self._programs = forking_environment(home / "environment") / "bin"
         self.server = Server(apart(trained, home), home / "serve.log")
         self._environment = {**apart(trained, home), "PYTHONPATH": str(ROOT)}
 
@@ -89,7 +96,7 @@ class Sandbox:
             applicant = json.loads(first_request()[1])["applicants"][0]
             command = [sys.executable, "-c", f"applicant = {applicant!r}\n{text}"]
         else:
-            command = ["bash", "-euo", "pipefail", "-c", text.replace(".venv/bin/", f"{Path(sys.executable).parent}/")]
+            command = ["bash", "-euo", "pipefail", "-c", text.replace(".venv/bin/", f"{self._programs}/")]
         done = subprocess.run(
             command, cwd=self.home, env=self._environment, capture_output=True, text=True, check=False, timeout=120
         )

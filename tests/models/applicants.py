@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from models.schema import MAX_ID_LENGTH, Schema, optional
 
 Pairs = list[tuple[str, str]]  # keys and values of one object, as JSON text

@@ -3,7 +3,8 @@
 import msgspec
 import numpy as np
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from models.encoding import UNKNOWN, Encoder
 from models.schema import Schema
 

@@ -8,10 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import DirectedReason, Feature
 from models.artifact import Artifact
 from models.background import Background, log_odds
 from models.explanation import Explainer
+from models.reasons import MAX_REASONS, Contribution, principal_reasons
 from models.request import RequestDecoder
 from models.schema import Schema
 
@@ -236,3 +238,30 @@ def test_the_reference_is_nobody_and_at_the_base_rate(served, german_applicants)
     # The weights that hit the base rate exactly hardly differ: the reference is drawn to be there.
     assert explainer._weights.max() < 1.5 / len(made_up)
     assert not {f.name for f in artifact.schema.dataset.features if f.protected} & set(names)
+
+
+def told(values, features, higher_from=None):
+    """The texts told of contributions, the strongest first: 0.9, 0.8, and so on."""
+    shares = [Contribution(name, value, 0.9 - 0.1 * place) for place, (name, value) in enumerate(values.items())]
+    return [(reason.feature, reason.text) for reason in principal_reasons(shares, features, higher_from or {})]
+
+
+def test_a_text_that_features_share_is_told_once_and_the_next_reason_takes_its_place():
+    features = tuple(Feature(name=f"late_{n}", type="number", reason="late payments") for n in range(3))
+    features += tuple(Feature(name=f"other_{n}", type="number") for n in range(4))
+    found = told(dict.fromkeys((feature.name for feature in features), 1.0), features)
+    assert found == [
+        ("late_0", "late payments"),
+        ("other_0", "other_0"),
+        ("other_1", "other_1"),
+        ("other_2", "other_2"),
+    ]
+    assert len(found) == MAX_REASONS
+
+
+def test_high_is_not_said_of_a_low_value():
+    reason = DirectedReason(higher="the high amount", lower="the low amount", missing="no amount")
+    features = (Feature(name="amount", type="number", nullable=True, reason=reason),)
+    for value, text in ((1999.0, "the low amount"), (2000.0, "the high amount"), (None, "no amount")):
+        assert told({"amount": value}, features, {"amount": 2000.0}) == [("amount", text)]
+    assert told({"amount": 1.0}, features) == [("amount", "no amount")]  # a reference that does not know the median

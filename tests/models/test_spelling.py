@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from models.spelling import alike, difference, groups, nearest
 from models.validation import value_fault
 

@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from models.background import Background, log_odds
 from models.explanation import MAX_INPUTS, MAX_VALUES, Explainer
 from models.schema import Schema

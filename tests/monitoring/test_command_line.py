@@ -11,6 +11,8 @@ import pytest
 
 from monitoring.records.segments import segments
 from monitoring.status import Status, count
+from tests.conftest import ROOT
+from tests.forks import SERVICE
 
 
 @pytest.fixture
@@ -18,14 +20,8 @@ def monitoring(tmp_path):
     """`monitoring("status", "--json")` runs `python -m monitoring status --json` on `tmp_path`."""
 
     def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "monitoring", *arguments],
-            env={**os.environ, "SCORER_DIRECTORY": str(tmp_path), "SCORER_INTERVAL_S": "0.05"},
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        variables = {"SCORER_DIRECTORY": str(tmp_path), "SCORER_INTERVAL_S": "0.05"}
+        return SERVICE.run("monitoring", arguments, ROOT, os.environ | variables)
 
     return run
 

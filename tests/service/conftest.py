@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, Server, Trained, apart
+from tests.forks import SERVICE
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} \[[A-Z]+\] \[\S+\] .*")  # of BentoML's log
 ANNOUNCEMENT = re.compile(r"\ncredit-scorer  (\S+) is ready\n((?:  .*\n)+)\n")
@@ -106,10 +107,15 @@ def until(true: Callable[[], bool], within_s: float = 10) -> None:
         time.sleep(0.1)
 
 
-def refused_start(environment: dict[str, str], prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    """A start of the service that ends by itself; `prefix` is a command that runs it."""
+def refused_start(
+    environment: dict[str, str], *options: str, prefix: Sequence[str] = (), port: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """A start of the service that ends by itself, in a fork (`tests.forks`); `prefix` is a command that runs it."""
+    command = ["serve", "service:CreditScorer", "--port", str(port), *options]
+    if not prefix:
+        return SERVICE.run("bentoml", command, ROOT, environment)
     return subprocess.run(
-        [*prefix, sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", "0"],
+        [*prefix, sys.executable, "-m", "bentoml", *command],
         cwd=ROOT,
         env=environment,
         capture_output=True,

@@ -13,14 +13,18 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, Server, apart
+from tests.forks import SERVICE
 
 
 def packing(*arguments, environment, cwd, root=ROOT):
     """`python -m deploy.packing …` of the project in `root`, run in `cwd`."""
+    environment = environment | {"PYTHONPATH": str(root)}
+    if root == ROOT:
+        return SERVICE.run("deploy.packing", arguments, cwd, environment)
     return subprocess.run(
         [sys.executable, "-m", "deploy.packing", *arguments],
         cwd=cwd,
-        env=environment | {"PYTHONPATH": str(root)},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
@@ -74,9 +78,7 @@ def test_exported_and_imported_into_an_empty_store_it_serves_there(bento, traine
     empty = environment | {"BENTOML_HOME": str(tmp_path / "store"), "SCORER_DIRECTORY": str(tmp_path / "var")}
     exported = tmp_path / "exported.bento"
     for command, store in ((["export", tag, str(exported)], environment), (["import", str(exported)], empty)):
-        subprocess.run(
-            [sys.executable, "-m", "bentoml", *command], env=store, cwd=elsewhere, check=True, capture_output=True
-        )
+        assert SERVICE.run("bentoml", command, elsewhere, store).returncode == 0
     assert served(empty, tag, tmp_path / "serve.log", elsewhere) == trained.tag
 
 

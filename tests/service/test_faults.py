@@ -6,8 +6,6 @@ import base64
 import contextlib
 import os
 import shutil
-import subprocess
-import sys
 import time
 
 import httpx
@@ -18,6 +16,7 @@ from monitoring.records.log_keys import log_keys_from
 from monitoring.records.segments import archives, segments
 from monitoring.status import Status, count
 from tests.conftest import ROOT, Server, apart
+from tests.forks import SERVICE
 from tests.service.conftest import announced, metric, records
 
 
@@ -168,13 +167,6 @@ def test_an_encrypted_log_is_profiled_archived_and_erased_under_a_running_servic
 
 def tell(directory, *command, **settings):
     """What `python -m monitoring …` prints for this directory."""
-    done = subprocess.run(
-        [sys.executable, "-m", "monitoring", *command],
-        cwd=ROOT,
-        env=os.environ | {"SCORER_DIRECTORY": str(directory)} | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = SERVICE.run("monitoring", command, ROOT, os.environ | {"SCORER_DIRECTORY": str(directory)} | settings)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -2,8 +2,6 @@
 
 import datetime as dt
 import ipaddress
-import subprocess
-import sys
 import threading
 import time
 
@@ -17,8 +15,8 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
-from tests.conftest import ROOT, apart
-from tests.service.conftest import records, until
+from tests.conftest import apart
+from tests.service.conftest import records, refused_start, until
 from tests.service.test_grpc import SERVICE, typed
 
 CALLERS = 16
@@ -88,15 +86,7 @@ def test_watchers_of_health_see_the_shutdown_coming(trained, serve):
 
 
 def test_a_second_service_on_the_port_names_the_setting_to_change(trained, service, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", "0"],
-        cwd=ROOT,
-        env=apart(trained, tmp_path) | {"SCORER_GRPC_PORT": service.grpc.split(":")[1]},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = refused_start(apart(trained, tmp_path) | {"SCORER_GRPC_PORT": service.grpc.split(":")[1]})
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert "Traceback" not in said
@@ -113,15 +103,7 @@ def test_a_second_service_on_the_port_names_the_setting_to_change(trained, servi
     ],
 )
 def test_a_certificate_that_is_not_there_is_named_at_start(trained, tmp_path, variables, said):
-    done = subprocess.run(
-        [sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", "0"],
-        cwd=ROOT,
-        env=apart(trained, tmp_path) | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = refused_start(apart(trained, tmp_path) | variables)
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
 

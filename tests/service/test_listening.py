@@ -1,14 +1,13 @@
 """Where the service listens: gRPC where HTTP does, and with keys only where nobody on the way can read them."""
 
 import json
-import subprocess
-import sys
 
 import psutil
 import pytest
 
-from tests.conftest import ROOT, Server, apart
+from tests.conftest import Server, apart
 from tests.service.certificates import Authority
+from tests.service.conftest import refused_start
 from tests.service.test_keys import FILE
 from tests.service.test_tls import trusting
 
@@ -38,15 +37,7 @@ def ports(server):
 
 def said_at_start(environment, *options):
     """What a service says that does not start."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", "0", *options],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = refused_start(environment, *options)
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -43,7 +43,8 @@ def test_workers_and_profiler_end_when_their_parent_is_killed_and_the_next_start
             one.sendall(sent)
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
-        again = Server(environment, tmp_path / "second.log", workers, ports=ports)
+        # Not a fork, which would be there before the workers have noticed, in less time than Python takes to start.
+        again = Server(environment, tmp_path / "second.log", workers, ports=ports, forked=False)
         open_connections.callback(again.stop)
         assert ask(again, example) == decision
         open_connections.callback(server.stop)

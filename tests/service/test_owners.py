@@ -5,8 +5,6 @@ import hashlib
 import json
 import os
 import stat
-import subprocess
-import sys
 
 import httpx
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from monitoring.records.lines import framed
 from monitoring.records.segments import archives, explanations_directory, read, segments
 from tests.conftest import ROOT, Server, apart
+from tests.forks import SERVICE
 from tests.service.conftest import metric
 
 MAY = {"one": "predict, read", "other": "predict", "auditor": "predict, read_all"}
@@ -51,15 +50,7 @@ def explained(directory):
 
 
 def run(directory, *arguments, **variables):
-    return subprocess.run(
-        [sys.executable, "-m", "monitoring", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"SCORER_DIRECTORY": str(directory)} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return SERVICE.run("monitoring", arguments, ROOT, os.environ | {"SCORER_DIRECTORY": str(directory)} | variables)
 
 
 def monitoring(directory, *arguments):
@@ -144,16 +135,8 @@ def test_erasing_an_applicant_reaches_the_explanations_and_no_others(trained, se
             httpx.post(f"{service.url}/{path}", json={"applicants": asked}, timeout=60).raise_for_status()
         (logged,) = segments(explanations_directory(directory))
         assert (b"private-0" in logged.read_bytes()) is not bool(variables)
-        done = subprocess.run(
-            [sys.executable, "-m", "monitoring", "erase", "-"],
-            input="private-0\n",
-            cwd=ROOT,
-            env=os.environ | {"SCORER_DIRECTORY": str(directory)} | variables,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
+        environment = os.environ | {"SCORER_DIRECTORY": str(directory)} | variables
+        done = SERVICE.run("monitoring", ["erase", "-"], ROOT, environment, "private-0\n")
         assert done.stdout == "erased 1 row\nerased 1 explanation\n"
         httpx.post(f"{service.url}/explain", json={"applicants": asked[1:]}, timeout=60).raise_for_status()
         service.stop()

@@ -5,8 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import httpx
@@ -17,19 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from monitoring.profiles.files import all_files, read_view
 from tests.conftest import ROOT
+from tests.forks import SERVICE
 from tests.service.conftest import announced, metric, records, until
 
 
 def tell(directory, *command):
     """`python -m monitoring …` for this directory."""
-    done = subprocess.run(
-        [sys.executable, "-m", "monitoring", *command],
-        cwd=ROOT,
-        env=os.environ | {"SCORER_DIRECTORY": str(directory)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = SERVICE.run("monitoring", command, ROOT, os.environ | {"SCORER_DIRECTORY": str(directory)})
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

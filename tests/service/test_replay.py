@@ -4,8 +4,6 @@ import base64
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -15,6 +13,7 @@ import tritonclient.grpc as triton
 from monitoring.records.lines import framed, unframed
 from monitoring.records.segments import archives, segments
 from tests.conftest import ROOT, Server, apart
+from tests.forks import SERVICE
 from tests.service.tensors import inputs
 
 KEY = base64.b64encode(bytes(32)).decode()
@@ -45,16 +44,7 @@ def records(logged, tmp_path):
 
 
 def run(environment, *arguments, read=""):
-    return subprocess.run(
-        [sys.executable, "-m", "monitoring", *arguments],
-        cwd=ROOT,
-        env=os.environ | environment,
-        input=read,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return SERVICE.run("monitoring", arguments, ROOT, os.environ | environment, read)
 
 
 def replayed(environment, *arguments, code=0, read=""):

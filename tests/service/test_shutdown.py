@@ -11,8 +11,11 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
-from tests.conftest import Server, apart
+from monitoring.status import count
+from tests.conftest import STOP_S, Server, apart
+from tests.service.conftest import until
 from tests.service.test_grpc import typed
+from tests.service.test_syncing import python_on_disk
 
 GRACE_S = 6
 HEAD = b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n"
@@ -91,6 +94,41 @@ def test_what_was_begun_in_time_is_answered_over_both_protocols(ending, example,
         codes = {call.code() for call in calls}
         assert codes <= {StatusCode.OK, StatusCode.UNAVAILABLE}, "none is cut"
         assert ending.process.wait(GRACE_S * 1.5) == 0
+
+
+def test_requests_that_wait_for_their_results_are_refused(trained, tmp_path, german_applicants):
+    """The disk hangs: a batch is written and not synced, so it is not answered, and the next ones are not scored."""
+    # Microseconds: longer than what ends first takes. Only then has strace let go of the worker, and the service ends.
+    python = python_on_disk(tmp_path, f"delay_enter={(GRACE_S + 4) * 10**6}")
+    variables = apart(trained, tmp_path) | {"SCORER_GRACE_S": str(GRACE_S), "SCORER_SYNC": "batch"}
+    server = Server(variables, tmp_path / "serve.log", python=python)
+    body = json.dumps({"applicants": german_applicants[:1]}).encode()
+    infer = f"/v2/models/{trained.tag.partition(':')[0]}/infer".encode()
+    inputs = [
+        {"name": name, "shape": [1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]}
+        for name, value in german_applicants[0].items()
+    ]
+    tensors = json.dumps({"inputs": inputs}).encode()
+    try:
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(held(server, HEAD % (b"/predict", len(body)) + body))
+            until(lambda: count(tmp_path / "var").served == 1)
+            queued = [
+                stack.enter_context(held(server, HEAD % (path, len(sent)) + sent))
+                for path, sent in ((b"/predict", body), (infer, tensors))
+            ]
+            on_the_long_way = stack.enter_context(held(server, HEAD % (b"/predict?x=1", len(body)) + body))
+            server.process.send_signal(signal.SIGTERM)
+            for connection in (first, *queued):
+                head, _, answer = connection.makefile("rb").read().partition(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 503 "), head
+                assert b"\r\nretry-after: " in head.lower()
+                assert b"the service is shutting down; try again" in answer
+            assert on_the_long_way.recv(65536) == b"", "it is closed"
+        assert server.process.wait(STOP_S) == 0
+    finally:
+        server.stop()
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_the_former_name_of_the_setting_works_and_is_named(trained, tmp_path):

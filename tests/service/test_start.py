@@ -3,13 +3,12 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.conftest import ROOT, apart
+from tests.conftest import apart
 from tests.service.conftest import announced, refused_start
 
 
@@ -99,14 +98,6 @@ def test_the_end_of_a_start_is_the_page_and_a_request_that_works_when_pasted(ser
 
 
 def test_two_services_may_not_have_one_port(trained, service, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--port", str(service.port)],
-        cwd=ROOT,
-        env=apart(trained, tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = refused_start(apart(trained, tmp_path), port=service.port)
     assert done.returncode != 0
     assert "in use" in done.stdout + done.stderr

@@ -20,7 +20,7 @@ WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os
 
 def refused(environment: dict[str, str]) -> list[str]:
     """The lines of a start that ends by itself, without the rights of root; exit code 1."""
-    done = refused_start(environment, WITHOUT_PRIVILEGES)
+    done = refused_start(environment, prefix=WITHOUT_PRIVILEGES)
     assert done.returncode == 1, done.stdout + done.stderr
     return (done.stdout + done.stderr).splitlines()
 

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,20 +19,24 @@ def policy(request):
     return request.param
 
 
+def python_on_disk(home: Path, fault: str) -> str:
+    """An interpreter for a service under strace, which has the kernel do this to `fdatasync`."""
+    if not shutil.which("strace"):
+        pytest.skip("NOT TESTED: a disk with faults. There is no strace here; run: apt-get install strace")
+    python = home / "python"
+    # -D: strace is a child of what it watches, which can then be stopped.
+    options = f"-D -f -qq --seccomp-bpf -o {home}/trace -e trace=fdatasync -e signal=none"
+    python.write_text(f'#!/bin/sh\nexec strace {options} -e inject=fdatasync:{fault} {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    return str(python)
+
+
 @pytest.fixture
 def service(trained, tmp_path, policy):
-    """A service under strace, which has the kernel refuse one `fdatasync`."""
-    if not shutil.which("strace"):
-        pytest.skip("NOT TESTED: a disk that loses a batch. There is no strace here; run: apt-get install strace")
-    python = tmp_path / "python"
-    # -D: strace is a child of what it watches, which can then be stopped.
-    options = f"-D -f -qq --seccomp-bpf -o {tmp_path}/trace -e trace=fdatasync -e signal=none"
-    python.write_text(
-        f'#!/bin/sh\nexec strace {options} -e inject=fdatasync:error=EIO:when={LOST} {sys.executable} "$@"\n'
-    )
-    python.chmod(0o700)
+    """A service whose disk refuses one `fdatasync`."""
+    python = python_on_disk(tmp_path, f"error=EIO:when={LOST}")
     variables = apart(trained, tmp_path) | {"SCORER_SYNC": "batch", "SCORER_WHEN_LOG_FAILS": policy}
-    server = Server(variables, tmp_path / "serve.log", python=str(python))
+    server = Server(variables, tmp_path / "serve.log", python=python)
     yield server
     server.stop()
 

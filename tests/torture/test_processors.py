@@ -24,14 +24,14 @@ import sys
 from pathlib import Path
 from train import pipeline
 from train.console import Console
-from train.evaluation.results import Verdict
+from train.gating.judgement import Judgement
 from train.publish import artifact_files
 from train.workspace import Workspace
 workspace = Workspace(*map(Path, sys.argv[1:]))
 for name, stage in pipeline.STAGES.items():
     if name != "publish":
         stage(workspace, Console())
-for name, content in artifact_files(workspace, workspace.read_json("gates.json", list[Verdict])).items():
+for name, content in artifact_files(workspace, workspace.read_json("judgement.json", Judgement)).items():
     workspace.write(f"artifact/{name}", content)
 """
 EMULATED = ("Nehalem", "Haswell", "EPYC")  # SSE4.2 alone; AVX2 and FMA; the same from another vendor

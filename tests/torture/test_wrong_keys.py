@@ -5,6 +5,7 @@ import re
 
 import httpx
 import psutil
+import pytest
 
 from tests.conftest import Server, apart
 from tests.service.conftest import metric
@@ -28,6 +29,7 @@ async def flood(port: int, first: int, number: int) -> None:
     writer.close()
 
 
+@pytest.mark.timeout(3600)
 def test_memory_stays_under_wrong_keys_of_many_addresses(trained, tmp_path, size, say):
     number = size(6_400, 1_000_000)
     (tmp_path / "keys.yaml").write_text(FILE)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pathspec
 
 from tests.conftest import ROOT, environment
-from tests.forks import DVC
+from tests.forking_environment import forking_environment
+from tests.forks import DVC, TRAIN
 
 STAGES = ["check", "split", "fit", "export", "evaluate", "gate", "publish"]
 
@@ -22,13 +23,14 @@ class Clone:
 
     folder: Path
     home: Path
+    forks_stages: bool = False
 
-    def run(self, *command: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command inside the clone."""
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False, timeout=500
         )
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         return done
 
     def environment(self) -> dict[str, str]:
@@ -41,7 +43,17 @@ class Clone:
 
     def dvc(self, *arguments: str) -> str:
         """What a command of DVC prints; it runs in a fork, and stages in processes of their own, as DVC starts them."""
-        done = DVC.run(arguments, self.folder, self.environment())
+        done = self.try_dvc(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def try_dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same for a command that may fail."""
+        return DVC.run("dvc", arguments, self.folder, self.environment())
+
+    def train(self, *arguments: str) -> str:
+        """What `python -m train` prints."""
+        done = TRAIN.run("train", arguments, self.folder, self.environment())
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -68,7 +80,7 @@ class Clone:
 
     def another(self, home: Path) -> "Clone":
         """`git clone`, with the environment."""
-        clone = Clone(home / "clone", home)
+        clone = Clone(home / "clone", home, self.forks_stages)
         home.mkdir()
         subprocess.run(["git", "clone", "--quiet", str(self.folder), str(clone.folder)], check=True)
         return equipped(clone)
@@ -81,13 +93,19 @@ def ran(output: str) -> list[str]:
 
 def equipped(clone: Clone) -> Clone:
     """The environment that pytest runs in, where the stages look for it."""
-    (clone.folder / ".venv").symlink_to(sys.prefix)
+    if clone.forks_stages:
+        forking_environment(clone.folder / ".venv")
+    else:
+        (clone.folder / ".venv").symlink_to(sys.prefix)
     (clone.folder / ".git/info/exclude").write_text("/.venv\n")
     return clone
 
 
-def fresh(home: Path) -> Clone:
-    """This checkout as it is on disk, committed, with nothing that a run leaves behind."""
+def fresh(home: Path, *, forks_stages: bool = False) -> Clone:
+    """This checkout as it is on disk, committed, with nothing that a run leaves behind.
+
+    Stages run as `dvc repro` of a person runs them, or in forks that need not import.
+    """
     ignored = pathspec.PathSpec.from_lines("gitignore", (ROOT / ".gitignore").read_text().splitlines())
 
     def left_out(directory: str, names: list[str]) -> set[str]:
@@ -96,7 +114,7 @@ def fresh(home: Path) -> Clone:
         paths = {name: (here / name).relative_to(ROOT).as_posix() + "/" * (here / name).is_dir() for name in names}
         return own | {name for name, path in paths.items() if ignored.match_file(path)}
 
-    clone = Clone(home / "clone", home)
+    clone = Clone(home / "clone", home, forks_stages)
     shutil.copytree(ROOT, clone.folder, ignore=left_out)
     clone.run("git", "init", "--quiet", "--initial-branch=main")
     clone.commit()

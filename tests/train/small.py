@@ -16,11 +16,16 @@ least_gain_over_baseline: -1
 least_gain_over_champion: -1
 calibration_slope: [-100, 100]
 least_saving: -100
+margins: {saving: 0, roc_auc: 1, test_roc_auc: 1}
+least_test_events: 2
+most_departure: 1
+least_reasons_kept: 0
 fairness: {least_approval_ratio: 0.0, most_odds_difference: 1, least_rows: 30}
 onnx_difference: 1.0e-6
 most_artifact_bytes: 50000000
 most_latency_ratio: 1000
 most_roc_auc: {default: 1}
+leak: {most_column_roc_auc: 1, most_column_information_value: 100, most_column_purity: 1, most_shared_rows: 1}
 approvers: []
 waivers: []
 """

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as parquet_files
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from configs.model import ModelConfig, Split, Training
 from tests.models.tables import hand_made
 from train.check import check

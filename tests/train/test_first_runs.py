@@ -47,31 +47,10 @@ def variables(home, **more):
     return {name: value for name, value in environment(home).items() if not name.startswith("MLFLOW_TRACKING")} | more
 
 
-def begin(home, *arguments, **more):
-    """`python -m train` in the background."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "train", *map(str, arguments)],
-        cwd=home,
-        env=variables(home, **more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def several(home, steps):
     """Exit code, output and errors of each `python -m train`."""
-    done = [TRAIN.run([str(word) for word in step], home, variables(home)) for step in steps]
+    done = [TRAIN.run("train", [str(word) for word in step], home, variables(home)) for step in steps]
     return [(one.returncode, one.stdout, one.stderr) for one in done]
-
-
-def finish(process):
-    """Exit code, standard output and standard error."""
-    try:
-        output, errors = process.communicate(timeout=TIMEOUT_S)
-    finally:
-        process.kill()
-    return process.returncode, output, errors
 
 
 def write(home, name="hand_made", seed=0):
@@ -105,8 +84,11 @@ def first(tmp_path_factory):
     """Two first trainings of different tables at once, each with a run of somebody else's in its environment."""
     home = workplace(tmp_path_factory.mktemp("first"))
     inherited = {"MLFLOW_RUN_ID": "0123456789abcdef0123456789abcdef", "MLFLOW_EXPERIMENT_NAME": "somebody's"}
-    both = [begin(home, *write(home, name), **inherited) for name in ("hand_made", "other")]
-    return home, [finish(process) for process in both]
+    steps = [list(map(str, write(home, name))) for name in ("hand_made", "other")]
+    TRAIN.connect()
+    both = [TRAIN.begin("train", step, home, variables(home, **inherited)) for step in steps]
+    done = [end() for end in both]
+    return home, [(one.returncode, one.stdout, one.stderr) for one in done]
 
 
 def test_two_first_trainings_at_once_both_finish_and_ignore_the_run_that_they_are_started_in(first):
@@ -129,8 +111,12 @@ def test_two_first_trainings_at_once_both_finish_and_ignore_the_run_that_they_ar
 def test_what_bends_a_run_is_ignored_by_name_before_anything_else(tmp_path):
     home = workplace(tmp_path)
     values = dict.fromkeys(IGNORED, "1")
-    code, _, errors = finish(begin(home, "tag", "--dataset", "none.yaml", **values))
-    assert code == 1
+    command = [sys.executable, "-m", "train", "tag", "--dataset", "none.yaml"]
+    done = subprocess.run(
+        command, cwd=home, env=variables(home, **values), capture_output=True, text=True, check=False, timeout=TIMEOUT_S
+    )
+    errors = done.stderr
+    assert done.returncode == 1
     assert re.findall(r"^(\w+) is set in the environment and is ignored: ", errors, re.MULTILINE) == list(IGNORED)
     assert errors.splitlines()[-1].startswith("error: none.yaml: no such file")
 

@@ -9,25 +9,32 @@ from configs.gates import Waiver, read_gates
 from configs.source import ConfigError
 from tests.conftest import GERMAN_CREDIT
 from train.errors import PipelineError
-from train.evaluation.evidence import bootstrap_estimates
-from train.evaluation.results import Estimate, Evidence, Fairness, GateError
-from train.gate import apply_waivers, at_least, at_most, exact, judge
+from train.evaluation.evidence import bootstrap_estimates, saving, saving_estimate
+from train.evaluation.results import Estimate, Evidence, Fairness, GateError, Unseen
+from train.gate import judge
+from train.gating.verdicts import apply_waiver, apply_waivers, at_least, at_most, exact, shown
 from train.publishing.model_card import gates_section
 
 DATASET = read_dataset(GERMAN_CREDIT)
 GATES = msgspec.structs.replace(read_gates(), waivers=())
 FINE = Estimate(1.0, 0.95, 1.05)
 GOOD = Evidence(
+    files={},
+    settings="",
     folds=5,
     fold_roc_auc=[],
     candidates={},
     gain_over_baseline=Estimate(0.01, 0.0, 0.02),
     cost_of_protection=None,
+    cost_of_monotone=None,
     roc_auc=Estimate(0.8, 0.78, 0.82),
     calibration_slope=FINE,
     saving=Estimate(0.1, 0.05, 0.15),
     fairness=[Fairness("age_years", [], Estimate(0.9, 0.85, 0.95), Estimate(0.1, 0.05, 0.2))],
     importance=[],
+    unseen=Unseen(200, 60, 0.7, Estimate(0.2, 0.1, 0.3), Estimate(0.01, -0.02, 0.04)),
+    walks=[],
+    reasons_kept=Estimate(0.9, 0.85, 0.95),
 )
 
 
@@ -48,7 +55,24 @@ def test_a_good_model_passes_every_gate():
         ({"calibration_slope": Estimate(0.5, 0.4, 0.6)}, "calibration slope"),
         ({"calibration_slope": Estimate(2, 1.8, 2.2)}, "calibration slope"),
         ({"saving": Estimate(-0.1, -0.2, -0.05)}, "saving against one decision for all"),
+        ({"saving": Estimate(0.1, -0.01, 0.2)}, "saving against one decision for all"),
+        ({"saving": Estimate(0.04, 0.034, 0.05)}, "saving against one decision for all"),  # a twentieth is 0.035
+        ({"saving": Estimate(0, 0, 0)}, "saving against one decision for all"),
+        ({"reasons_kept": Estimate(0.4, 0.3, 0.5)}, "reasons kept by a retraining"),
         ({"gain_over_baseline": Estimate(-0.03, -0.04, -0.02)}, "gain over the baseline"),
+        ({"gain_over_baseline": Estimate(0.03, -0.02, 0.08)}, "gain over the baseline"),
+        (
+            {"unseen": Unseen(200, 60, 0.7, Estimate(0.1, -0.01, 0.2), None)},
+            "saving against one decision for all, on the test part",
+        ),
+        (
+            {"unseen": Unseen(200, 60, 0.7, FINE, Estimate(0.02, -0.06, 0.1))},
+            "gain over the baseline, on the test part",
+        ),
+        (
+            {"unseen": Unseen(200, 19, 0.5, FINE, None)},
+            "saving against one decision for all, on the test part",
+        ),
         (
             {"fairness": [Fairness("age_years", [], Estimate(0.5, 0.4, 0.6), Estimate(0.1, 0.0, 0.2))]},
             "approval ratio, age_years",
@@ -63,6 +87,36 @@ def test_what_lies_wholly_beyond_its_bound_fails_and_nothing_else_does(change, g
     found = judge(DATASET, GATES, msgspec.structs.replace(GOOD, **change))
     assert {verdict.gate for verdict in found if verdict.status == "fail"} == {gate}
     assert [verdict for verdict in found if verdict.status == "warn"] == []
+
+
+def test_few_events_in_the_test_part_show_nothing_and_the_remedy_says_how_many_there_are():
+    found = judge(DATASET, GATES, msgspec.structs.replace(GOOD, unseen=Unseen(90, 12, 0.5, FINE, FINE)))
+    failed = [verdict for verdict in found if verdict.status == "fail"]
+    assert len(failed) == 2
+    assert "undefined: the test part has 12 events among 90 rows, and 20 of either outcome are needed, must" in str(
+        GateError(failed)
+    )
+
+
+def test_what_has_to_be_shown_may_lie_a_margin_below_its_bound_and_a_waiver_moves_the_bound():
+    assert shown("", Estimate(0.01, -0.009, 0.03), 0, 0.01, "").status == "pass"
+    assert shown("", Estimate(-0.001, -0.009, 0.01), 0, 0.01, "").status == "warn"
+    failed = shown("gain", Estimate(0.01, -0.011, 0.03), 0, 0.01, "")
+    assert (failed.status, failed.bound) == ("fail", "shown to be above -0.01")
+    waiver = Waiver(dataset="x", gate="gain", bound=-0.02, reason="the first table of a new product, of 900 rows")
+    assert apply_waiver(failed, waiver).status == "waived"
+    assert apply_waiver(failed, msgspec.structs.replace(waiver, bound=-0.011)).status == "fail"
+
+
+def test_the_saving_on_resampled_rows_is_that_of_their_four_counts():
+    rng = np.random.default_rng(0)
+    target, declined = (rng.random(500) < 0.3).astype(np.int64), rng.random(500) < 0.4
+    declined |= target == 1
+    found = saving_estimate(target, declined, DATASET.costs, GATES)
+    drawn = [rng.integers(500, size=500) for _ in range(1000)]
+    low, high = np.quantile([saving(target[rows], declined[rows], DATASET.costs) for rows in drawn], [0.05, 0.95])
+    assert (found.low, found.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
+    assert found.value == saving(target, declined, DATASET.costs)
 
 
 def test_an_interval_over_the_bound_warns():
@@ -120,7 +174,7 @@ def test_resampled_figures_hold_what_is_true_of_a_calibrated_score():
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
-        ("default: 0.998", "other: 0.998", "most_roc_auc"),
+        ("default: 0.95 ", "other: 0.95 ", "most_roc_auc"),
         ("[0.8, 1.25]", "[1.1, 1.25]", "calibration_slope"),
         ("folds: 5 ", "folds: 1 ", "folds"),
         ("approvers: []", "approver: []", "approver"),

@@ -4,7 +4,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
 from train.check import check
 from train.errors import TableError
 

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 import re
 import signal
 import sqlite3
@@ -18,6 +19,7 @@ import yaml
 from configs.dataset import read_dataset
 from models.artifact import Artifact
 from tests.conftest import PRODUCTION, ROOT, Trained, digests, environment, lenient_gates, run_training, workplace
+from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
 
 GERMAN_CREDIT = "configs/datasets/german_credit.yaml"
@@ -88,28 +90,16 @@ def again(tmp_path_factory):
     """The table made by hand as in `workshop`, in an empty store: by a process that is killed, and by the next."""
     home = tmp_path_factory.mktemp("again")
     small_inputs(home)
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "train",
-            "--dataset",
-            "hand_made.yaml",
-            "--model",
-            "small.yaml",
-            "--gates",
-            "gates.yaml",
-        ],
-        cwd=home,
-        env=environment(home),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while not (home / MADE / "epochs.json").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    inputs = ["--dataset", "hand_made.yaml", "--model", "small.yaml", "--gates", "gates.yaml"]
+    with Path(os.devnull).open("r+") as nothing:
+        process = TRAIN.start("train", inputs, home, environment(home), [nothing] * 3)
+    try:
+        while not (home / MADE / "epochs.json").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL
     assert models(home, "hand_made") == []
     done = small_training(home)
     assert done.returncode == 0, done.stderr
@@ -209,28 +199,21 @@ def test_a_mistake_in_the_inputs_is_told_before_pytorch_is_imported():
 def test_an_interrupt_while_fitting_leaves_nothing_half_written(tmp_path):
     """Ctrl-C once the split is there, which is when fitting begins."""
     (tmp_path / "long.yaml").write_text("{network: {layers: [64], members: 16}, training: {epochs: 10000}}")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "train", "--dataset", str(GERMAN_CREDIT), "--model", str(tmp_path / "long.yaml")],
-        cwd=workplace(tmp_path),
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell's background job ignores Ctrl-C, and so would all that it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - there are no threads here
-    )
+    inputs = ["--dataset", str(GERMAN_CREDIT), "--model", str(tmp_path / "long.yaml")]
+    with (tmp_path / "told").open("w") as output, Path(os.devnull).open() as nothing:
+        process = TRAIN.start("train", inputs, workplace(tmp_path), environment(tmp_path), (nothing, output, output))
     try:
         deadline = time.monotonic() + 200
         while not (tmp_path / "var/train/german_credit/long/split.npy").exists():
-            assert process.poll() is None, process.communicate()
+            assert process.poll() is None, (tmp_path / "told").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.2)
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        process.wait(60)
     finally:
         process.kill()
-        process.wait()
+    told = (tmp_path / "told").read_text()
     assert process.returncode == 130
     assert "nothing was published" in told
     assert "Traceback" not in told

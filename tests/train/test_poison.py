@@ -1,13 +1,19 @@
-"""A poisoned table is stopped by the check or gate made for it, on the real pipeline, and the champion stays."""
+"""A poisoned table is stopped by the check or gate made for it, on the real pipeline, and the champion stays.
+
+Or the model is not taken in by it, and the card says what the table lacks.
+"""
 
 import csv
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.conftest import ROOT, run_training
+from configs.gates import read_gates
+from models.artifact import Artifact
+from tests.conftest import ROOT, lenient_gates, run_training
 
 BASELINE = "configs/models/000_baseline.yaml"
 FEWER = {  # shipped and here: a tenth of the time, and what is poisoned shows in fewer too
@@ -15,6 +21,9 @@ FEWER = {  # shipped and here: a tenth of the time, and what is poisoned shows i
     "folds: 5 ": "folds: 2 ",
     "repeats: 2 ": "repeats: 1 ",
 }
+DELINQUENCIES = """\
+  - {name: delinquencies, type: integer, minimum: 0, maximum: 20}
+"""
 SPOILT = """\
   - name: collections
     type: categorical
@@ -39,22 +48,32 @@ def contents(store):
     return {path.relative_to(store): path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
 
-def stopped(home, rows, more=""):
-    """What training said when it stopped; the store is as before."""
+def trained_on(home, rows, more="", text="", gates=None):
+    """What came of training on the rows, with `more` features, by the shipped gates or the `gates` file."""
     table, dataset = home / "poisoned.csv", home / "german_credit.yaml"
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
-    text = (ROOT / "configs/datasets/german_credit.yaml").read_text()
+    text = text or (ROOT / "configs/datasets/german_credit.yaml").read_text()
     dataset.write_text(text.replace("data/german_credit.csv", str(table)).replace("features:\n", f"features:\n{more}"))
+    return run_training(home, dataset, BASELINE, "--gates", (gates or shipped_gates(home)).name)
+
+
+def shipped_gates(home):
+    """The shipped gates, with fewer folds."""
     gates = (ROOT / "configs/gates.yaml").read_text()
     for shipped, fewer in FEWER.items():
         assert gates.count(shipped) == 1
         gates = gates.replace(shipped, fewer)
     (home / "gates.yaml").write_text(gates)
+    return home / "gates.yaml"
+
+
+def stopped(home, rows, more="", text=""):
+    """What training said when it stopped; the store is as before."""
     before = contents(home / "bentoml/models")
-    done = run_training(home, dataset, BASELINE, "--gates", "gates.yaml")
+    done = trained_on(home, rows, more, text)
     assert done.returncode == 1
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -62,7 +81,12 @@ def stopped(home, rows, more=""):
     return done.stderr
 
 
-def test_labels_flipped_for_one_group(home, rows):
+WITH_AUDIT = (ROOT / "configs/datasets/german_credit.yaml").read_text()
+WITHOUT_AUDIT = WITH_AUDIT.partition("audit:")[0]
+
+
+@pytest.mark.parametrize("text", [WITH_AUDIT, WITHOUT_AUDIT], ids=["with an audit", "without"])
+def test_labels_flipped_for_one_group(home, rows, text):
     audit = next(
         audit
         for audit in yaml.safe_load((ROOT / "configs/datasets/german_credit.yaml").read_text())["audit"]
@@ -72,17 +96,45 @@ def test_labels_flipped_for_one_group(home, rows):
     for row in rows:
         if row["personal_status_sex"] in women:
             row["credit_risk"] = {"good": "bad", "bad": "good"}[row["credit_risk"]]
-    said = stopped(home, rows)
+    said = stopped(home, rows, text=text)
     assert "approval ratio, personal_status_sex: 0" in said.split("so nothing was published")[1]
+
+
+def test_a_fifth_of_the_labels_flipped_at_random_without_an_audit_too(home, rows):
+    """The model costs as much as declining everyone, and cannot show that it does not."""
+    for row in random.Random(0).sample(rows, 200):
+        row["credit_risk"] = {"good": "bad", "bad": "good"}[row["credit_risk"]]
+    refused = " ".join(stopped(home, rows, text=WITHOUT_AUDIT).split()).split("so nothing was published")[1]
+    saving = "saving against one decision for all"
+    assert f"{saving}: " in refused
+    assert f"{saving}, on the test part: " in refused
+    assert "check the costs and the outcomes, or add rows" in refused
 
 
 def test_a_column_that_knows_the_outcome(home, rows):
     for number, row in enumerate(rows):
         knows = number % 50  # all but two in a hundred
         row["collections"] = "visited" if (row["credit_risk"] == "bad") == bool(knows) else "not_visited"
-    said = stopped(home, rows, SPOILT)
-    assert "no leak: ROC AUC" in said.split("so nothing was published")[1]
-    assert "look for a column that gives the outcome away" in said
+    said = " ".join(stopped(home, rows, SPOILT).split())
+    assert "column 'collections': column ROC AUC 0.9" in said
+    assert "it is 'credit_risk' in other words" in said
+
+
+def test_a_column_that_is_written_after_the_outcome(home, rows):
+    """A lawyer's letter to a seventh of the bad ones: too few for ROC AUC or information value to rise."""
+    for number, row in enumerate(rows):
+        row["collections"] = "visited" if row["credit_risk"] == "bad" and number % 7 == 0 else "not_visited"
+    said = " ".join(stopped(home, rows, SPOILT).split())
+    assert "column 'collections': column with one outcome 1, at most 0.99 is allowed; of the" in said
+    assert "rows with 'visited'" in said
+
+
+def test_customers_who_stand_on_both_sides_of_the_split(home, rows):
+    """The same customers a month later, with another amount: no row repeats another in full."""
+    later = [{**row, "credit_amount": str(int(row["credit_amount"]) + 7)} for row in rows[:40]]
+    said = " ".join(stopped(home, rows + later).split())
+    assert "test rows with a twin in training: 0.0" in said.split("so nothing was published")[1]
+    assert "keep one row of each applicant, such as row" in said
 
 
 def test_rows_that_were_delivered_twice(home, rows):
@@ -96,3 +148,21 @@ def test_amounts_in_another_currency(home, rows):
     said = stopped(home, rows)
     assert "credit_amount" in said
     assert "PSI" in said
+
+
+def test_counts_that_end_below_the_limit(home, rows):
+    for number, row in enumerate(rows):
+        count, other = number % 6, number // 7 % 6  # of 20 that are allowed
+        row["delinquencies"] = max(count, other) if row["credit_risk"] == "bad" else count
+    # That column alone is poisoned, so the gates on the rest of the table are lenient.
+    gates = lenient_gates(home, most_departure=read_gates().most_departure)
+    done = trained_on(home, rows, DELINQUENCIES, gates=gates)
+    assert done.returncode == 0, done.stderr
+    artifact = Artifact(home / "bentoml/models" / done.stdout.strip().replace(":", "/"), "make train")
+    assert "| `delinquencies` | above 5 | 0.0000 |" in (artifact.folder / "model_card.md").read_text()
+    applicant = {name: [value] for name, value in rows[0].items()} | {"duration_months": [24], "credit_amount": [3000]}
+    found = []
+    for count in (0, 5, 6, 8, 20):
+        feed = artifact.schema.feed_columns(applicant | {"delinquencies": [count]})
+        found.append(artifact.scorer().probabilities(feed).item())
+    assert found[0] < found[1] == found[2] == found[3] == found[4]  # a worse applicant never scores better

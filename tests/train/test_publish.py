@@ -17,6 +17,104 @@ from tests.train.small import SMALL
 from train.rounding import STEP
 
 
+@pytest.mark.pipeline
+def test_no_stage_alone_publishes_what_a_gate_has_stopped(tmp_path):
+    dataset, gates = write_hand_made(with_mlflow(tmp_path)), lenient_gates(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    made = tmp_path / "var/train/hand_made/small"
+
+    def step(*command, gates=gates, code=1):
+        inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
+        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path))
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+        return " ".join(done.stderr.split())
+
+    strict = lenient_gates(tmp_path, least_saving=99).rename(tmp_path / "strict.yaml")
+    lenient_gates(tmp_path)
+    stopped = "saving against one decision for all"
+    assert stopped in step(gates=strict)
+    assert stopped in step("publish", gates=strict)
+    passed = (made / "gates.json").read_text().replace('"fail"', '"pass"')
+    (made / "gates.json").write_text(passed)
+    (made / "judgement.json").write_text((made / "judgement.json").read_text().replace('"fail"', '"pass"'))
+    assert stopped in step("publish", gates=strict)
+
+    more = lenient_gates(tmp_path, bootstrap=101).rename(tmp_path / "more.yaml")
+    lenient_gates(tmp_path)
+    assert "evidence.json: was gathered by other settings" in step("publish", gates=more)
+    table = tmp_path / "applications (new).csv"
+    before = table.read_bytes()
+    table.write_bytes(before + before.splitlines(keepends=True)[-1])
+    assert "the checks were passed by another table than" in step("publish")
+    (made / "judgement.json").unlink()
+    assert "the checks were passed by another table than" in step("publish")
+    assert not (tmp_path / "bentoml/models/hand_made").exists()
+    table.write_bytes(before)
+    step("publish", code=0)
+    assert (tmp_path / "bentoml/models/hand_made/champion").exists()
+
+
+@pytest.mark.pipeline
+def test_a_retraining_is_compared_with_the_champion_by_graph_and_by_recipe_and_publish_is_no_way_around_it(tmp_path):
+    dataset, gates = write_hand_made(with_mlflow(tmp_path)), lenient_gates(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    made = tmp_path / "var/train/hand_made/small"
+
+    def step(*command, gates=gates, code=0):
+        inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
+        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path))
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+        return done.stdout.strip(), " ".join(done.stderr.split())
+
+    champion, _ = step()
+    version = champion.partition(":")[2]
+    seen = ~np.load(made / "split.npy")
+    assert seen.sum() == 192
+    write_hand_made(tmp_path, rows=480)  # the first 240 as they were: the same model file on a newer table
+    step()
+    judgement = json.loads((made / "judgement.json").read_bytes())
+    in_test = np.flatnonzero(np.load(made / "split.npy"))
+    free = [row for row in in_test if row >= 240 or not seen[row]]
+    assert 0 < len(free) < len(in_test) == 96
+    comparison = judgement["comparison"]
+    assert (comparison["version"], comparison["rows"]) == (version, len(free))
+    assert comparison["recipe"]["value"] == 0
+    assert comparison["graph"]["low"] < comparison["graph"]["value"] < comparison["graph"]["high"]
+    named = {verdict["gate"]: verdict["status"] for verdict in judgement["verdicts"]}
+    assert named[f"gain over the champion, {version}"] == named[f"gain over the champion's recipe, {version}"] == "pass"
+
+    card = tmp_path / "bentoml/models/hand_made" / version / "model_card.md"
+    whole = card.read_bytes()
+    card.write_bytes(whole + b"edited")
+    (made / "judgement.json").unlink()
+    step("gate")
+    damaged = json.loads((made / "judgement.json").read_bytes())
+    assert {
+        verdict["undefined"] for verdict in damaged["verdicts"] if verdict["gate"].startswith("gain over the c")
+    } == {"that champion is damaged, or of a format that this code cannot read"}
+    card.write_bytes(whole)
+    (card.parent / "seen_rows.bin").rename(tmp_path / "seen_rows.bin")  # as an artifact of earlier code
+    (made / "judgement.json").unlink()
+    step("gate")
+    before = json.loads((made / "judgement.json").read_bytes())["comparison"]
+    assert (before["graph"], before["recipe"]["value"]) == (None, 0)
+    assert before["why"].startswith("the champion does not say which rows it saw")
+    (tmp_path / "seen_rows.bin").rename(card.parent / "seen_rows.bin")
+
+    margins = {"saving": 0, "roc_auc": 0, "test_roc_auc": 0}
+    strict = lenient_gates(tmp_path, least_gain_over_champion=0.99, margins=margins).rename(tmp_path / "strict.yaml")
+    (tmp_path / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 19"))
+    for command in ((), ("publish",)):
+        _, said = step(*command, gates=strict, code=1)
+        refused = said.split("so nothing was published")[1]
+        assert f"gain over the champion, {version}: " in refused
+        assert f"gain over the champion's recipe, {version}: " in refused
+    step("gate", gates=lenient_gates(tmp_path, least_test_events=20).rename(tmp_path / "few.yaml"))
+    judgement = json.loads((made / "judgement.json").read_bytes())
+    assert judgement["comparison"]["graph"] is None  # 18 events, and 26 in the whole test part
+    assert judgement["comparison"]["why"].startswith(f"{len(free)} test rows that neither saw, ")
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.pipeline
 def test_one_version_is_never_two_graphs(tmp_path):
@@ -26,7 +124,7 @@ def test_one_version_is_never_two_graphs(tmp_path):
     weights, said = tmp_path / "var/train/hand_made/small/network.npz", []
 
     def step(*command, code=0):
-        done = TRAIN.run([*command, *inputs], tmp_path, environment(tmp_path))
+        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path))
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode == code, done.stderr
         said.append(" ".join(done.stderr.split()))
@@ -38,6 +136,9 @@ def test_one_version_is_never_two_graphs(tmp_path):
         state = dict(file)
     np.savez(weights, **state | {"out_bias": state["out_bias"] + STEP})  # as another processor may round one weight
     step("export")
+    step("publish", code=1)
+    assert "evidence.json: is about another model.onnx; measure again: python -m train evaluate" in said[-1]
+    step("evaluate")
     step("publish", code=1)
     by_store = said[-1]
     folder = tmp_path / "bentoml/models" / tag.replace(":", "/")

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 
-from signatures.keys import SignatureError
+from signatures.keys import SignatureError, public_key
 from signatures.model import check_model
 from signatures.promotions import FILE, read
 from tests.conftest import Trained, environment, lenient_gates, with_mlflow, workplace
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.pipeline
 
 def run(home, commands):
     """Exit code, standard output and standard error of each `python -m train` with these arguments."""
-    done = [TRAIN.run(command, with_mlflow(home), environment(home)) for command in commands]
+    done = [TRAIN.run("train", command, with_mlflow(home), environment(home)) for command in commands]
     results = [(one.returncode, one.stdout, one.stderr) for one in done]
     assert not any("Traceback" in errors for _, _, errors in results), results
     return results
@@ -43,7 +43,7 @@ def registry(tmp_path_factory):
     trainings = []
     for version in VERSIONS:
         gates = home / f"gates{version}.yaml"
-        lenient_gates(home, bootstrap=100 + version).rename(gates)
+        lenient_gates(home, most_artifact_bytes=50_000_000 + version).rename(gates)
         trainings.append([*(["publish"] if trainings else []), *inputs, "--gates", str(gates)])
     lenient_gates(home)
     results = run(home, trainings)
@@ -200,6 +200,40 @@ def test_only_approvers_may_promote_where_there_are_some(registry, commands, tmp
     approved = ("promote", versions[3], "--by", "Chair of the model risk committee", "--why", "minutes of 21 November")
     assert commands(approved, gates=gates)[0][0] == 0
     assert champion(home) == versions[3]
+
+
+def test_an_approver_with_a_key_proves_the_name_by_it(registry, commands, tmp_path):
+    home, versions = registry
+    store = home / "bentoml/models/hand_made"
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    publics = {}
+    for name in ("Ana", "Bo"):
+        key, publics[name] = new_key(tmp_path, name)
+        (tmp_path / f"{name}.pem").write_bytes(key.private_bytes(*form))
+    gates = lenient_gates(tmp_path, approvers={name: str(path) for name, path in publics.items()})
+    ana, bo = str(tmp_path / "Ana.pem"), str(tmp_path / "Bo.pem")
+    before = champion(home)
+    other = next(version for version in versions if version != before)
+    promote = ("promote", other, "--why", "minutes of 27 November")
+    refused = commands(
+        (*promote, "--by", "Ana"),
+        (*promote, "--by", "Ana", "--approver-key", bo),
+        (*promote, "--by", "Cy", "--approver-key", ana),
+        ("rollback", "--by", "Bo", "--why", "complaints", "--approver-key", ana),
+        ("history",),
+        gates=gates,
+    )
+    faults = ("Ana has to prove it", "the key given is not that of Ana", "Cy is not an approver", "not that of Bo")
+    for (code, _, said), fault in zip(refused, (*faults, "who has not signed it; promote the champion"), strict=True):
+        assert (code, fault in said) == (1, True), said
+    assert champion(home) == before
+    (code, _, _), (told, lines, said) = commands((*promote, "--approver-key", ana), ("history",), gates=gates)
+    assert (code, told, champion(home)) == (0, 0, other)
+    assert "by Ana: minutes of 27 November" in lines.splitlines()[-1]
+    assert "1 by the approver whom they name" in said
+    newest = read(store)[-1].line
+    assert newest.is_signed_by(public_key(publics["Ana"]))
+    assert not newest.is_signed_by(public_key(publics["Bo"]))
 
 
 def test_a_promotion_needs_a_reason(commands):

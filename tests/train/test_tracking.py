@@ -193,7 +193,7 @@ def train_small(
     (home / "gates.yaml").write_text(gates.replace("configs/models", str(ROOT / "configs/models")))
     own = environment(home) | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
     inputs = ["--dataset", str(dataset), "--model", str(home / "small.yaml"), "--gates", str(home / "gates.yaml")]
-    return TRAIN.run(inputs, home, own), own
+    return TRAIN.run("train", inputs, home, own), own
 
 
 def train_page(home: Path, uri: str | None = None) -> tuple[Path, Trained]:

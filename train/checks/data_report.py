@@ -19,7 +19,7 @@ The dot is the share of events in a bin, the line its 95% interval (Wilson), das
 Weight of evidence is above 0 where events are rarer."""
 VALUES = (
     "A feature under 0.02 is not predictive; one above 0.5 may give the outcome away. Chance: what 5% of unrelated \
-features reach."
+features reach. ROC AUC: of this feature alone, each row scored by the event rates of other rows; 0.5 tells nothing."
 )
 BOUNDS = "A bound is never below what chance alone reaches with this many rows."
 
@@ -97,6 +97,7 @@ def _overview(features: list[dict[str, Any]]) -> str:
             bar(feature["information_value"] / top),
             f"{feature['information_value']:.3f}",
             f"{feature['value_by_chance']:.3f}",
+            f"{feature['roc_auc']:.3f}",
             feature["strength"],
             feature["type"] + (", protected" if feature["protected"] else ""),
             f"{feature['distinct']:,}",
@@ -104,14 +105,20 @@ def _overview(features: list[dict[str, Any]]) -> str:
         )
         for place, feature in ranked
     ]
-    heads = [("feature", ""), ("information value", "drawn"), ("value", "number"), ("chance", "number")]
+    heads = [
+        ("feature", ""),
+        ("information value", "drawn"),
+        ("value", "number"),
+        ("chance", "number"),
+        ("ROC AUC", "number"),
+    ]
     heads += [("strength", ""), ("type", ""), ("distinct", "number"), ("missing", "number")]
     return table(heads, rows, VALUES)
 
 
 def _feature(place: int, feature: dict[str, Any], share: float, top: float) -> str:
     summary = ", ".join(f"{name} {value:,.6g}" for name, value in feature["summary"].items())
-    about = [feature["description"], f"in {feature['unit']}" if feature["unit"] else "", summary]
+    about = [feature["description"], f"in {feature['unit']}" if feature["unit"] else "", summary, feature["telling"]]
     most = max(part["rows"] for part in feature["bins"])
     rows = [
         (

@@ -1,17 +1,18 @@
 """The expectations of the dataset file and the checks file as a pandera schema, and its findings with line numbers.
 
-Owns schema, vocabulary, ranges, nulls, missing share, duplicates and class balance. Leaves the first check of each cell
-to `train.check` and drift to `train.checks.quality`. Messages about a cell come from `models.validation.value_fault`,
-as in the responses of the service.
+Owns schema, vocabulary, ranges, nulls, missing share, duplicates and class balance. Leaves to others: the first check
+of each cell (`train.check`), drift (`train.checks.quality`), and the words about a cell (`models.validation`).
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from configs.checks import Checks
-from configs.dataset import Dataset, Feature
+from configs.dataset import Dataset
+from configs.feature import Feature
 from models.spelling import difference, groups
 from models.validation import value_fault
 from train.tables.column import NumberColumn
@@ -21,7 +22,7 @@ from train.tables.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-CHECKS = ("schema", "vocabulary", "ranges", "nulls", "missing share", "duplicates", "class balance")
+CHECKS = ("schema", "vocabulary", "ranges", "nulls", "missing share", "duplicates", "class balance", "leaks")
 MAX_LINES = 10  # line numbers per message
 CHECKS_FILE = "configs/checks.yaml"
 
@@ -62,7 +63,7 @@ def examine(dataset: Dataset, table: Table, checks: Checks) -> list[Finding]:
     found.sort(key=lambda finding: finding.lines[0] if finding.column and finding.lines else 0)  # single cells last
     if repeats and not any(finding.check == "duplicates" for finding in found):
         found.append(_duplicates(lines, repeats, chance, checks, stops=False))
-    return found + _notes(dataset, table)
+    return found + _few_events(dataset, table, checks) + _notes(dataset, table)
 
 
 def frame_of(dataset: Dataset, table: Table) -> "pd.DataFrame":
@@ -109,7 +110,7 @@ def _schema(pa: Any, dataset: Dataset, checks: Checks, chance: int) -> Any:
         return column == column.round()
 
     def balance(outcome: "pd.Series") -> bool:
-        return bool(checks.least_event_share <= outcome.mean() <= checks.most_event_share)
+        return _rarer(outcome.to_numpy())[1] >= checks.least_events and outcome.mean() <= checks.most_event_share
 
     columns = {}
     for feature in dataset.features:
@@ -168,11 +169,31 @@ def _mostly_missing(column: str, table: Table, checks: Checks) -> Finding:
 
 
 def _unbalanced(column: str, dataset: Dataset, table: Table, checks: Checks) -> Finding:
+    which, count = _rarer(table.target)
+    if count < checks.least_events:
+        remedy = f"add rows, or lower least_events in {CHECKS_FILE}"
+        message = f"column {column!r}: {count:,} rows {which}, where {checks.least_events:,} are needed; {remedy}"
+        return Finding("class balance", True, message, column)
     share = f"{int(table.target.sum()):,} of {len(table.target):,} rows ({table.target.mean():.2%})"
-    allowed = f"{checks.least_event_share:.2%} to {checks.most_event_share:.2%}"
-    remedy = f"fix target.event in the dataset file, add rows, or widen the bounds in {CHECKS_FILE}"
-    message = f"column {column!r}: {share} are {dataset.target.event!r}, where {allowed} are allowed; {remedy}"
-    return Finding("class balance", True, message, column)
+    remedy = f"fix target.event in the dataset file, or raise most_event_share in {CHECKS_FILE}"
+    most = f"where at most {checks.most_event_share:.2%} are allowed; {remedy}"
+    return Finding("class balance", True, f"column {column!r}: {share} are {dataset.target.event!r}, {most}", column)
+
+
+def _rarer(target: NDArray[np.int64]) -> tuple[str, int]:
+    """The rarer outcome in words, and its rows: their count, not their share, is what folds and calibration live on."""
+    events = int(target.sum())
+    others = len(target) - events
+    return ("with the event", events) if events <= others else ("without the event", others)
+
+
+def _few_events(dataset: Dataset, table: Table, checks: Checks) -> list[Finding]:
+    """A warning where there are enough events to train, and too few to know how good the model is."""
+    which, count = _rarer(table.target)
+    if not checks.least_events <= count < checks.few_events:
+        return []
+    message = f"{count:,} rows {which}: intervals are wide, and gates that demand proof may refuse for want of rows"
+    return [Finding("class balance", False, message, dataset.target.column)]
 
 
 def _duplicates(lines: list[int], repeats: dict[int, int], chance: int, checks: Checks, *, stops: bool) -> Finding:

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from configs.dataset import Dataset, Feature
+from configs.dataset import Dataset
+from configs.feature import Feature
 from models.schema import Values
 from monitoring.drift.statistics import HALF_A_ROW, bin_edges, psi, psi_by_chance
+from train.checks.leaks import strength_of
 from train.rounding import mean_and_deviation
+from train.tables.column import NumberColumn, TableColumn
 from train.tables.table import Table
 
 Z_95 = 1.959964  # standard deviations that hold 95% of a normal distribution
@@ -50,6 +53,9 @@ class Exploration:
     information_value: float
     value_by_chance: float  # what one in twenty features unrelated to the event reaches
     strength: str
+    roc_auc: float  # this column alone, and what else it tells by itself: `train.checks.leaks`
+    purity: float
+    telling: str
     bins: tuple[Bin, ...]
 
 
@@ -87,6 +93,11 @@ def explore_column(feature: Feature, values: Values, target: NDArray[np.int64], 
     events = np.bincount(bin_of, weights=target, minlength=len(kept)).astype(np.int64)
     weights = weights_of_evidence(rows - events, events)
     value, chance = information_value(rows - events, events), psi_by_chance(rows - events, events, SIGNIFICANCE)
+    if feature.type == "categorical":
+        column: TableColumn = np.array(values, dtype=object)
+    else:
+        column = values if isinstance(values, NumberColumn) else NumberColumn([*values])
+    alone = strength_of(feature, column, target)
     return Exploration(
         name=feature.name,
         type=feature.type,
@@ -100,6 +111,9 @@ def explore_column(feature: Feature, values: Values, target: NDArray[np.int64], 
         information_value=value,
         value_by_chance=chance,
         strength=strength(value, chance),
+        roc_auc=alone.roc_auc,
+        purity=alone.purity,
+        telling=alone.telling,
         bins=tuple(
             Bin(label, n, k, k / n if n else 0.0, *wilson(k, n), weight)
             for label, n, k, weight in zip(kept, rows.tolist(), events.tolist(), weights.tolist(), strict=True)

@@ -5,6 +5,7 @@ formulas to `monitoring.drift.statistics`, and pages to `train.checks.data_repor
 table, dataset file and checks file; `Report.drift` also depends on the reference.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any
 
 from configs.checks import Checks
 from configs.dataset import Dataset
+from configs.gates import Gates
 from train.checks.expectations import CHECKS, CHECKS_FILE, Finding, examine
 from train.checks.exploration import Exploration, explore
 from train.errors import TableError
+from train.evaluation.results import format_figure
+from train.gating import leaks
 from train.tables.table import Table
 
 MAX_LINES = 1000  # line numbers per finding in the report
@@ -79,7 +83,7 @@ class Report:
         }
 
 
-def assess(dataset: Dataset, table: Table, checks: Checks, reference: bytes | None) -> Report:
+def assess(dataset: Dataset, table: Table, checks: Checks, reference: bytes | None, gates: Gates) -> Report:
     """Check and explore a table; raises nothing, so that the report can be written before `Report.stop_if_refused`.
 
     Args:
@@ -87,18 +91,35 @@ def assess(dataset: Dataset, table: Table, checks: Checks, reference: bytes | No
         table: as read by `train.check`.
         checks: the bounds.
         reference: the champion's `reference_profile.bin`, a whylogs profile of its training rows; None without one.
+        gates: the bounds on what a single column may tell of the outcome.
     """
     findings = tuple(examine(dataset, table, checks))
     sound = not any(finding.stops and finding.check in CHECKS[:3] for finding in findings)
+    features = explore(dataset, table, checks.bins) if sound else ()
+    findings += tuple(leak_findings(dataset, gates, features))
     return Report(
         path=Path(dataset.source.path),
         dataset=dataset,
         rows=len(table.target),
         events=int(table.target.sum()),
         findings=findings,
-        features=explore(dataset, table, checks.bins) if sound else (),
+        features=features,
         drift=compare(dataset, table, checks, reference) if sound and reference is not None else None,
     )
+
+
+def leak_findings(dataset: Dataset, gates: Gates, features: Sequence[Exploration]) -> list[Finding]:
+    """What the gates on single columns have to say, before anything is trained on them."""
+    found = []
+    for verdict in leaks.judge(dataset, gates, [asdict(feature) for feature in features]):
+        kind, _, column = verdict.gate.partition(", ")
+        figure = f"{kind} {format_figure(verdict, '')}"
+        if verdict.status == "fail":
+            message = f"column {column!r}: {figure}, {verdict.bound} is allowed; {verdict.remedy}"
+            found.append(Finding("leaks", True, message, column))
+        elif verdict.status == "waived":
+            found.append(Finding("leaks", False, f"column {column!r}: {figure}, waived: {verdict.waiver}", column))
+    return found
 
 
 def compare(dataset: Dataset, table: Table, checks: Checks, reference: bytes) -> DriftReport:

@@ -9,7 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from configs.dataset import Feature, Source
+from configs.dataset import Source
+from configs.feature import Feature
 from models.spelling import difference, nearest
 from train.drafting.column_names import words
 from train.drafting.dialect import sniff, with_numbers_and_nulls

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from configs.dataset import ANSWERED, FLOAT32_MAX, LARGEST, RESERVED, Feature
+from configs.dataset import ANSWERED, RESERVED
+from configs.feature import FLOAT32_MAX, LARGEST, Feature
 from models.spelling import difference, groups
 from train.drafting.column_names import identifies, protected, resembles
 from train.drafting.survey import MAX_CATEGORIES, MAX_LENGTH, Survey

@@ -7,7 +7,9 @@ of the event for the test rows. None takes protected columns as inputs.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
@@ -20,9 +22,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from configs.model import ModelConfig, read_model
 from models.encoding import Encoder
 from models.schema import Schema
+from train.calibration import rising
 from train.evaluate import logit
 from train.export import torch_probabilities
-from train.fit import calibrate, fit
+from train.fit import fit
 from train.tables.table import Table
 
 Candidate = Callable[[Schema, Table, Table], NDArray[np.float32]]
@@ -61,7 +64,7 @@ def classic(kind: str, schema: Schema, training: Table, test: Table) -> NDArray[
         model = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, max_leaf_nodes=8, random_state=0)
         out_of_sample = cross_val_predict(model, rows, target, cv=BOOSTING_FOLDS, method="predict_proba")[:, 1]
         model.fit(rows, target)
-    slope, intercept = calibrate(logit(out_of_sample), target)
+    slope, intercept = rising(logit(out_of_sample), target)
     scores = logit(model.predict_proba(unseen)[:, 1])
     return np.asarray(1 / (1 + np.exp(-(slope * scores + intercept))), dtype=np.float32)
 
@@ -75,7 +78,14 @@ def all_candidates(configs: Path) -> dict[str, Candidate]:
 
 def with_protected(schema: Schema) -> Schema:
     """The schema with no column protected, to measure the cost of leaving them out."""
-    import msgspec
+    return _with_features(schema, protected=False)
 
-    features = tuple(msgspec.structs.replace(feature, protected=False) for feature in schema.dataset.features)
+
+def without_monotone(schema: Schema) -> Schema:
+    """The schema with no feature held monotone, to measure the cost of holding them."""
+    return _with_features(schema, monotone=None)
+
+
+def _with_features(schema: Schema, **changes: Any) -> Schema:
+    features = tuple(msgspec.structs.replace(feature, **changes) for feature in schema.dataset.features)
     return Schema(msgspec.structs.replace(schema.dataset, features=features))

@@ -16,19 +16,24 @@ from configs.gates import Gates
 from configs.model import ModelConfig
 from models.schema import Schema
 from models.scorer import Scorer
+from train.calibration import calibrate
 from train.evaluate import logit, mean_cost
 from train.evaluation import resampling
-from train.evaluation.candidates import network, with_protected
+from train.evaluation.candidates import network, with_protected, without_monotone
 from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
-from train.evaluation.fairness import fairness
-from train.evaluation.results import Estimate, Evidence, Importance
+from train.evaluation.fairness import audits_of, fairness
+from train.evaluation.fingerprints import twin_of, twins, twins_by_chance
+from train.evaluation.paired import roc_auc_gain
+from train.evaluation.results import Estimate, Evidence, Importance, Shared, Unseen, Walk
 from train.evaluation.scoring import onnx_probabilities
-from train.fit import calibrate
 from train.rounding import to_digits
 from train.tables.table import Table
+from train.version import evidence_settings
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
+FREE = "without monotone features"
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
+FEW = 0.005  # share of test rows with a twin by chance; in a table where there are more, twins say nothing
 SHUFFLES = 10  # per column, for its importance
 MAX_ROWS = 20_000  # for folds and importance: enough for narrow intervals, and the folds take ten trainings
 
@@ -40,9 +45,29 @@ def gather_evidence(
     gates: Gates,
     training: Table,
     importance: list[Importance],
+    walks: list[Walk],
+    reasons_kept: Estimate | None,
+    unseen: Unseen,
+    shared: Shared | None,
+    files: dict[str, str],
     report: Callable[[], None] = lambda: None,
 ) -> Evidence:
-    """Compare `config` with the baseline on folds of `training`, and evaluate the held-out rows."""
+    """Compare `config` with the baseline on folds of `training`, and evaluate the held-out rows.
+
+    Args:
+        dataset: the dataset file.
+        config: the model file.
+        baseline: the model file that it has to beat.
+        gates: folds, resamples, confidence.
+        training: the training part.
+        importance: of the columns, on the test part.
+        walks: of the columns, over all values that are allowed.
+        reasons_kept: by a training with another seed.
+        unseen: the figures on the test part.
+        shared: rows on both sides of the split.
+        files: SHA-256 of the files of the workspace that all of it is about.
+        report: called after each fold.
+    """
     training = sample(training)
     schema = Schema(dataset)
     candidates = {MODEL: (schema, partial(network, config))}
@@ -50,9 +75,13 @@ def gather_evidence(
         candidates[BASELINE] = (schema, partial(network, baseline))
     if any(feature.protected for feature in dataset.features):
         candidates[PROTECTED] = (with_protected(schema), partial(network, config))
+    if any(feature.monotone for feature in schema.inputs):
+        candidates[FREE] = (without_monotone(schema), partial(network, config))
     found = cross_validate(candidates, training, folds_of(training.target, gates.folds, gates.repeats), report)
     held_out = found[MODEL].held_out
     return Evidence(
+        files=files,
+        settings=evidence_settings(dataset, config, baseline, gates),
         folds=gates.folds,
         fold_roc_auc=found[MODEL].values("roc_auc").tolist(),
         candidates={
@@ -61,6 +90,7 @@ def gather_evidence(
         },
         gain_over_baseline=gain(found, MODEL, BASELINE, gates),
         cost_of_protection=gain(found, PROTECTED, MODEL, gates),
+        cost_of_monotone=gain(found, FREE, MODEL, gates),
         **bootstrap_estimates(training.target, held_out, dataset, gates),
         fairness=[
             fairness(
@@ -72,10 +102,50 @@ def gather_evidence(
                 gates.confidence,
                 gates.bootstrap,
             )
-            for audit in dataset.audit
+            for audit in audits_of(dataset, training)
         ],
         importance=importance,
+        walks=walks,
+        reasons_kept=reasons_kept,
+        unseen=unseen,
+        shared=shared,
     )
+
+
+def on_test_part(
+    test: Table, ours: NDArray[np.floating], baseline: NDArray[np.floating] | None, dataset: Dataset, gates: Gates
+) -> Unseen:
+    """The figures on the test part, by the probabilities of the model and of the baseline, `[rows]` each."""
+    declined = ours >= dataset.threshold
+    gained = None if baseline is None else roc_auc_gain(test.target, ours, baseline, gates.confidence)
+    saved = saving_estimate(test.target, declined, dataset.costs, gates)
+    alike = cost_alike(test.target, dataset.costs)
+    return Unseen(len(test.target), int(test.target.sum()), alike, saved, gained)
+
+
+def saving_estimate(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs, gates: Gates) -> Estimate:
+    """The saving with a percentile interval over resampled rows, of which only four counts matter."""
+    cells = np.bincount(2 * target + declined, minlength=4)  # approved and declined without the event, then with it
+    rows = len(target)
+    drawn = np.random.default_rng(0).multinomial(rows, cells / rows, size=gates.bootstrap)
+    approved_event, declined_other = drawn[:, 2], drawn[:, 1]
+    alike = np.minimum(costs.missed_event * drawn[:, 2:].sum(axis=1), costs.false_alarm * drawn[:, :2].sum(axis=1))
+    saved = (alike - costs.missed_event * approved_event - costs.false_alarm * declined_other) / rows
+    low, high = np.quantile(saved, [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2])
+    return Estimate(saving(target, declined, costs), float(low), float(high))
+
+
+def shared_rows(table: Table, in_test: NDArray[np.bool_]) -> Shared | None:
+    """The test rows with a twin in the training part; None where chance alone gives as many as `FEW` of them."""
+    if twins_by_chance(table.columns, in_test)[in_test].mean() > FEW:
+        return None
+    found = twins(table.columns, in_test)
+    share = float(found[in_test].mean())
+    if not share:
+        return Shared(0.0, ())
+    one = int(np.flatnonzero(found)[0])
+    other = twin_of(table.columns, one, ~in_test)
+    return Shared(share, (one + 1, other + 1))
 
 
 def sample(table: Table) -> Table:
@@ -125,8 +195,12 @@ def saving(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs)
     >>> saving(np.array([1, 0, 0]), np.array([True, False, False]), Costs(missed_event=5, false_alarm=1)).__round__(4)
     0.6667
     """
-    alike = min(mean_cost(target, np.full(len(target), value), costs) for value in (True, False))
-    return alike - mean_cost(target, declined, costs)
+    return cost_alike(target, costs) - mean_cost(target, declined, costs)
+
+
+def cost_alike(target: NDArray[np.int64], costs: Costs) -> float:
+    """Cost per applicant of one decision for all, whichever is cheaper."""
+    return min(mean_cost(target, np.full(len(target), value), costs) for value in (True, False))
 
 
 def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list[Importance]:

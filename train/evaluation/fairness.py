@@ -10,19 +10,40 @@ event among sixty rows, 0% or 100% are approved, and every resample agrees.
 
 from functools import partial
 from itertools import pairwise
+from statistics import median_high
 
 import numpy as np
 from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_rate, selection_rate
 from numpy.typing import NDArray
 
-from configs.dataset import Audit
+from configs.dataset import Audit, Dataset
 from models.schema import Values
 from train.evaluation.results import Estimate, Fairness, Group
+from train.tables.table import Table
 
 MISTAKES = (
     (1, 0),
     (2, 3),
 )  # in the counts of a group: declined and approved without the event, approved and declined with
+
+
+def audits_of(dataset: Dataset, table: Table) -> list[Audit]:
+    """The audits of the dataset file, and one for each protected column that it leaves out.
+
+    Who lists no groups is judged as well: by each category, or by the halves below and above the median.
+    """
+    audited = {audit.column for audit in dataset.audit}
+    found = list(dataset.audit)
+    for feature in dataset.features:
+        if not feature.protected or feature.name in audited:
+            continue
+        if feature.type == "categorical":
+            found.append(Audit(column=feature.name, groups={name: (name,) for name in feature.categories}))
+            continue
+        numbers = [value for value in table.columns[feature.name] if value is not None]
+        if numbers:
+            found.append(Audit(column=feature.name, edges=(float(median_high(numbers)),)))
+    return found
 
 
 def audit_groups(audit: Audit, values: Values) -> NDArray[np.object_]:

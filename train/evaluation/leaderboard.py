@@ -11,14 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from train.calibration import calibrate
 from train.check import check
 from train.console import Console
 from train.evaluate import logit
-from train.evaluation import figures
+from train.evaluation import figures, openings
 from train.evaluation.candidates import all_candidates
 from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
 from train.evaluation.results import Estimate
-from train.fit import calibrate
 from train.workspace import HOME, Workspace
 
 CONFIGS = Path("configs/models")
@@ -35,6 +35,7 @@ def leaderboard(workspace: Workspace, repeats: int, console: Console) -> str:
         console: shows the progress.
     """
     table = check(workspace.dataset, FOLDS)
+    openings.record(HOME / workspace.dataset.name, table.target, "leaderboard", "the model files on all rows")
     folds = folds_of(table.target, FOLDS, repeats)
     candidates = {name: (workspace.schema, candidate) for name, candidate in all_candidates(CONFIGS).items()}
     with console.progress("comparing", len(folds)) as advance:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from train.fit import calibrate
+from train.calibration import calibrate
 
 STEPS = 20  # of Newton's method, which takes five or six from a start nearby
 CLOSE = 1e-10  # a step that small, relative to the slope, ends it

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import numpy as np
 from msgspec import Struct
 
 from train.errors import PipelineError
+from train.evaluation.numbers import DIGITS, Unit, format_number
 
 Status = Literal["pass", "warn", "waived", "fail", "not judged"]
-Unit = Literal["", "bytes", "times"]
-BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -67,6 +64,23 @@ class Importance(Struct, frozen=True):
     deviation: float
 
 
+class Walk(Struct, frozen=True):
+    """One feature, walked over all values that are allowed.
+
+    Attributes:
+        feature: its name.
+        unseen: the categories, or the ranges of a number, that are allowed and that no training row has.
+        departure: the largest distance of the probability at an unseen value from those at the seen values around it,
+            the mean over applicants.
+        against: the largest step of any applicant's probability against a monotone feature; null for any other.
+    """
+
+    feature: str
+    unseen: list[str]
+    departure: float
+    against: float | None = None
+
+
 class Group(Struct, frozen=True, omit_defaults=True):
     """One group: rows, the share approved, and the shares declined without the event and approved with it.
 
@@ -91,32 +105,96 @@ class Fairness(Struct, frozen=True):
     odds_difference: Estimate | None  # equalised odds: the largest gap in the rate of either mistake
 
 
+class Unseen(Struct, frozen=True):
+    """What the model shows on the test part, which no fold and no choice has touched.
+
+    Attributes:
+        rows: of the test part.
+        events: among them.
+        alike: cost per applicant of declining or approving everyone, whichever is cheaper.
+        saving: of that, per applicant.
+        gain_over_baseline: in ROC AUC, paired; null if the model is the baseline.
+    """
+
+    rows: int
+    events: int
+    alike: float
+    saving: Estimate
+    gain_over_baseline: Estimate | None
+
+
+class Shared(Struct, frozen=True):
+    """Rows on both sides of the split.
+
+    Attributes:
+        share: of the test rows, those with a twin in the training part: equal in every column but one, or in all.
+        rows: an example, by its places in the checked table, the first being 1; empty if there are none.
+    """
+
+    share: float
+    rows: tuple[int, ...]
+
+
+class Comparison(Struct, frozen=True):
+    """A model against the champion, in ROC AUC.
+
+    Attributes:
+        version: of the champion.
+        recipe: gain over the champion's model file, fitted on the same folds; nought for the same file; null if that
+            champion cannot be read.
+        graph: gain over the champion's own graph on test rows that neither saw; null if it could not be measured.
+        rows: their number.
+        why: it could not.
+    """
+
+    version: str
+    recipe: Estimate | None
+    graph: Estimate | None
+    rows: int
+    why: str
+
+
 class Evidence(Struct, frozen=True):
     """The evidence about one model.
 
     Attributes:
+        files: SHA-256 of each file that it is about.
+        settings: SHA-256 of the configs and the code that gathered it.
         folds: folds per repeat.
         fold_roc_auc: of this model on each fold, for paired comparisons.
         candidates: by name, each metric of `SHOWN` over the folds, with its interval.
         gain_over_baseline: in ROC AUC, paired; null if the model is the baseline.
         cost_of_protection: gain in ROC AUC with the protected columns as inputs, paired; null if there are none.
+        cost_of_monotone: gain in ROC AUC with no feature held monotone, paired; null if none is.
         roc_auc: of the held-out probabilities.
         calibration_slope: of the held-out probabilities (Cox, 1958).
         saving: cost per applicant saved over declining or approving everyone, whichever is cheaper.
         fairness: by audit, of the held-out decisions.
         importance: of each column of the model, the most important first.
+        walks: of each column of the model, in the order of the dataset.
+        reasons_kept: the share of declined applicants whose set of reasons a training with another seed keeps; null if
+            too few are declined, or the model is too wide to be explained.
+        unseen: on the test part.
+        shared: rows on both sides of the split; null where so many are by chance, in few columns of few values.
     """
 
+    files: dict[str, str]
+    settings: str
     folds: int
     fold_roc_auc: list[float]
     candidates: dict[str, dict[str, Estimate]]
     gain_over_baseline: Estimate | None
     cost_of_protection: Estimate | None
+    cost_of_monotone: Estimate | None
     roc_auc: Estimate
     calibration_slope: Estimate
     saving: Estimate
     fairness: list[Fairness]
     importance: list[Importance]
+    walks: list[Walk]
+    reasons_kept: Estimate | None
+    unseen: Unseen
+    shared: Shared | None = None
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -129,6 +207,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     remedy: str
     waiver: str = ""
     unit: Unit = ""
+    undefined: str = ""  # why there is no figure, where there should be one
 
 
 class GateError(PipelineError):
@@ -141,17 +220,6 @@ class GateError(PipelineError):
         ]
         noun = "gate" if len(lines) == 1 else "gates"
         super().__init__("\n  ".join([f"{len(lines)} {noun} failed, so nothing was published:", *lines]))
-
-
-def format_number(value: float, unit: Unit = "") -> str:
-    """Three significant digits and the unit, without an exponent.
-
-    >>> format_number(388_812, "bytes"), format_number(5e7, "bytes"), format_number(1.94, "times"), format_number(1e-6)
-    ('389 kB', '50 MB', '1.94 times', '0.000001')
-    """
-    scale, name = next(((s, n) for s, n in BYTES if unit == "bytes" and abs(value) >= s), (1.0, unit))
-    digits = np.format_float_positional(value / scale, precision=DIGITS, fractional=False, trim="-")
-    return f"{digits} {name}".strip()
 
 
 def format_estimate(estimate: Estimate, unit: Unit = "") -> str:
@@ -173,6 +241,6 @@ def format_figure(verdict: Verdict, varying: str) -> str:
     >>> format_figure(undefined, "varies")
     'undefined: too few rows to compare'
     """
-    if verdict.status == "not judged":
-        return "undefined: too few rows to compare"
+    if verdict.status == "not judged" or verdict.undefined:
+        return f"undefined: {verdict.undefined or 'too few rows to compare'}"
     return format_estimate(verdict.figure, verdict.unit) if verdict.figure else varying

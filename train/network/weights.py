@@ -6,7 +6,10 @@ import numpy as np
 import torch
 
 from configs.model import Network
-from train.network.credit_network import CreditNetwork, Layout
+from train.network.credit_network import CreditNetwork
+from train.network.layout import Layout, Ramp
+
+RAMP = ("columns", "start", "width", "lowest", "highest")
 
 
 def save(network: CreditNetwork, path: Path) -> None:
@@ -21,12 +24,11 @@ def load(path: Path, shape: Network) -> CreditNetwork:
         state = {name: file[name] for name in file.files}
     layout = Layout(
         indicators=list(zip(state["indicator_columns"].tolist(), state["indicator_codes"].tolist(), strict=True)),
-        levels=list(zip(state["level_columns"].tolist(), state["level_values"].tolist(), strict=True)),
+        shares=state["shares"],
         missing=state["missing_columns"].tolist(),
-        linear=state["linear_columns"].tolist(),
-        mean=state["mean"],
-        scale=state["scale"],
-        pieces=list(zip(*(state[f"piece_{name}"].tolist() for name in ("columns", "lower", "width")), strict=True)),
+        fill=state["fill"],
+        ramps=[Ramp(*ramp) for ramp in zip(*(state[f"ramp_{name}"].tolist() for name in RAMP), strict=True)],
+        directions=state["directions"],
         groups=state["groups"],
     )
     network = CreditNetwork(layout, shape, base_rate=0.5)

@@ -3,9 +3,12 @@
 Owns how they are drawn. Leaves their file and their weights to `models.background`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from configs.feature import DirectedReason
 from models.background import Background, log_odds, weights
 from models.schema import Schema, Values
 from models.scorer import Scorer
@@ -40,7 +43,24 @@ def background(schema: Schema, model: bytes, training: Table, count: int = APPLI
     shares = weights(odds, base_rate)
     drawn = [_draw_evenly(pool[name], shares, count, (seed, 1, i)) for i, name in enumerate(names)]
     applicants = tuple(dict(zip(names, row, strict=True)) for row in zip(*drawn, strict=True))
-    return Background(base_rate=base_rate, applicants=applicants)
+    directed = [feature.name for feature in schema.numeric if isinstance(feature.reason, DirectedReason)]
+    known = {name: [value for value in training.columns[name] if value is not None] for name in directed}
+    limits = {name: higher_from(values) for name, values in known.items() if values}
+    return Background(base_rate=base_rate, applicants=applicants, higher_from=limits)
+
+
+def higher_from(values: Sequence[float]) -> float:
+    """The smallest of `values` with half of them below it, equal ones counted half; the largest if there is none.
+
+    A value above the median always is high, and one below it never. The median itself may be either: 1 is low where
+    most have 1 and the others more.
+
+    >>> higher_from([1, 1, 1, 2, 3]), higher_from([1, 2, 2, 2]), higher_from([1, 2, 3])
+    (2.0, 2.0, 2.0)
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    below = np.cumsum(counts) - counts / 2
+    return float(distinct[min(int(np.searchsorted(below, len(values) / 2)), len(distinct) - 1)])
 
 
 def _draw_evenly(values: Values, shares: NDArray[np.float64], count: int, seed: tuple[int, ...]) -> Values:

@@ -15,6 +15,7 @@ from configs.dataset import Dataset
 from configs.model import ModelConfig
 from models.background import Background
 from train.evaluation.results import Estimate, Evidence, Metrics, Verdict, format_estimate, format_figure
+from train.gating.judgement import Judgement
 
 USE = """\
 To support a decision on an application like those in the table, by a person who can explain it. Not for other products,
@@ -48,19 +49,21 @@ def model_card(
     version: str,
     metrics: Metrics,
     evidence: Evidence,
-    verdicts: Sequence[Verdict],
+    judgement: Judgement,
     data: Mapping[str, Any],
     background: Background,
     facts: Mapping[str, str],
 ) -> str:
     """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table."""
     protected = [feature.name for feature in dataset.features if feature.protected]
+    monotone = {feature.name: feature.monotone for feature in dataset.features if feature.monotone}
     about = {
         "predicts": f"the probability that `{dataset.target.column}` is `{dataset.target.event}`",
         "decision": f"decline at {dataset.threshold:.4f} and above: a missed event costs "
         f"{dataset.costs.missed_event:g}, a false alarm {dataset.costs.false_alarm:g}",
         "architecture": config.description or "see the model config",
         "not an input": ", ".join(f"`{name}`" for name in protected) or "none: every feature is an input",
+        "monotone": ", ".join(f"`{name}` {how}" for name, how in monotone.items()) or "no feature",
         "data": f"{dataset.description} ({dataset.source.license or 'licence not stated'})",
         "source": dataset.source.citation or "not stated",
         **facts,
@@ -70,11 +73,11 @@ def model_card(
         "": table(("", ""), about.items()),
         "Intended use": USE,
         "Data": data_section(data),
-        f"On {metrics.rows:,} test rows that training did not see": table(
-            ("metric", "value"), ((name, f"{values[name]:.4f}") for name in TEST)
+        f"On {metrics.rows:,} test rows that training did not see": "\n\n".join(
+            [table(("metric", "value"), ((name, f"{values[name]:.4f}") for name in TEST)), attempts(judgement.attempt)]
         ),
         "On held-out folds of the training rows": folds_section(evidence, metrics),
-        "Gates": gates_section(verdicts),
+        "Gates": gates_section(judgement.verdicts),
         "Groups": fairness_section(evidence),
         "Most important columns": table(
             ("column", "ROC AUC lost when shuffled"),
@@ -83,13 +86,24 @@ def model_card(
                 for found in evidence.importance[:MOST_IMPORTANT]
             ),
         ),
-        "Explanations": EXPLANATIONS.format(rate=background.base_rate, applicants=len(background.applicants)),
+        "Values that training did not see": walks_section(evidence),
+        "Explanations": explanations_section(evidence, background),
         "Limits": LIMITS,
     }
     parts = [f"# {dataset.name}:{version}"]
     for title, body in sections.items():
         parts += [f"## {title}", body] if title else [body]
     return "\n\n".join(parts) + "\n"
+
+
+def attempts(attempt: int) -> str:
+    """How many models have been measured on these rows before."""
+    if attempt == 1:
+        return "No other model was measured on test rows of these outcomes before, as far as is known here."
+    return (
+        f"This is model {attempt} that was measured on test rows of these outcomes, as far as is known here. The best "
+        "of several looks better on them than it is."
+    )
 
 
 def data_section(data: Mapping[str, Any]) -> str:
@@ -122,7 +136,11 @@ def folds_section(evidence: Evidence, metrics: Metrics) -> str:
         protection = (
             f"With the protected columns as inputs, ROC AUC would change by {change}: the cost of leaving them out."
         )
-    return "\n\n".join([table(("model", *names), rows), text, protection])
+    parts = [table(("model", *names), rows), text, protection]
+    if evidence.cost_of_monotone is not None:
+        change = format_estimate(evidence.cost_of_monotone)
+        parts.append(f"With no feature held monotone, ROC AUC would change by {change}: the cost of holding them.")
+    return "\n\n".join(parts)
 
 
 def gates_section(verdicts: Sequence[Verdict]) -> str:
@@ -149,6 +167,30 @@ def fairness_section(evidence: Evidence) -> str:
     )
     heads = ("column", "group", "rows", "approved", "declined without the event", "approved with the event")
     return table(heads, rows)
+
+
+def walks_section(evidence: Evidence) -> str:
+    """What the dataset file allows and the training rows lack, and how far it may take an applicant."""
+    rows = [
+        (f"`{walk.feature}`", ", ".join(walk.unseen), f"{walk.departure:.4f}") for walk in evidence.walks if walk.unseen
+    ]
+    if not rows:
+        return "None: the training rows fill what the dataset file allows."
+    text = (
+        "Beyond the ends of the training rows a number counts as the nearest of them, and a category that no row has "
+        "as the average applicant. The departure is the largest distance of a probability there, or in a gap, from "
+        "those at the seen values around it."
+    )
+    return "\n\n".join([table(("column", "allowed and unseen", "departure"), rows), text])
+
+
+def explanations_section(evidence: Evidence, background: Background) -> str:
+    """What an explanation is, and how many of the reasons would be the same after a training with another seed."""
+    text = EXPLANATIONS.format(rate=background.base_rate, applicants=len(background.applicants))
+    if evidence.reasons_kept is None:
+        return text
+    kept = format_estimate(evidence.reasons_kept)
+    return f"{text}\n\nOf the declined test rows, this share keeps its set of reasons with another seed: {kept}."
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

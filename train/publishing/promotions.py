@@ -4,7 +4,7 @@ Owns the events and their entries in the store. Leaves the bytes and the chain t
 record of the same events to `train.registry`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +14,12 @@ from msgspec import Struct
 from models.artifact import MODEL, sha256
 from models.champion import ALIAS, named_champion
 from signatures import promotions
-from signatures.keys import SignatureError
+from signatures.keys import SignatureError, public_key
 from train.errors import PipelineError
 
 SigningKey = EllipticCurvePrivateKey | None
+Approvers = Sequence[str] | Mapping[str, str]  # names, or names with the file of each one's public key
+PIPELINE = "the pipeline"  # decides about the first champion, and records one that it finds
 
 
 class Event(Struct, frozen=True):
@@ -56,12 +58,12 @@ def entries(folder: Path) -> list[promotions.Entry]:
         raise PipelineError(str(error)) from None
 
 
-def record(folder: Path, event: Event, key: SigningKey) -> None:
-    """Append an event to the history of the store, signed if there is a key."""
+def record(folder: Path, event: Event, *keys: SigningKey) -> None:
+    """Append an event to the history of the store, signed by each key that is one."""
     graph = folder / event.version / MODEL
     digest = sha256(graph.read_bytes()) if graph.exists() else ""  # an adopted one may have been deleted
     about = {field: getattr(event, field) for field in ("action", "instead_of", "by", "why", "at", "evidence")}
-    promotions.append(folder, event.version, digest, promotions.Promotion(**about), key)
+    promotions.append(folder, event.version, digest, promotions.Promotion(**about), *keys)
 
 
 def is_recorded(folder: Path, version: str, key: SigningKey) -> bool:
@@ -70,13 +72,14 @@ def is_recorded(folder: Path, version: str, key: SigningKey) -> bool:
     return bool(found) and found[-1].version == version and _is_signed(found, key)
 
 
-def verified(folder: Path, events: Sequence[Event], key: SigningKey) -> str:
+def verified(folder: Path, events: Sequence[Event], key: SigningKey, approvers: Approvers = ()) -> str:
     """What the history of the store holds, in words.
 
     Args:
         folder: of the versions.
         events: as MLflow has them; none where it is another one's.
         key: if given, the newest entry has to be signed by it.
+        approvers: if they have keys, whoever the newest entry names has to have signed it.
 
     Raises:
         PipelineError: it was changed, or cut off, or the champion is not the one that it names.
@@ -94,7 +97,22 @@ def verified(folder: Path, events: Sequence[Event], key: SigningKey) -> str:
     if not _is_signed(found, key):
         raise PipelineError(f"{file}: its newest entry is not signed by this key; promote the champion again with it")
     signed = sum(entry.is_signed for entry in found)
-    return f"{file} is whole: {len(found)} entries, {signed} signed"
+    said = f"{file} is whole: {len(found)} entries, {signed} signed"
+    if not isinstance(approvers, Mapping):
+        return said
+    proved = [_is_proved(entry, approvers) for entry in found]
+    if not proved[-1] and newest.promotion.by != PIPELINE:
+        raise PipelineError(
+            f"{file}: its newest entry names {newest.promotion.by!r}, who has not signed it; promote the champion "
+            f"again: python -m train promote {newest.version} --approver-key KEY --why REASON"
+        )
+    return f"{said}, {sum(proved)} by the approver whom they name"
+
+
+def _is_proved(entry: promotions.Entry, approvers: Mapping[str, str]) -> bool:
+    """Whether who is named as having decided has signed the entry."""
+    named = approvers.get(entry.promotion.by)
+    return named is not None and entry.line.is_signed_by(public_key(Path(named)))
 
 
 def refuse_edited(folder: Path, found: Sequence[promotions.Entry]) -> None:

@@ -49,10 +49,15 @@ def versions_folder(name: str) -> Path | None:
         return None
 
 
+def champion_version(name: str) -> str | None:
+    """The champion's version, whether it can be read or not."""
+    versions = versions_folder(name)
+    return champion(versions) if versions else None
+
+
 def champion_of_store(name: str) -> Artifact | None:
     """The champion's artifact, if it exists and is intact."""
-    versions = versions_folder(name)
-    version = champion(versions) if versions else None
+    version = champion_version(name)
     return stored(name, version) if version else None
 
 

@@ -4,7 +4,9 @@ Owns: the state of one segment while it is written, and its last line. Leaves to
 (decision_log), the bytes of a line (line_encoding, cipher), sealing the segment of a writer that was killed (sealing).
 
 Nothing here breaks or delays a request: an entry that cannot be made is left to the next batch, to the end of the
-segment, and to upkeep.
+segment, and to upkeep. So a segment is recorded with its first batch and not when it is opened: the next batch has to
+look anyway whether that is done, and one that stays empty, as that of each idle worker, has no entry, so that nothing
+is missing if its writer is killed and its file swept up. No row is in a file before its entry was tried.
 """
 
 import logging
@@ -31,6 +33,9 @@ class SegmentProof:
         directory: that holds the records.
         segment: file name.
         keys: of the log.
+
+    Attributes:
+        begun: whether the chain has the entry of its beginning; a batch asks this, which costs less than a call.
     """
 
     def __init__(self, directory: Path, segment: str, keys: LogKeys) -> None:
@@ -43,7 +48,7 @@ class SegmentProof:
         self._last_hash = self._next_hash = self._head_hash
         self._rows = self._lines = 0
         self._newest = datetime.min.replace(tzinfo=UTC)
-        self._begun = self._told = False  # told: that the entry comes later
+        self.begun = self._told = False  # told: that the entry comes later
 
     def encode(self, batch: Batch) -> bytes:
         """The bytes of the next batch, after the head if it is the first."""
@@ -58,9 +63,9 @@ class SegmentProof:
 
     def record_begun(self, wait_s: float = 0.0) -> None:
         """Record that the segment begins, unless that is done; the next batch tries again if others append now."""
-        if not self._begun:
+        if not self.begun:
             begun = Event(event="begun", segment=self._segment, head=self._head_hash)
-            self._begun = self._record(begun, wait_s, told=self._told)
+            self.begun = self._record(begun, wait_s, told=self._told)
             self._told = True
 
     def end(self, descriptor: int, size: int) -> bool:
@@ -88,7 +93,7 @@ class SegmentProof:
     def record_sealed(self) -> None:
         """Record that the segment has ended with the seal that was made last."""
         self.record_begun(LOCK_WAIT_S)
-        if self._begun and (sealed := parse_seal(self._seal)):
+        if self.begun and (sealed := parse_seal(self._seal)):
             seal = sealed.seal
             self._record(
                 Event(event="sealed", segment=self._segment, rows=seal.rows, seal=sealed.hash, newest=seal.newest)
@@ -96,7 +101,7 @@ class SegmentProof:
 
     def record_dropped(self) -> bool:
         """Record that the segment, which has no rows, is deleted; return whether that needs no entry, or has one."""
-        return not self._begun or self._record(Event(event="retired", retired=[self._segment]))
+        return not self.begun or self._record(Event(event="retired", retired=[self._segment]))
 
     def record_removed(self) -> None:
         """Record that the file is gone, or was changed by others."""

@@ -43,23 +43,32 @@ class Verification(msgspec.Struct):
     notes: list[str]
 
 
-def verify(directory: Path, keys: LogKeys, anchors: Sequence[str] = ()) -> Verification:
+def verify(
+    directory: Path,
+    keys: LogKeys,
+    anchors: Sequence[str] = (),
+    *,
+    attempts: int = ATTEMPTS,
+    pause_s: float = PAUSE_S,
+) -> Verification:
     """Verify all records.
 
     Args:
         directory: that holds the records.
         keys: of the log.
         anchors: hashes that were the newest of the chain at some time.
+        attempts: readings of what seems broken.
+        pause_s: seconds between them.
 
     Raises:
         KeyMissing: a segment or an archive is encrypted with a key that is not in `keys`.
         OSError: a file cannot be read.
     """
     result = _Reading(directory, keys, anchors)
-    for _ in range(ATTEMPTS - 1):
+    for _ in range(attempts - 1):
         if not result.findings:
             break
-        time.sleep(PAUSE_S)
+        time.sleep(pause_s)
         result = _Reading(directory, keys, anchors, result)
     broken = sorted(result.findings, key=lambda one: (one.segment, one.line or 0))
     checks = result.checks.values()
@@ -68,7 +77,7 @@ def verify(directory: Path, keys: LogKeys, anchors: Sequence[str] = ()) -> Verif
 
 
 def verify_logs(directory: Path, keys: LogKeys, anchors: Sequence[str] = ()) -> Verification:
-    """Verify the decision log, and the log of explanations beside it; arguments and errors are those of `verify`.
+    """Verify the decision log, and the log of explanations beside it; errors are those of `verify`.
 
     An anchor is that of either chain.
     """

@@ -1,25 +1,17 @@
 """Keys, and the command line in a folder of its own."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.forks import SERVICE
 
 
 def packing(*arguments, environment, cwd):
     """`python -m deploy.packing …`, run in `cwd`."""
-    return subprocess.run(
-        [sys.executable, "-m", "deploy.packing", *map(str, arguments)],
-        cwd=cwd,
-        env=environment | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
+    return SERVICE.run("deploy.packing", [*map(str, arguments)], cwd, environment | {"PYTHONPATH": str(ROOT)})
 
 
 class Key:

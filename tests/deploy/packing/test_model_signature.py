@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from signatures.keys import SignatureError
 from signatures.model import SIGNATURE, UNSIGNED, check_model
 from tests.conftest import ROOT, Server
 from tests.deploy.packing.conftest import packing
+from tests.forks import SERVICE
 
 MODEL_SIGNING = ROOT / ".venv-shipping/bin/python"
 
@@ -37,15 +37,7 @@ def signed(store, trained, key, tmp_path):
 
 def refusal(environment):
     """What `bentoml serve` says when it refuses to start."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bentoml", "serve", "service:CreditScorer"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = SERVICE.run("bentoml", ["serve", "service:CreditScorer"], ROOT, environment)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr

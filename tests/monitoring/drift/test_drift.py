@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from monitoring.drift.distributions import category_counts, drift_of, number_counts, number_sketch
 from monitoring.drift.statistics import bin_edges, ks_by_chance, psi, psi_by_chance
 from monitoring.profiles.profile import profile_columns

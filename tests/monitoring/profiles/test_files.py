@@ -2,20 +2,21 @@
 
 import base64
 import os
-import subprocess
-import sys
 
 import pytest
 
-from monitoring.profiles.files import HELD, all_files, profile_files, read_view
+from monitoring.profiles.files import HELD, all_files, profile_files, read_view, sealed
 from monitoring.profiles.profiler import Profiler, catch_up
 from monitoring.profiles.whylogs_compat import DatasetProfileView
 from monitoring.profiles.windows import rows_of
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.decision_log import DecisionLog
+from monitoring.records.file_cipher import file_key_id
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.status import Status, count
+from tests.conftest import ROOT
+from tests.forks import SERVICE
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 
@@ -79,6 +80,58 @@ def test_a_new_key_encrypts_the_old_profiles_too_and_then_the_old_key_may_go(tmp
     assert count(tmp_path) == Status(40, 40, 40, 0)
 
 
+def test_a_kill_while_the_first_start_with_a_key_encrypts_leaves_the_rest_to_the_next(tmp_path, rows, profile_totals):
+    keys = LogKeys([OLD])
+    for model in ("m:1", "m:2"):
+        logged(tmp_path, rows, NO_KEYS, model=model)
+    assert catch_up(tmp_path, 3600, 64)
+    done, waiting = profile_files(tmp_path)
+    done.write_bytes(sealed(done, done.read_bytes(), keys))
+    assert [rows_of(read_view(path, keys)) for path in (done, waiting)] == [10, 10]
+    logged(tmp_path, rows, keys, first=10)
+    assert catch_up(tmp_path, 3600, 64, keys=keys)
+    assert all(file_key_id(path.read_bytes()) for path in profile_files(tmp_path))
+    assert profile_totals(tmp_path, keys)["purpose"]["rows"] == 30
+
+
+@pytest.mark.parametrize("name", [HELD, None], ids=["held", "profile"])
+@pytest.mark.parametrize("replaces", [True, False], ids=["in the place of one", "beside others"])
+def test_a_plain_file_among_encrypted_profiles_is_never_read(tmp_path, rows, caplog, name, replaces):
+    keys, other, records = LogKeys([OLD]), tmp_path / "other", tmp_path / "var"
+    least = 100 if name else 1
+    logged(other, rows, NO_KEYS, number=7)
+    assert catch_up(other, 2**40, 64, least_window_rows=least)
+    [made] = all_files(other)
+    logged(records, rows, keys, model="m:1" if replaces else "m:2")
+    assert catch_up(records, 2**40, 64, keys=keys, least_window_rows=least)
+    planted = records / made.relative_to(other)
+    assert planted.exists() == replaces
+    planted.parent.mkdir(exist_ok=True)
+    planted.write_bytes(made.read_bytes())
+
+    Profiler(records, 2**40, 64, keys, least_window_rows=least)
+    assert f"{planted}: is plain where all profiles are encrypted, so it is not read" in caplog.text
+    logged(records, rows, keys, model="m:1")
+    with pytest.raises(CheckpointError, match="is plain where all profiles are encrypted"):
+        catch_up(records, 2**40, 64, keys=keys, least_window_rows=least)
+    with pytest.raises(CheckpointError, match="is plain where all profiles are encrypted"):
+        read_view(planted, keys)
+    assert planted.read_bytes() == made.read_bytes(), "it was merged"
+    assert count(records, keys) == Status(20, 20, 10, 10)
+    planted.unlink()
+    assert catch_up(records, 2**40, 64, keys=keys, least_window_rows=least)
+    assert rows_of(read_view(planted, keys)) == 10
+
+
+def test_what_was_profiled_while_there_was_no_key_is_encrypted_when_there_is_one_again(tmp_path, rows, profile_totals):
+    keys = LogKeys([OLD])
+    for number, (which, model) in enumerate([(keys, "m:1"), (NO_KEYS, "m:2"), (keys, "m:2")]):
+        logged(tmp_path, rows, which, first=10 * number, model=model)
+        assert catch_up(tmp_path, 3600, 64, keys=which)
+    assert all(file_key_id(path.read_bytes()) for path in profile_files(tmp_path))
+    assert profile_totals(tmp_path, keys)["purpose"]["rows"] == 30
+
+
 def test_rows_wait_until_the_key_of_their_profile_is_there(tmp_path, rows, profile_totals):
     logged(tmp_path, rows, LogKeys([OLD]))
     assert catch_up(tmp_path, 3600, 64, keys=LogKeys([OLD]))
@@ -93,8 +146,7 @@ def test_rows_wait_until_the_key_of_their_profile_is_there(tmp_path, rows, profi
 def run(directory, *arguments, key=OLD):
     environment = os.environ | {"SCORER_DIRECTORY": str(directory)}
     environment |= {"SCORER_LOG_KEY": base64.b64encode(key).decode()} if key else {}
-    command = [sys.executable, "-m", "monitoring", "profiles", "export", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return SERVICE.run("monitoring", ["profiles", "export", *arguments], ROOT, environment)
 
 
 def test_exported_profiles_are_ordinary_whylogs_binaries_without_the_rows_that_are_held_back(tmp_path, rows):

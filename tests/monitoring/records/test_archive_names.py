@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from configs.dataset import ANSWERED, RESERVED, Costs, Dataset, Feature, Source, Target
+from configs.dataset import ANSWERED, RESERVED, Costs, Dataset, Source, Target
+from configs.feature import Feature
 from models.schema import Schema
 from monitoring.records import archive
 from monitoring.records.archive_columns import column_of, feature_of

@@ -3,8 +3,6 @@
 import base64
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -15,6 +13,8 @@ from monitoring.records.decision_log import DecisionLog
 from monitoring.records.log_keys import NO_KEYS, LogKeys, log_keys_from
 from monitoring.records.segments import read, segments
 from monitoring.status import Status, count, inspect_log
+from tests.conftest import ROOT
+from tests.forks import SERVICE
 
 SECRET, OTHER = bytes(range(32)), bytes(32)
 KEYS = LogKeys([SECRET])
@@ -165,14 +165,7 @@ def monitoring(directory, *arguments, key=None):
     environment = {**os.environ, "SCORER_DIRECTORY": str(directory)}
     if key is not None:
         environment["SCORER_LOG_KEY"] = base64.b64encode(key).decode()
-    return subprocess.run(
-        [sys.executable, "-m", "monitoring", *arguments],
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return SERVICE.run("monitoring", arguments, ROOT, environment)
 
 
 @pytest.mark.slow

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pandas as pd
@@ -22,7 +20,8 @@ from monitoring.records.lines import Row
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.segments import archives, read, segments
 from monitoring.status import Status, count
-from tests.conftest import struct_of
+from tests.conftest import ROOT, struct_of
+from tests.forks import SERVICE
 
 SECRET = bytes(range(32))
 FORMS = pytest.mark.parametrize("keys", [NO_KEYS, LogKeys([SECRET])], ids=["plain", "encrypted"])
@@ -249,15 +248,7 @@ def test_applicants_are_erased_while_a_service_writes_and_a_profiler_reads(tmp_p
 
 
 def command(directory, *arguments, said=""):
-    return subprocess.run(
-        [sys.executable, "-m", "monitoring", *arguments],
-        env={**os.environ, "SCORER_DIRECTORY": str(directory)},
-        input=said,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return SERVICE.run("monitoring", arguments, ROOT, os.environ | {"SCORER_DIRECTORY": str(directory)}, said)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from monitoring.profiles.profiler import catch_up
-from monitoring.records import id_indexing, unread_tails
+from monitoring.records import unread_tails
 from monitoring.records.compaction import compact
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.erasure import erase
@@ -45,9 +45,9 @@ def write_segments(directory, number=3, rows=50, keys=NO_KEYS):
         log.close()
 
 
-def index(directory, keys=NO_KEYS):
+def index(directory, keys=NO_KEYS, **sizes):
     """Make every filter that can be made; return how many steps that took."""
-    indexing, steps = IdIndexing(directory, keys), 0
+    indexing, steps = IdIndexing(directory, keys, **sizes), 0
     while indexing.step():
         steps += 1
     return steps
@@ -71,10 +71,9 @@ def test_every_id_is_found_and_an_unknown_one_costs_no_reading(tmp_path, keys):
     assert search.read_bytes <= 150 * longest, "a known id is looked for in its own segment alone"
 
 
-def test_what_is_logged_after_the_filters_is_found_and_each_row_of_it_decoded_once(tmp_path, log, monkeypatch):
-    monkeypatch.setattr(id_indexing, "TAIL_BYTES", 1)
+def test_what_is_logged_after_the_filters_is_found_and_each_row_of_it_decoded_once(tmp_path, log):
     log.append("m:1", make_rows(50))
-    assert index(tmp_path) == 1
+    assert index(tmp_path, tail_bytes=1) == 1
     search = DecisionSearch(tmp_path)
     for number in range(1, 4):
         log.append("m:1", make_rows(10, 40 + 10 * number))
@@ -82,17 +81,16 @@ def test_what_is_logged_after_the_filters_is_found_and_each_row_of_it_decoded_on
             assert search.find("stranger") is None
         assert search.decoded_rows == 10 * number
     assert search.find("application 79").row.applicant["application_id"] == "application 79"
-    assert index(tmp_path) == 1, "an open segment is indexed as it grows"
+    assert index(tmp_path, tail_bytes=1) == 1, "an open segment is indexed as it grows"
     (segment,) = segments(tmp_path)
     found = read_filter(filter_path(tmp_path, segment), NO_KEYS)
     assert (found.head.ids, found.head.covered, found.head.complete) == (80, segment.stat().st_size, False)
     assert all(find(tmp_path, one) for one in ids(80))
 
 
-def test_a_large_segment_is_indexed_in_steps(tmp_path, monkeypatch):
-    monkeypatch.setattr(id_indexing, "STEP_BYTES", 2000)
+def test_a_large_segment_is_indexed_in_steps(tmp_path):
     write_segments(tmp_path, number=1, rows=100)
-    assert index(tmp_path) > 3
+    assert index(tmp_path, step_bytes=2000) > 3
     search = DecisionSearch(tmp_path)
     assert all(search.find(one) for one in ids(100))
     assert search.find("stranger") is None
@@ -158,6 +156,17 @@ def test_a_filter_of_an_encrypted_log_tells_nothing_without_the_key(tmp_path):
     path.unlink()
     index(tmp_path, SECRET)
     assert stored.isdisjoint(read_filter(path, SECRET).fingerprints().tolist()), "two filters can be compared"
+
+
+def test_a_filter_without_a_key_hides_no_row_of_an_encrypted_log_and_is_made_again(tmp_path):
+    write_segments(tmp_path, number=1, rows=10, keys=SECRET)
+    (segment,) = segments(tmp_path)
+    salt, key, secret = new_secret(segment.stem, NO_KEYS)
+    head = Head(name=segment.stem, covered=segment.stat().st_size, complete=True, ids=0, salt=salt, key=key)
+    write_filter(filter_path(tmp_path, segment), head, [], secret)
+    assert find(tmp_path, "application 3", keys=SECRET)
+    assert index(tmp_path, SECRET) == 1
+    assert read_filter(filter_path(tmp_path, segment), SECRET).head.ids == 10
 
 
 def test_filters_are_readable_by_their_owner_alone(tmp_path):

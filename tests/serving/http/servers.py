@@ -21,8 +21,9 @@ from serving.access.authenticator import Authenticator
 from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.batching import Batcher
 from serving.http.connection import Limits
+from serving.http.connection_settings import ConnectionSettings
 from serving.http.predict import PredictEndpoint, PredictMiddleware
-from serving.http.protocol import ConnectionSettings, ScorerProtocol
+from serving.http.protocol import ScorerProtocol
 from serving.rows import PendingRow
 
 MAX_BODY_BYTES = 100_000
@@ -59,18 +60,25 @@ class Stand:
         self._thread.start()
         self._servers: list[tuple[uvicorn.Server, Any]] = []
 
-    def start(self, schema: Schema, protocol: type[HttpToolsProtocol], limits: Limits, score: Any = score_batch) -> int:
+    def start(
+        self,
+        schema: Schema,
+        protocol: type[HttpToolsProtocol],
+        limits: Limits,
+        score: Any = score_batch,
+        access: AccessPolicy = ACCESS,
+    ) -> int:
         """Start a server; gives its port. `ScorerProtocol` has the fast path, any other class has not."""
         batcher = Batcher(64, 10_000, 10.0)
         batcher.open(score)
         endpoint = PredictEndpoint(RequestDecoder(schema, 100), batcher)
         connections = (ConnectionSettings if issubclass(protocol, ScorerProtocol) else Unapplied)(
-            {b"/predict": endpoint}, ACCESS, MAX_BODY_BYTES, limits
+            {b"/predict": endpoint}, access, MAX_BODY_BYTES, limits
         )
         app = Starlette(
             routes=[Route("/other", echo, methods=["GET", "POST"])],
             middleware=[
-                Middleware(AccessMiddleware, policy=ACCESS),
+                Middleware(AccessMiddleware, policy=access),
                 Middleware(PredictMiddleware, endpoint=endpoint, connections=connections, ask_route=False),
             ],
         )

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from models.prediction import Prediction
 from models.schema import Schema
-from serving.http import protocol
+from serving.http import connection_settings
 from serving.http.connection import MAX_HEAD_BYTES, Limits
 from serving.http.protocol import ScorerProtocol
 from tests.models.tables import german_credit
@@ -304,10 +304,21 @@ def test_an_offer_of_a_websocket_is_declined_and_the_request_answered_once(stand
 def test_it_is_registered_where_uvicorn_looks_and_left_alone_where_uvicorn_has_changed(monkeypatch, caplog):
     """Fails when uvicorn's protocol lacks a part that ours overrides or calls."""
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", "before")
-    assert protocol.register()
+    assert connection_settings.register()
     assert HTTP_PROTOCOLS["auto"] == "serving.http.protocol:ScorerProtocol"
     monkeypatch.setitem(HTTP_PROTOCOLS, "auto", "before")
     monkeypatch.delattr(HttpToolsProtocol, "_start_asgi_task")
-    assert not protocol.register()
+    assert not connection_settings.register()
     assert HTTP_PROTOCOLS["auto"] == "before"
     assert "uvicorn's HTTP protocol has changed" in caplog.text
+
+
+def test_the_census_counts_the_connections_that_are_open_and_those_that_were(stand, schema):
+    port = stand.start(schema, ScorerProtocol, PATIENT)
+    before = ScorerProtocol.census()
+    request = b"GET /other HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(request)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        ask(port, request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+        assert ScorerProtocol.census() == (before.so_far + 2, 1)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from configs.checks import read_checks
+from configs.gates import read_gates
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
 from tests.models.tables import german_credit, hand_made
@@ -22,7 +23,7 @@ from train.checks.quality import assess
 from train.tables.table import Table
 
 ROOT = Path(__file__).parents[3]
-CHECKS = read_checks()
+CHECKS, GATES = read_checks(), read_gates()
 VOID = {"meta", "rect", "path", "circle"}
 
 
@@ -57,7 +58,7 @@ def german():
     dataset = german_credit()
     table = check(dataset, 2)
     reference = serialize(profile_columns(table.columns, "m:1", datetime.fromtimestamp(0, UTC)))
-    return assess(dataset, table, CHECKS, reference)
+    return assess(dataset, table, CHECKS, reference, GATES)
 
 
 def test_the_page_shows_every_feature_and_needs_nothing_else(german):
@@ -105,7 +106,7 @@ def test_names_and_values_of_a_table_are_text_and_never_markup(tmp_path):
     columns = {attack: [attack, *table.columns[first.name][1:]]} | {f.name: table.columns[f.name] for f in others}
     changed_table = Table(columns, table.target, table.lines)
     reference = serialize(profile_columns(columns | {attack: ["1"] * 240}, "m:1", datetime.fromtimestamp(0, UTC)))
-    report = assess(dataset, changed_table, CHECKS, reference)
+    report = assess(dataset, changed_table, CHECKS, reference, GATES)
     assert report.drift.findings
     for text in (page(report), drift_page("x", report.drift)):
         read = Reader(text)
@@ -116,11 +117,11 @@ def test_names_and_values_of_a_table_are_text_and_never_markup(tmp_path):
 def test_a_refused_table_has_a_page_too(german):
     dataset = german.dataset
     table = check(dataset, 2)
-    doubled = page(assess(dataset, table.rows(np.r_[0:1000, 0:300]), CHECKS, None))
+    doubled = page(assess(dataset, table.rows(np.r_[0:1000, 0:300]), CHECKS, None, GATES))
     assert "<span class='stopped'>stopped</span>" in doubled
     assert "300 of 1,300 rows" in doubled
     broken = Table(table.columns | {"housing": ["castle"] * 1000}, table.target, table.lines)
-    text = page(assess(dataset, broken, CHECKS, None))
+    text = page(assess(dataset, broken, CHECKS, None, GATES))
     Reader(text)
     assert "There are no distributions, because some cells are invalid." in text
 
@@ -129,12 +130,13 @@ def test_page_and_json_are_the_same_bytes_in_every_process_and_name_no_path(germ
     script = """
 import sys
 from configs.checks import read_checks
+from configs.gates import read_gates
 from tests.models.tables import german_credit
 from train.check import check
 from train.checks.quality import assess
 from train.checks.data_report import as_json, page
 dataset = german_credit()
-report = assess(dataset, check(dataset, 2), read_checks(), None)
+report = assess(dataset, check(dataset, 2), read_checks(), None, read_gates())
 sys.stdout.buffer.write(page(report).encode() + as_json(report.as_dict()))
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, timeout=60)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from configs.dataset import Feature
+from configs.feature import Feature
 from tests.models.tables import german_credit
 from train.check import check
 from train.checks.exploration import explore, explore_column, wilson

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from configs.checks import read_checks
-from configs.dataset import Costs, Dataset, Feature, Source, Target
+from configs.dataset import Costs, Dataset, Source, Target
+from configs.feature import Feature
+from configs.gates import read_gates
 from models.validation import value_fault
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
@@ -17,7 +19,7 @@ from train.checks.quality import assess
 from train.errors import TableError
 from train.tables.table import Table
 
-CHECKS = read_checks()
+CHECKS, GATES = read_checks(), read_gates()
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def profiled(table):
 
 def stopped(dataset, table, reference=None, **bounds):
     """The faults for which the table is refused; the message names the file."""
-    report = assess(dataset, table, msgspec.structs.replace(CHECKS, **bounds), reference)
+    report = assess(dataset, table, msgspec.structs.replace(CHECKS, **bounds), reference, GATES)
     with pytest.raises(TableError) as caught:
         report.stop_if_refused()
     assert str(caught.value).startswith(dataset.source.path)
@@ -41,7 +43,7 @@ def stopped(dataset, table, reference=None, **bounds):
 
 
 def passes(dataset, table, reference=None, **bounds):
-    report = assess(dataset, table, msgspec.structs.replace(CHECKS, **bounds), reference)
+    report = assess(dataset, table, msgspec.structs.replace(CHECKS, **bounds), reference, GATES)
     report.stop_if_refused()
     return report
 
@@ -63,6 +65,7 @@ def test_german_credit_passes_and_is_warned_of_one_empty_category(german):
         "missing share": "passed",
         "duplicates": "passed",
         "class balance": "passed",
+        "leaks": "passed",
     }
     (finding,) = report.findings
     assert (finding.column, "female_single" in finding.message) == ("personal_status_sex", True)
@@ -70,7 +73,7 @@ def test_german_credit_passes_and_is_warned_of_one_empty_category(german):
 
 def test_a_table_with_missing_values_and_odd_names_passes(tmp_path):
     dataset = hand_made(tmp_path)
-    assert passes(dataset, check(dataset, 2)).findings == ()
+    assert passes(dataset, check(dataset, 2), few_events=20).findings == ()
 
 
 def test_look_alikes_and_what_mostly_means_nothing_are_remarked(tmp_path):
@@ -110,7 +113,7 @@ def test_a_table_with_a_third_of_its_rows_twice_is_stopped_and_the_lines_are_nam
     assert fault.startswith("300 of 1,300 rows (23.1%) repeat an earlier one in full; at most 5.0% are allowed")
     assert "lines 1002 (as line 2), 1003 (as line 3)" in fault
     assert "and 290 more; remove them" in fault
-    (finding,) = [f for f in assess(dataset, doubled, CHECKS, None).findings if f.check == "duplicates"]
+    (finding,) = [f for f in assess(dataset, doubled, CHECKS, None, GATES).findings if f.check == "duplicates"]
     assert finding.lines == tuple(range(1002, 1302))
 
 
@@ -164,13 +167,28 @@ def test_a_column_that_is_mostly_missing_is_stopped_with_its_share(tmp_path):
     passes(dataset, with_column(table, **{"months known": column}), most_missing_share=0.8)
 
 
-def test_too_few_and_too_many_events_are_stopped(german):
+def test_a_count_of_events_decides_whether_a_table_is_too_small(german):
     dataset, table = german
     others, events = np.flatnonzero(table.target == 0), np.flatnonzero(table.target == 1)
-    (few,) = stopped(dataset, table.rows(np.r_[others, events[:5]]))
-    assert few.startswith("column 'credit_risk': 5 of 705 rows (0.71%) are 'bad', where 1.00% to 90.00% are allowed")
-    (many,) = stopped(dataset, table.rows(np.r_[others[:5], events]))
-    assert "300 of 305 rows" in many
+    (few,) = stopped(dataset, table.rows(np.r_[others[:40], events[:19]]))
+    assert few.startswith(
+        "column 'credit_risk': 19 rows with the event, where 20 are needed; add rows, or lower least_"
+    )
+    (few,) = stopped(dataset, table.rows(np.r_[others[:19], events[:40]]))
+    assert "19 rows without the event, where 20 are needed" in few
+    report = passes(dataset, table.rows(np.r_[others, events[:99]]))
+    (warned,) = [finding.message for finding in report.findings if finding.check == "class balance"]
+    assert warned.startswith("99 rows with the event: intervals are wide")
+    # 0.4% of the rows, and yet a hundred events.
+    rare = table.rows(np.r_[np.tile(others, 36), events[:100]])
+    assert passes(dataset, rare, most_duplicated_share=1).verdicts()["class balance"] == "passed"
+
+
+def test_where_nearly_all_have_the_event_it_is_probably_the_wrong_value(german):
+    dataset, table = german
+    others, events = np.flatnonzero(table.target == 0), np.flatnonzero(table.target == 1)
+    (many,) = stopped(dataset, table.rows(np.r_[others[:25], events]))
+    assert "300 of 325 rows (92.31%) are 'bad', where at most 90.00% are allowed; fix target.event" in many
 
 
 def test_every_wrong_cell_is_named_with_its_line_and_the_words_of_a_request(german):
@@ -203,7 +221,7 @@ def test_all_kinds_of_faults_come_at_once(german):
 
 def test_a_table_with_wrong_cells_is_reported_without_distributions(german):
     dataset, table = german
-    report = assess(dataset, with_column(table, housing=["castle"] * 1000), CHECKS, profiled(table))
+    report = assess(dataset, with_column(table, housing=["castle"] * 1000), CHECKS, profiled(table), GATES)
     assert (report.features, report.drift) == ((), None)
 
 
@@ -272,5 +290,5 @@ def test_a_feature_that_the_champion_did_not_have_is_a_warning(german):
 def test_what_is_said_of_the_table_does_not_depend_on_the_reference(german):
     dataset, table = german
     other = profiled(table.rows(np.arange(100)))
-    reports = [assess(dataset, table, CHECKS, reference) for reference in (None, other)]
+    reports = [assess(dataset, table, CHECKS, reference, GATES) for reference in (None, other)]
     assert reports[0].as_dict() == reports[1].as_dict()

@@ -2,12 +2,16 @@
 
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
-from configs.dataset import Audit
-from train.evaluation.fairness import fairness
+from configs.dataset import Audit, read_dataset
+from tests.conftest import GERMAN_CREDIT
+from train.evaluation.fairness import audits_of, fairness
 from train.publishing.model_card import fairness_section
+from train.tables.column import NumberColumn
+from train.tables.table import Table
 
 SEX = Audit(column="sex", groups={"women": ("f",), "men": ("m", "M")})
 #                 events: 4 women, 4 men; others: 6 women, 6 men
@@ -119,3 +123,14 @@ def test_the_card_shows_what_is_undefined_and_who_is_too_few():
         ["100", "100.0%", "0.0%", "100.0%"],
         ["60", "100.0%", "0.0%", "100.0%, too few to judge"],
     ]
+
+
+def test_a_protected_column_without_an_audit_is_audited_all_the_same():
+    dataset = read_dataset(GERMAN_CREDIT)
+    without = msgspec.structs.replace(dataset, audit=())
+    table = Table({"age_years": NumberColumn([20.0, 30.0, 40.0, 50.0])}, np.array([0, 1, 0, 1]))
+    assert audits_of(dataset, table) == list(dataset.audit)
+    found = {audit.column: audit for audit in audits_of(without, table)}
+    assert set(found) == {"personal_status_sex", "age_years", "foreign_worker"}
+    assert found["age_years"].edges == (40.0,)
+    assert found["foreign_worker"].groups == {"yes": ("yes",), "no": ("no",)}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from train.calibration import calibrate
 from train.evaluation.resampling import calibration_slope, roc_auc
-from train.fit import calibrate
 
 
 def drawn(seed):

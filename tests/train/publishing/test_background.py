@@ -33,6 +33,15 @@ def test_the_file_gives_back_what_was_written(made):
     assert len(reference.applicants) == APPLICANTS
 
 
+def test_high_is_what_lies_above_the_median_of_the_training_rows(made):
+    schema, _, table, reference = made
+    assert list(reference.higher_from) == [f.name for f in schema.numeric if not isinstance(f.reason, str)]
+    for name, limit in reference.higher_from.items():
+        values = np.array(table.columns[name])
+        assert limit >= np.median(values)
+        assert (values[values > np.median(values)] >= limit).all()
+
+
 def test_every_value_is_one_of_its_column_and_protected_columns_are_left_out(made):
     schema, _, table, reference = made
     for applicant in reference.applicants:

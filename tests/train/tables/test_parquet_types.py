@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from configs.dataset import Costs, Dataset, Feature, Source, Target, read_dataset
+from configs.dataset import Costs, Dataset, Source, Target, read_dataset
+from configs.feature import Feature
 from train.check import check
 from train.drafting.describe import describe
 from train.errors import TableError

@@ -3,11 +3,10 @@
 import contextlib
 import itertools
 import json
+import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from mlflow.entities import Run
 
 from configs.model import ModelConfig, read_model
 from tests.conftest import ROOT, environment
+from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
 from train.__main__ import _parser, main
 from train.check import check
@@ -236,7 +236,7 @@ def test_make_and_the_command_line_search_alike(capsys):
 
 def command(home: Path, trials: int) -> list[str]:
     return [
-        *(sys.executable, "-m", "train", "tune", "--dataset", str(home / "hand_made.yaml")),
+        *("tune", "--dataset", str(home / "hand_made.yaml")),
         *("--model", str(home / "base.yaml"), "--trials", str(trials), "--out", str(home / "tuned.yaml")),
     ]
 
@@ -259,31 +259,22 @@ def caught(path: Path) -> bool:
 def test_a_killed_search_goes_on_and_repeats_nothing_that_was_done(make_bench):
     bench = make_bench()
     path, told = bench.home / "var/train/hand_made/tune.db", environment(bench.home)
-    process = subprocess.Popen(command(bench.home, 1000), cwd=bench.home, env=told, stderr=subprocess.PIPE, text=True)
-    try:
-        deadline = time.monotonic() + 120
-        while not caught(path):
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.wait()
+    with Path(os.devnull).open() as nothing, (bench.home / "log").open("w") as log:
+        process = TRAIN.start("train", command(bench.home, 1000), bench.home, told, (nothing, log, log))
+        try:
+            deadline = time.monotonic() + 120
+            while not caught(path):
+                assert process.poll() is None, (bench.home / "log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        finally:
+            process.kill()
+            assert process.wait() == -signal.SIGKILL
     before = bench.trials(Rules())
     ended = [trial for trial in before if trial[1] != "RUNNING"]
     assert len(before) == len(ended) + 1
 
-    done = subprocess.run(
-        command(bench.home, len(ended) + 2),
-        cwd=bench.home,
-        env=told,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-    )
+    done = TRAIN.run("train", command(bench.home, len(ended) + 2), bench.home, told)
     assert (done.returncode, done.stdout) == (0, f"{bench.home}/tuned.yaml\n"), done.stderr
     assert [word for word in ("Warning", "Traceback", "[W ", "[I ") if word in done.stderr] == []
     after = bench.trials(Rules())

@@ -1,6 +1,6 @@
 """Records to tamper with, and what an intruder without the seal's key can do to a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from monitoring.records.decision_log import DecisionLog
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.proof import verification
 from monitoring.records.proof.seal_keys import SealKeys
+from monitoring.records.proof.verification import ATTEMPTS, Verification
 from monitoring.records.segments import segments
 
 SEAL_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -27,10 +28,9 @@ def keys(request: Any) -> LogKeys:
     return FORMS[request.param]
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings of what seems broken follow each other at once: nothing else changes the records."""
-    monkeypatch.setattr(verification, "PAUSE_S", 0.0)
+def verify(directory: Path, keys: LogKeys, anchors: Sequence[str] = (), attempts: int = ATTEMPTS) -> Verification:
+    """Verify; readings of what seems broken follow each other at once, as nothing else changes the records."""
+    return verification.verify(directory, keys, anchors, attempts=attempts, pause_s=0.0)
 
 
 @pytest.fixture
@@ -58,6 +58,6 @@ def lines_of(path: Path) -> list[bytes]:
 def why(directory: Path, keys: LogKeys, *anchors: str) -> dict[str, str]:
     """What `verify` finds broken: the reasons by file."""
     found: dict[str, str] = {}
-    for one in verification.verify(directory, keys, anchors).broken:
+    for one in verify(directory, keys, anchors).broken:
         found[one.segment] = f"{found.get(one.segment, '')}{one.line}: {one.why}\n"
     return found

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -13,6 +11,8 @@ from configs.source import ConfigError
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.proof.chain import read_chain
 from monitoring.records.proof.seal_keys import seal_keys_from
+from tests.conftest import ROOT
+from tests.forks import SERVICE
 from tests.monitoring.records.proof.conftest import ENCRYPTED, SEAL_KEY, SEALS, SIGNED, lines_of
 
 PRIVATE = SEAL_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -25,14 +25,8 @@ def verify(tmp_path):
     """`verify(*arguments, **variables)` runs `python -m monitoring verify` on `tmp_path`."""
 
     def run(*arguments, **variables):
-        return subprocess.run(
-            [sys.executable, "-m", "monitoring", "verify", *arguments],
-            env={**os.environ, "SCORER_DIRECTORY": str(tmp_path), **variables},
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        environment = os.environ | {"SCORER_DIRECTORY": str(tmp_path)} | variables
+        return SERVICE.run("monitoring", ["verify", *arguments], ROOT, environment)
 
     return run
 

@@ -19,17 +19,17 @@ from monitoring.records.compaction import compact
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.erasure import erase, prepare
 from monitoring.records.erasure_journal import DamagedRecord, Edit, Journal, UnknownJournal
-from monitoring.records.lines import framed
+from monitoring.records.lines import Batch, framed
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.proof import verification
 from monitoring.records.proof.chain import Event, append, read_chain
 from monitoring.records.proof.seal_keys import NO_SEAL_KEYS, SealKeys
 from monitoring.records.proof.segment_ends import parse_seal
-from monitoring.records.proof.verification import verify
+from monitoring.records.proof.segment_proof import SegmentProof
 from monitoring.records.retention import retain
-from monitoring.records.segments import archives, segments
+from monitoring.records.segments import archives, segment_path, segments
 from monitoring.records.upkeep import UnsignedCommand, Upkeep, exclusive_upkeep
-from tests.monitoring.records.proof.conftest import ENCRYPTED, SEAL_KEY, SEALS, SIGNED, lines_of, why
+from tests.monitoring.records.proof.conftest import ENCRYPTED, SEAL_KEY, SEALS, SIGNED, lines_of, verify, why
 
 
 def seal_of(segment):
@@ -103,6 +103,27 @@ def test_the_segment_of_a_killed_writer_is_sealed_by_upkeep_in_the_place_of_its_
     content = segment.read_bytes()
     Upkeep(tmp_path, 0, keys).run()
     assert segment.read_bytes() == content
+
+
+def test_a_writer_that_is_killed_before_its_first_batch_leaves_nothing_to_miss(tmp_path, keys, write, fork):
+    segment = write(keys, 2)
+
+    def work():
+        DecisionLog(tmp_path, 2**26, keys=keys)
+        (tmp_path / "opened").touch()
+        time.sleep(60)
+
+    child = fork(work)
+    while not (tmp_path / "opened").exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    [empty] = set(segments(tmp_path)) - {segment}
+    assert empty.stat().st_size == 0
+    Upkeep(tmp_path, 0, keys).run()
+    empty.unlink()
+    assert verify(tmp_path, keys).broken == []
+    assert empty.name not in (tmp_path / "chain.log").read_text()
 
 
 @pytest.mark.parametrize("left", [0, 1, 100])
@@ -506,19 +527,16 @@ def test_what_retention_deletes_is_in_the_chain(tmp_path, keys, write):
     assert young.exists()
 
 
-def test_records_old_by_their_seal_are_retired(tmp_path, rows, monkeypatch):
-    from monitoring.records import decision_log
-
-    class Earlier(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return datetime(2020, 1, 1, tzinfo=UTC)
-
-    monkeypatch.setattr(decision_log, "datetime", Earlier)
-    log = DecisionLog(tmp_path, 2**26, keys=SIGNED)
-    log.append("m:1", rows(2))
-    log.close()
-    [segment] = segments(tmp_path)
+def test_records_old_by_their_seal_are_retired(tmp_path, rows):
+    segment = segment_path(tmp_path)
+    segment.parent.mkdir()
+    batch = Batch(0, datetime(2020, 1, 1, tzinfo=UTC), "m:1", rows(2))
+    proof = SegmentProof(tmp_path, segment.name, SIGNED)
+    proof.record_begun()
+    with segment.open("ab", buffering=0) as file:
+        size = file.write(proof.encode(batch))
+        proof.written(batch)
+        assert proof.end(file.fileno(), size)
     os.utime(segment, (0, 0))
     assert catch_up(tmp_path, 3600, 64)
     assert retain(tmp_path, 30, SIGNED).segments == 1

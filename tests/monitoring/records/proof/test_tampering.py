@@ -11,13 +11,11 @@ from monitoring.records.commitments import line_hash, take_apart
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.lines import framed
 from monitoring.records.log_keys import LogKeys
-from monitoring.records.proof import verification
 from monitoring.records.proof.chain import Event, append, chain_path, read_chain
 from monitoring.records.proof.seal_keys import NO_SEAL_KEYS, SealKeys
 from monitoring.records.proof.segment_ends import parse_seal, seal_line, sha256
-from monitoring.records.proof.verification import verify
 from monitoring.records.segments import segments
-from tests.monitoring.records.proof.conftest import ENCRYPTED, SEAL_KEY, SIGNED, lines_of, why
+from tests.monitoring.records.proof.conftest import ENCRYPTED, SEAL_KEY, SIGNED, lines_of, verify, why
 
 
 def refit(line):
@@ -239,8 +237,7 @@ def test_a_segment_retired_by_an_intruder_is_found(tmp_path, write):
 
 
 @pytest.mark.parametrize("what", ["segment", "segment with right checksums", "chain"])
-def test_every_single_changed_byte_is_found(tmp_path, write, monkeypatch, what):
-    monkeypatch.setattr(verification, "ATTEMPTS", 1)
+def test_every_single_changed_byte_is_found(tmp_path, write, what):
     segment = write(SIGNED, 2, 1)
     path = chain_path(tmp_path) if what == "chain" else segment
     whole = path.read_bytes()
@@ -255,7 +252,7 @@ def test_every_single_changed_byte_is_found(tmp_path, write, monkeypatch, what):
             if content == whole:  # the change was in the old checksum
                 continue
         path.write_bytes(content)
-        broken = {one.segment for one in verify(tmp_path, SIGNED).broken}
+        broken = {one.segment for one in verify(tmp_path, SIGNED, attempts=1).broken}
         assert broken, f"byte {at} of {len(whole)}"
 
 

@@ -1,0 +1,1 @@
+"""What a gate says of a figure, and what the judgement of a model is bound to."""
