@@ -27,7 +27,7 @@ from serving.http.body import headers_of
 from serving.http.closing import SHUTTING_DOWN, ClosableProtocol
 from serving.http.endpoint import Encoded, Endpoint, Submitted
 from serving.http.exchange import Exchange, response_bytes
-from serving.http.known_heads import END, KnownHead, KnownHeads
+from serving.http.known_heads import END, MAX_BYTES, KnownHead, KnownHeads
 from serving.rows import Results, first_error
 
 
@@ -52,7 +52,7 @@ class ScorerProtocol(ClosableProtocol):
         """Answer a request whose head is known and that comes in one read; parse everything else."""
         self._head = b""
         if self._is_free():
-            self._head = data[: data.find(END) + len(END)]
+            self._head = data[: data.find(END, 0, MAX_BYTES) + len(END)]
             known = self.heads.get(self._head)
             if known and len(data) == len(self._head) + known.body_bytes and self._begin_known(known, data):
                 return

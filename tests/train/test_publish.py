@@ -17,17 +17,27 @@ from tests.train.small import SMALL
 from train.rounding import STEP
 
 
+def on_hand_made(home):
+    """`python -m train` on the table made by hand in `home`: a function from a command to its result and its words."""
+    dataset, lenient = write_hand_made(with_mlflow(home)), lenient_gates(home)
+    (home / "small.yaml").write_text(SMALL)
+
+    def run(*command, gates=lenient, code=0):
+        inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
+        done = TRAIN.run("train", [*command, *inputs], home, environment(home))
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+        return done.stdout.strip(), " ".join(done.stderr.split())
+
+    return run
+
+
 @pytest.mark.pipeline
 def test_no_stage_alone_publishes_what_a_gate_has_stopped(tmp_path):
-    dataset, gates = write_hand_made(with_mlflow(tmp_path)), lenient_gates(tmp_path)
-    (tmp_path / "small.yaml").write_text(SMALL)
+    run = on_hand_made(tmp_path)
     made = tmp_path / "var/train/hand_made/small"
 
-    def step(*command, gates=gates, code=1):
-        inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
-        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path))
-        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-        return " ".join(done.stderr.split())
+    def step(*command, code=1, **gates):
+        return run(*command, code=code, **gates)[1]
 
     strict = lenient_gates(tmp_path, least_saving=99).rename(tmp_path / "strict.yaml")
     lenient_gates(tmp_path)
@@ -56,16 +66,8 @@ def test_no_stage_alone_publishes_what_a_gate_has_stopped(tmp_path):
 
 @pytest.mark.pipeline
 def test_a_retraining_is_compared_with_the_champion_by_graph_and_by_recipe_and_publish_is_no_way_around_it(tmp_path):
-    dataset, gates = write_hand_made(with_mlflow(tmp_path)), lenient_gates(tmp_path)
-    (tmp_path / "small.yaml").write_text(SMALL)
+    step = on_hand_made(tmp_path)
     made = tmp_path / "var/train/hand_made/small"
-
-    def step(*command, gates=gates, code=0):
-        inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
-        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path))
-        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-        return done.stdout.strip(), " ".join(done.stderr.split())
-
     champion, _ = step()
     version = champion.partition(":")[2]
     seen = ~np.load(made / "split.npy")
