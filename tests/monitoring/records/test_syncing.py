@@ -127,12 +127,12 @@ log.close()
 
 def test_a_sync_that_fails_in_passing_refuses_the_next_batch(directory):
     script = """
-import logging, time
-logging.basicConfig(format="%(message)s", stream=sys.stdout)
+import logging.handlers, queue
+told = queue.SimpleQueue()
+logging.basicConfig(handlers=[logging.handlers.QueueHandler(told)])
 log = DecisionLog(directory, 2**26, sync="interval", sync_interval_ms=10)
 log.append("m:1", rows)
-while log.is_open:
-    time.sleep(0.01)
+print(told.get(timeout=60).getMessage())
 for _ in range(2):
     try:
         log.append("m:1", rows)
