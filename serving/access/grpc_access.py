@@ -33,29 +33,27 @@ class GrpcAccess:
         self._by_certificate = bool(settings.grpc_client_ca)
         self._open_to_network = settings.open_to_network
 
-    def authorize(self, context: Any, permission: Permission) -> Caller:
+    def authorize(self, call: Any, permission: Permission) -> Caller:
         """Return who calls, if the caller has the permission; raises `Rejected`: 401, 403 or 429."""
         if self._authenticator.requires_keys:
             try:
-                return self._authenticator.authorize(
-                    presented_key(dict(context.invocation_metadata() or ())), permission
-                )
+                return self._authenticator.authorize(presented_key(dict(call.invocation_metadata())), permission)
             except WrongKey as wrong:
-                wrong.hold_s = self._authenticator.wrong_keys.hold_s(host_of(context.peer()), wrong.reason)
+                wrong.hold_s = self._authenticator.wrong_keys.hold_s(host_of(call.peer()), wrong.reason)
                 raise
         if self._by_certificate:
-            return certificate_caller(certificate_name(context.auth_context()))
+            return certificate_caller(certificate_name(call.auth_context()))
         if self._open_to_network:
             return ANYONE
-        if not is_neighbour(context):
+        if not is_neighbour(call):
             raise AccessDenied(403, LOCAL_ONLY)
         return NEIGHBOUR
 
 
-def is_neighbour(context: Any) -> bool:
+def is_neighbour(call: Any) -> bool:
     """Whether a call comes from this machine, and no proxy says that it passed it on."""
-    metadata = context.invocation_metadata() or ()
-    return is_loopback(host_of(context.peer())) and PROXY_METADATA.isdisjoint(name for name, _ in metadata)
+    metadata = call.invocation_metadata()
+    return is_loopback(host_of(call.peer())) and PROXY_METADATA.isdisjoint(name for name, _ in metadata)
 
 
 def certificate_name(properties: Mapping[str, Sequence[bytes]]) -> str:

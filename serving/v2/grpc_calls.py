@@ -1,8 +1,8 @@
 """The Open Inference Protocol over gRPC: its six calls, three extensions, and the status that each error has there.
 
-Leaves to others: the port (grpc_server), health (grpc_health), reflection (grpc_reflection), reading a message
-(message_reader), messages and rows (grpc_codec), inference (inference), who may call (`serving.access.grpc_access`),
-and which exception means which error (`serving.faults`).
+Leaves to others: the port (grpc_server), what a call is (grpc_call), health (grpc_health), reflection
+(grpc_reflection), reading a message (message_reader), messages and rows (grpc_codec), inference (inference), who may
+call (`serving.access.grpc_access`), and which exception means which error (`serving.faults`).
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn, cast
 
-import grpc
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from starlette.types import Scope
@@ -27,10 +26,11 @@ from serving.request_ids import HEADER, begin, id_of, request_id
 from serving.rows import Results, first_error
 from serving.v2.call_coalescer import CallCoalescer
 from serving.v2.extensions import Extensions
+from serving.v2.grpc_call import GrpcCall, Handler
 from serving.v2.grpc_codec import GrpcCodec
 from serving.v2.inference import TIMEOUT, Inference, timeout_s
 from serving.v2.message_reader import MessageReader
-from serving.v2.messages import Messages
+from serving.v2.messages import SERVICE, Messages
 from serving.v2.tensors import malformed
 
 STATUS = {  # of an error's HTTP status; any other is the caller's fault
@@ -45,7 +45,7 @@ STATUS = {  # of an error's HTTP status; any other is the caller's fault
 }
 SHUTTING_DOWN = Unready("the service is shutting down; try again")
 
-Handler = Callable[[bytes, Caller, Any], Awaitable[bytes | ScorerError]]
+Answer = Callable[[bytes, Caller, GrpcCall], Awaitable[bytes | ScorerError]]
 
 
 class GrpcCalls:
@@ -83,14 +83,9 @@ class GrpcCalls:
         """Answer every further call with UNAVAILABLE, so that its client tries elsewhere."""
         self._shutting_down = True
 
-    def handlers(self) -> dict[str, Any]:
-        """The handlers by the name of the call.
-
-        They take bytes: a message that cannot be parsed is then the caller's fault, not an exception inside gRPC. And
-        they take a stream of them, which its caller cannot tell from one message: gRPC reads one message before it
-        calls its handler, and a stream when it is asked to, so nobody's message is read who may not call.
-        """
-        calls: dict[str, tuple[Handler, Permission | None]] = {
+    def handlers(self) -> dict[str, Handler]:
+        """The handlers by the path of the call. They read its message once its caller has been let in."""
+        calls: dict[str, tuple[Answer, Permission | None]] = {
             "ServerLive": (self._server_live, None),
             "ServerReady": (self._server_ready, None),
             "ModelReady": (self._model_ready, "read"),
@@ -101,47 +96,44 @@ class GrpcCalls:
             "ModelStatistics": (self._model_statistics, "read"),
             "RepositoryIndex": (self._repository_index, "read"),
         }
-        return {name: grpc.stream_unary_rpc_method_handler(self._guarded(name, *call)) for name, call in calls.items()}
+        return {f"/{SERVICE}/{name}": self._guarded(name, *call) for name, call in calls.items()}
 
-    def _guarded(
-        self, name: str, call: Handler, permission: Permission | None
-    ) -> Callable[[Any, Any], Awaitable[bytes]]:
-        """`call`, for those with the permission, ending in a status of gRPC whatever it raises."""
+    def _guarded(self, name: str, answer: Answer, permission: Permission | None) -> Handler:
+        """`answer`, for those with the permission, ending in a status of gRPC whatever it raises."""
 
-        async def handler(_: Any, context: Any) -> bytes:
+        async def handler(call: GrpcCall) -> bytes:
             begin({}, None)
             try:
-                answer = SHUTTING_DOWN if self._shutting_down else await self._answer(call, permission, context)
+                answered = SHUTTING_DOWN if self._shutting_down else await self._answer(answer, permission, call)
             except Exception as exception:  # noqa: BLE001 - logged there
-                answer = error_from(exception, f"answering the gRPC call {name}")
-            if isinstance(answer, ScorerError):
-                await self.refuse(context, answer)
-            return answer
+                answered = error_from(exception, f"answering the gRPC call {name}")
+            if isinstance(answered, ScorerError):
+                await self.refuse(call, answered)
+            return answered
 
         return handler
 
-    async def _answer(self, call: Handler, permission: Permission | None, context: Any) -> bytes | ScorerError:
+    async def _answer(self, answer: Answer, permission: Permission | None, call: GrpcCall) -> bytes | ScorerError:
         if permission is None:
-            caller, body = ANYONE, await self._strangers.read(context)
+            caller, body = ANYONE, await self._strangers.read(call)
         else:
-            caller = self._access.authorize(context, permission)
-            body = await self._admitted.read(context)
+            caller = self._access.authorize(call, permission)
+            body = await self._admitted.read(call)
         if isinstance(body, ScorerError):
             return body
         self._running += 1
         try:
-            return await call(body, caller, context)
+            return await answer(body, caller, call)
         finally:
             self._running -= 1
 
-    async def refuse(self, context: Any, error: ScorerError) -> NoReturn:
+    async def refuse(self, call: GrpcCall, error: ScorerError) -> NoReturn:
         """End a call with an error."""
         if isinstance(error, WrongKey):
             await asyncio.sleep(error.hold_s)
         self._metrics.rejected.labels(error.code).inc()
         status = STATUS.get(error.status, StatusCode.INVALID_ARGUMENT)
-        await context.abort(status, error.line(), ((HEADER.decode(), request_id()), *pushback(error)))
-        raise AssertionError("`abort` raises")
+        await call.abort(status, error.line(), ((HEADER.decode(), str(request_id())), *pushback(error)))
 
     async def _server_live(self, body: bytes, *_: Any) -> bytes:
         self._parse("ServerLiveRequest", body)
@@ -180,13 +172,13 @@ class GrpcCalls:
         request = self._parse("RepositoryIndexRequest", body)
         return self._bytes("RepositoryIndexResponse", {"models": await self._extensions.index(request.ready)})
 
-    async def _model_infer(self, body: bytes, caller: Caller, context: Any) -> bytes | ScorerError:
-        received_s, limits_s = time.perf_counter(), [context.time_remaining()]
+    async def _model_infer(self, body: bytes, caller: Caller, call: GrpcCall) -> bytes | ScorerError:
+        received_s, limits_s = time.perf_counter(), [call.time_remaining()]
         if caller.rows:
             caller.rows.spend(0)
         request = self._codec.parse(body)
         scope: Scope = {}
-        begin(scope, sent_id(request.id, context))
+        begin(scope, sent_id(request.id, call))
         self._inference.check(request.model_name, request.model_version)
         names = self._codec.outputs(request)
         rows = self._codec.rows(request)
@@ -215,12 +207,12 @@ class GrpcCalls:
         return bytes(self._messages[name](**fields).SerializeToString())
 
 
-def sent_id(given: str, context: Any) -> bytes | None:
+def sent_id(given: str, call: GrpcCall) -> bytes | None:
     """The id that a call brings: that of its message, or else `x-request-id` of its metadata."""
     if given:
         return given.encode()
     name = HEADER.decode()
-    found = next((value for key, value in context.invocation_metadata() or () if key == name), None)
+    found = next((value for key, value in call.invocation_metadata() if key == name), None)
     return found.encode() if isinstance(found, str) else found
 
 

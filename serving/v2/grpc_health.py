@@ -5,13 +5,13 @@ Owns who is told what. Leaves to others: whether rows can be scored (`inference`
 
 from typing import Any
 
-import grpc
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from grpc_health.v1.health import aio as health_aio
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from models.errors import ScorerError
+from serving.v2.grpc_call import GrpcCall, Handler
 from serving.v2.message_reader import MessageReader
 from serving.v2.messages import SERVICE
 
@@ -31,12 +31,9 @@ class Health:
         self._servicer: Any = health_aio.HealthServicer()
         self._watchers = 0
 
-    def handlers(self) -> list[tuple[str, dict[str, Any]]]:
-        """The handlers of each service, by the name of the call; streams, as in `grpc_calls`."""
-        encode = HealthCheckResponse.SerializeToString
-        check = grpc.stream_unary_rpc_method_handler(self._check, response_serializer=encode)
-        watch = grpc.stream_stream_rpc_method_handler(self._watch, response_serializer=encode)
-        return [(HEALTH, {"Check": check, "Watch": watch})]
+    def handlers(self) -> dict[str, Handler]:
+        """The handlers by the path of the call."""
+        return {f"/{HEALTH}/Check": self._check, f"/{HEALTH}/Watch": self._watch}
 
     async def report(self, ready: bool) -> None:
         """Tell callers and watchers from now on whether rows can be scored."""
@@ -48,24 +45,23 @@ class Health:
         """Tell them that this worker ends."""
         await self._servicer.enter_graceful_shutdown()
 
-    async def _check(self, _: Any, context: Any) -> Any:
-        return await self._servicer.Check(await self._request(context), context)
+    async def _check(self, call: GrpcCall) -> HealthCheckResponse:
+        return await self._servicer.Check(await self._request(call), call)
 
-    async def _watch(self, _: Any, context: Any) -> None:
+    async def _watch(self, call: GrpcCall) -> None:
         if self._watchers >= MAX_WATCHERS:
-            await context.abort(StatusCode.RESOURCE_EXHAUSTED, f"{MAX_WATCHERS} watch already; call Check instead")
+            await call.abort(StatusCode.RESOURCE_EXHAUSTED, f"{MAX_WATCHERS} watch already; call Check instead")
         self._watchers += 1
         try:
-            await self._servicer.Watch(await self._request(context), context)
+            await self._servicer.Watch(await self._request(call), call)
         finally:
             self._watchers -= 1
 
-    async def _request(self, context: Any) -> HealthCheckRequest:
-        body = await self._reader.read(context)
+    async def _request(self, call: GrpcCall) -> HealthCheckRequest:
+        body = await self._reader.read(call)
         if isinstance(body, ScorerError):
-            await context.abort(StatusCode.RESOURCE_EXHAUSTED, body.line())
+            await call.abort(StatusCode.RESOURCE_EXHAUSTED, body.line())
         try:
             return HealthCheckRequest.FromString(body)
         except DecodeError:
-            await context.abort(StatusCode.INVALID_ARGUMENT, "not a HealthCheckRequest: its bytes cannot be parsed")
-            raise
+            await call.abort(StatusCode.INVALID_ARGUMENT, "not a HealthCheckRequest: its bytes cannot be parsed")

@@ -3,10 +3,6 @@
 Owns who may ask, and for what. Leaves the messages to `messages`.
 """
 
-from collections.abc import AsyncIterator
-from typing import Any
-
-import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio as reflection_aio
@@ -14,6 +10,7 @@ from grpc_reflection.v1alpha.reflection import aio as reflection_aio
 from serving.access.grpc_access import GrpcAccess
 from serving.faults import error_from
 from serving.request_ids import begin
+from serving.v2.grpc_call import GrpcCall, Handler
 from serving.v2.grpc_calls import GrpcCalls
 from serving.v2.grpc_health import HEALTH
 from serving.v2.messages import SERVICE, Messages
@@ -38,20 +35,16 @@ class Reflection:
         self._access = access
         self._calls = calls
 
-    def handlers(self) -> list[tuple[str, dict[str, Any]]]:
-        """The handlers of each service, by the name of the call."""
-        handler = grpc.stream_stream_rpc_method_handler(
-            self._describe,
-            request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-            response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-        )
-        return [(name, {"ServerReflectionInfo": handler}) for name in (REFLECTION, REFLECTION_V1)]
+    def handlers(self) -> dict[str, Handler]:
+        """The handlers by the path of the call."""
+        return {f"/{name}/ServerReflectionInfo": self._describe for name in (REFLECTION, REFLECTION_V1)}
 
-    async def _describe(self, requests: Any, context: Any) -> AsyncIterator[Any]:
+    async def _describe(self, call: GrpcCall) -> None:
         begin({}, None)
         try:
-            self._access.authorize(context, "read")
+            self._access.authorize(call, "read")
         except Exception as exception:  # noqa: BLE001 - logged there
-            await self._calls.refuse(context, error_from(exception, "answering gRPC reflection"))
-        async for answer in self._servicer.ServerReflectionInfo(requests, context):
-            yield answer
+            await self._calls.refuse(call, error_from(exception, "answering gRPC reflection"))
+        requests = call.messages(reflection_pb2.ServerReflectionRequest)
+        async for answer in self._servicer.ServerReflectionInfo(requests, call):
+            await call.write(answer)

@@ -7,7 +7,6 @@ grpc_health, and reflection to grpc_reflection.
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any
 
 import grpc
 
@@ -15,15 +14,16 @@ from configs.service import SERVICE_YAML, ServiceConfig
 from configs.source import ConfigError
 from serving.access.grpc_access import GrpcAccess
 from serving.v2.grpc_calls import GrpcCalls
+from serving.v2.grpc_core import GrpcCore
 from serving.v2.grpc_health import Health
 from serving.v2.grpc_reflection import Reflection
 from serving.v2.inference import Inference
 from serving.v2.message_reader import MessageReader
 from serving.v2.message_size import largest_message
-from serving.v2.messages import SERVICE, Messages
+from serving.v2.messages import Messages
 
 READINESS_INTERVAL_S = 1.0  # between two checks of readiness, for those who watch the health service
-# In these seconds a new call gets UNAVAILABLE, and its client tries elsewhere. Later ones are CANCELLED.
+# In these seconds a new call gets UNAVAILABLE, and its client tries elsewhere; later ones are not taken.
 DRAIN_S = 0.5
 # A client that vanished is noticed after 80 s. Clients may ping every second, idle or not.
 KEEPALIVE = (
@@ -64,7 +64,7 @@ class GrpcServer:
         self._inference = inference
         self._settings = settings
         self._health: Health | None = None
-        self._server: Any = None
+        self._core: GrpcCore | None = None
         self._calls: GrpcCalls | None = None
         self._readiness_task: asyncio.Task[None] | None = None
 
@@ -79,7 +79,6 @@ class GrpcServer:
             ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
             ("grpc.so_reuseport", 1),  # the workers of this service; SharedPort keeps others out
         )
-        self._server = grpc.aio.server(options=(*KEEPALIVE, *UNADMITTED, *limits))
         most = max(READING_BYTES // max_bytes, LEAST_MESSAGES)
         admitted = MessageReader(most, most // 2, settings.timeout_s)
         strangers = MessageReader(STRANGERS, 0, settings.timeout_s, small=True)
@@ -87,30 +86,29 @@ class GrpcServer:
         self._health = Health(strangers)
         await self._report()
         reflection = Reflection(messages, self._access, self._calls)
-        for name, handlers in ((SERVICE, self._calls.handlers()), *self._health.handlers(), *reflection.handlers()):
-            self._server.add_registered_method_handlers(name, handlers)
+        handlers = {**self._calls.handlers(), **self._health.handlers(), **reflection.handlers()}
+        self._core = GrpcCore((*KEEPALIVE, *UNADMITTED, *limits), handlers)
         host = f"[{settings.grpc_address}]" if ":" in settings.grpc_address else settings.grpc_address  # IPv6
         address = f"{host}:{settings.grpc_port}"
         certificates = read_certificates(settings)
-        if certificates is None:
-            self._server.add_insecure_port(address)
-        else:
+        credentials = None
+        if certificates:
             key, chain, client_ca = certificates
             credentials = grpc.ssl_server_credentials([(key, chain)], client_ca, require_client_auth=bool(client_ca))
-            self._server.add_secure_port(address, credentials)
-        await self._server.start()
+        self._core.listen(address, credentials)
+        self._core.start()
         self._readiness_task = asyncio.create_task(self._watch_readiness())
         logger.info("serving gRPC on %s", address)
 
     async def stop(self, grace_s: float, drain_s: float = DRAIN_S) -> None:
         """Report NOT_SERVING, refuse new calls for `drain_s` seconds, and let running ones finish in `grace_s`."""
-        if self._health is None or self._calls is None or self._readiness_task is None:
+        if self._core is None or self._health is None or self._calls is None or self._readiness_task is None:
             return
         self._readiness_task.cancel()
         await self._health.shut_down()
         self._calls.shut_down()
         await asyncio.sleep(drain_s)
-        await self._server.stop(max(grace_s - drain_s, 0))
+        await self._core.stop(max(grace_s - drain_s, 0))
 
     async def _report(self) -> None:
         if self._health:

@@ -7,13 +7,11 @@ long one may keep others from arriving.
 
 import asyncio
 from collections import deque
-from functools import partial
 from typing import Any
-
-from grpc.aio import EOF
 
 from models.errors import Rejected, ScorerError, Unready
 from serving.faults import TOOK_TOO_LONG
+from serving.v2.grpc_call import GrpcCall
 from serving.v2.tensors import malformed
 
 TICK_S = 0.05
@@ -96,18 +94,15 @@ class MessageReader:
         self._readings: dict[_Reading, None] = {}  # the oldest first
         self._ticking = False
 
-    async def read(self, context: Any) -> bytes | ScorerError:
+    async def read(self, call: GrpcCall) -> bytes | ScorerError:
         """The bytes of the message of a call, or why there are none: it is missing, too late, or one too many."""
         await self._places.enter()
         try:
-            loop = asyncio.get_running_loop()
-            # In a task that goes on when the caller cancels: gRPC frees no message that nobody takes from it.
-            task = loop.create_task(context.read())
-            reading = _Reading(loop.create_future())
-            task.add_done_callback(partial(_hand_over, reading.result))
+            reading = _Reading(call.read())
             self._readings[reading] = None
             if not self._ticking:
                 self._ticking = True
+                loop = asyncio.get_running_loop()
                 loop.call_later(self._tick_s, self._tick, loop)
             try:
                 found: Any = await reading.result
@@ -115,7 +110,7 @@ class MessageReader:
                 del self._readings[reading]
         finally:
             self._places.leave()
-        return malformed("the call has no message") if found is EOF else found
+        return malformed("the call has no message") if found is None else found
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse what is too late, and what keeps others waiting."""
@@ -133,17 +128,3 @@ class MessageReader:
                 reading.result.set_result(CROWDED)
             elif reading.ticks > self._most_ticks:
                 reading.result.set_result(Rejected(504, TOOK_TOO_LONG))
-
-
-def _hand_over(result: "asyncio.Future[Any]", task: "asyncio.Task[Any]") -> None:
-    """Give what a task has read to whoever waits for it, if anybody still does."""
-    if task.cancelled():
-        result.cancel()
-        return
-    error = task.exception()
-    if result.done():
-        return
-    if error is None:
-        result.set_result(task.result())
-    else:
-        result.set_exception(error)

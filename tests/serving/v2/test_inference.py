@@ -15,6 +15,7 @@ from serving.access.grpc_access import GrpcAccess
 from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.batching import Batcher
 from serving.v2.grpc_calls import GrpcCalls
+from serving.v2.grpc_core import GrpcCore
 from serving.v2.inference import Inference
 from serving.v2.message_reader import MessageReader
 from serving.v2.messages import SERVICE, Messages
@@ -59,12 +60,11 @@ def over_grpc(inference):
         request.raw_input_contents.append(pack(datatype, [value]))
 
     async def ask():
-        server = grpc.aio.server()
         access, reader = GrpcAccess(Authenticator(None), read_service()), MessageReader(8, 4, 5.0)
         calls = GrpcCalls(inference, MESSAGES, access, admitted=reader, strangers=reader)
-        server.add_registered_method_handlers(SERVICE, calls.handlers())
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
+        server = GrpcCore((), calls.handlers())
+        port = server.listen("127.0.0.1:0")
+        server.start()
         codes, pushback = [], None
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             described = MESSAGES["ModelMetadataRequest"](name=inference.name)
@@ -74,7 +74,7 @@ def over_grpc(inference):
                 pushback = pushback or dict(await asked.trailing_metadata()).get("grpc-retry-pushback-ms")
             ready = await channel.unary_unary(f"/{SERVICE}/ServerReady")(b"")
             assert not MESSAGES["ServerReadyResponse"].FromString(ready).ready
-        await server.stop(None)
+        await server.stop(0)
         return (*codes, pushback)
 
     return asyncio.run(ask())
