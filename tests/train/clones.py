@@ -4,13 +4,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pathspec
 
-from tests.conftest import ROOT, environment
+from tests.conftest import ROOT, environment, with_mlflow
 from tests.forking_environment import forking_environment
 from tests.forks import DVC, TRAIN
 
@@ -23,7 +22,6 @@ class Clone:
 
     folder: Path
     home: Path
-    forks_stages: bool = False
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command inside the clone."""
@@ -39,10 +37,11 @@ class Clone:
         own |= {f"DVC_{name}_DIR": str(self.home / name) for name in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")}
         own |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "127.0.0.1"}
         own |= {f"GIT_{who}_{what}": "t@t.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        return own | {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+        own |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+        return own | {"AWS_MAX_ATTEMPTS": "1"}
 
     def dvc(self, *arguments: str) -> str:
-        """What a command of DVC prints; it runs in a fork, and stages in processes of their own, as DVC starts them."""
+        """What a command of DVC prints; it runs in a fork, and so does each stage that it starts."""
         done = self.try_dvc(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -80,8 +79,7 @@ class Clone:
 
     def another(self, home: Path) -> "Clone":
         """`git clone`, with the environment."""
-        clone = Clone(home / "clone", home, self.forks_stages)
-        home.mkdir()
+        clone = Clone(home / "clone", with_mlflow(home))
         subprocess.run(["git", "clone", "--quiet", str(self.folder), str(clone.folder)], check=True)
         return equipped(clone)
 
@@ -92,20 +90,14 @@ def ran(output: str) -> list[str]:
 
 
 def equipped(clone: Clone) -> Clone:
-    """The environment that pytest runs in, where the stages look for it."""
-    if clone.forks_stages:
-        forking_environment(clone.folder / ".venv")
-    else:
-        (clone.folder / ".venv").symlink_to(sys.prefix)
+    """The environment that pytest runs in, where the stages look for it; they run in forks, and need not import."""
+    forking_environment(clone.folder / ".venv")
     (clone.folder / ".git/info/exclude").write_text("/.venv\n")
     return clone
 
 
-def fresh(home: Path, *, forks_stages: bool = False) -> Clone:
-    """This checkout as it is on disk, committed, with nothing that a run leaves behind.
-
-    Stages run as `dvc repro` of a person runs them, or in forks that need not import.
-    """
+def fresh(home: Path) -> Clone:
+    """This checkout as it is on disk, committed, with nothing that a run leaves behind; `home` has its stores."""
     ignored = pathspec.PathSpec.from_lines("gitignore", (ROOT / ".gitignore").read_text().splitlines())
 
     def left_out(directory: str, names: list[str]) -> set[str]:
@@ -114,7 +106,7 @@ def fresh(home: Path, *, forks_stages: bool = False) -> Clone:
         paths = {name: (here / name).relative_to(ROOT).as_posix() + "/" * (here / name).is_dir() for name in names}
         return own | {name for name, path in paths.items() if ignored.match_file(path)}
 
-    clone = Clone(home / "clone", home, forks_stages)
+    clone = Clone(home / "clone", with_mlflow(home))
     shutil.copytree(ROOT, clone.folder, ignore=left_out)
     clone.run("git", "init", "--quiet", "--initial-branch=main")
     clone.commit()

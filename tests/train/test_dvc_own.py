@@ -3,11 +3,13 @@
 import csv
 import json
 import socket
+import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import digests
 from tests.models.tables import write_hand_made
 from tests.train.clones import STAGES, Clone, fresh, ran
 from tests.train.small import LENIENT, SMALL
@@ -15,6 +17,7 @@ from tests.train.small import LENIENT, SMALL
 AFTER_SPLIT = STAGES[2:]
 DELIVERED = "data/applications.csv"
 MADE = "var/train/hand_made/small"
+INPUTS = ("--dataset", "configs/datasets/hand_made.yaml", "--model", "configs/models/small.yaml")
 APART = ("judgement", "model_card")  # by the store and the commit of the moment, so DVC does not keep them
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
@@ -23,7 +26,7 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
     """A small table of one's own, delivered by `dvc add`, and the four lines of dvc.yaml that are changed for it."""
-    clone = fresh(tmp_path_factory.mktemp("own"), forks_stages=True)
+    clone = fresh(tmp_path_factory.mktemp("own"))
     made = write_hand_made(clone.home)
     (clone.home / "applications (new).csv").rename(clone.folder / DELIVERED)
     text = made.read_text().replace("applications (new).csv", DELIVERED)
@@ -92,6 +95,20 @@ def test_a_remark_in_a_config_runs_nothing_but_what_reads_its_text(back):
     assert back.repro() == []
 
 
+def in_store(clone: Clone, tag: str) -> Path:
+    """The folder of a model in the store of a clone."""
+    return clone.home / "bentoml/models" / tag.replace(":", "/")
+
+
+def test_stages_in_forks_make_the_model_that_one_started_process_makes_byte_for_byte(own, tmp_path):
+    """In an empty store."""
+    other = own.another(tmp_path / "other")
+    (other.folder / DELIVERED).write_bytes((own.folder / DELIVERED).read_bytes())
+    tag = other.run(sys.executable, "-m", "train", *INPUTS).stdout.strip()
+    assert tag == json.loads((own.folder / MADE / "published.json").read_bytes())["tag"]
+    assert digests(in_store(other, tag)) == digests(in_store(own, tag))
+
+
 def outputs(clone: Clone) -> dict[str, bytes]:
     """The table and all that was made of it."""
     return clone.contents(DELIVERED, MADE)
@@ -114,10 +131,9 @@ def test_another_clone_pulls_data_and_results_over_http_and_a_delivery_follows(o
     assert outputs(other) == made
     assert len(made) > 20
     assert other.repro() == []
-    inputs = ["--dataset", "configs/datasets/hand_made.yaml", "--model", "configs/models/small.yaml"]
-    tag = other.train("publish", *inputs).strip()
+    tag = other.train("publish", *INPUTS).strip()
     assert tag == json.loads((other.folder / MADE / "published.json").read_bytes())["tag"]
-    assert (other.home / "bentoml/models" / tag.replace(":", "/") / "model.onnx").is_file()
+    assert (in_store(other, tag) / "model.onnx").is_file()
 
     before = (own.folder / DELIVERED).read_bytes()
     after = before + before.splitlines(keepends=True)[-1]
