@@ -38,7 +38,9 @@ def check_stage(workspace: Workspace, console: Console) -> None:
     table = check(dataset, min_rows_per_class(workspace.config))
     reference = (found.folder / artifact.REFERENCE).read_bytes() if found else None
     # With a prior the base rate is the population's, which says nothing about rows.
-    rate = found.background.base_rate if found and found.schema.dataset.prior is None else None
+    before = found.schema.dataset if found else None
+    comparable = before is not None and before.prior is None and before.target.event == dataset.target.event
+    rate = found.background.base_rate if found and comparable else None
     workspace.discard("table.parquet")  # that of a table which passed before; this one may not
     report = assess(dataset, table, read_checks(), reference, workspace.gates, rate)
     workspace.write("data_report.json", as_json(report.as_dict() | {"data_sha256": data_sha256(dataset)}))

@@ -65,14 +65,14 @@ def described(table: Table, training: NDArray[np.int64], test: NDArray[np.int64]
 
 
 def first_test_day(days: NDArray[np.int64], test: float) -> int:
-    """The day from which rows are the test part: the one that comes nearest to its share, and leaves two to train on.
+    """The day from which rows are the test part: the one that comes nearest to its share, and leaves three to train on.
 
     >>> first_test_day(np.array([1, 1, 2, 2, 3, 3, 4, 4, 5, 5]), 0.2)
     5
     """
     known, counts = np.unique(days, return_counts=True)
-    before = np.cumsum(counts)[1:-1] / len(days)  # share of the rows before the third day, the fourth, …
-    return int(known[2:][np.abs(before - (1 - test)).argmin()])
+    before = np.cumsum(counts)[2:-1] / len(days)  # share of the rows before the fourth day, the fifth, …
+    return int(known[3:][np.abs(before - (1 - test)).argmin()])
 
 
 def min_rows_per_class(config: ModelConfig) -> int:

@@ -112,13 +112,15 @@ def confusion(target: NDArray[np.int64], probability: NDArray[np.float32], thres
     return figure
 
 
-def gain(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
+def gain(target: NDArray[np.int64], probability: NDArray[np.float32], weights: Weights = None) -> Figure:
     """Share of events found over the share of applicants, those with the highest probabilities first."""
     figure = _figure("Gain", "share of applicants, the riskiest first", "share of events found")
     order = np.argsort(-probability, kind="stable")
-    found = np.concatenate([[0.0], np.cumsum(target[order]) / target.sum()])
+    counts = np.ones(len(target)) if weights is None else weights[order]
+    events = counts * target[order]
+    found, applicants = (np.concatenate([[0.0], np.cumsum(of) / of.sum()]) for of in (events, counts))
     figure.axes[0].plot([0, 1], [0, 1], color=GREY, linestyle="--")
-    figure.axes[0].plot(np.linspace(0, 1, len(found)), found)
+    figure.axes[0].plot(applicants, found)
     return figure
 
 
@@ -191,7 +193,7 @@ def all_of(
         "precision_recall": precision_recall(target, probability, weights),
         "calibration": calibration(target, probability, weights),
         "scores": scores(target, probability, threshold),
-        "gain": gain(target, probability),
+        "gain": gain(target, probability, weights),
         "cost": cost_over_threshold(target, probability, costs, threshold, weights),
         "confusion": confusion(target, probability, threshold),
         "permutation_importance": permutation_importance(importance),

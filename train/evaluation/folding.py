@@ -16,7 +16,8 @@ from train.evaluation.cross_validation import Fold, folds_of
 from train.tables.table import Table
 
 FIRST = 0.5  # share of the rows that the first step learns from
-LEAST_OF_EACH = 10  # rows of either outcome in each step, for a ROC AUC that is more than a coin's
+LEAST_OF_EACH = 5  # rows of either outcome in each step: fewer have a ROC AUC of any value
+LEAST_STEPS = 2  # or there is no interval
 
 
 @dataclass(frozen=True)
@@ -51,23 +52,26 @@ def plan(table: Table, folds: int, repeats: int, seed: int = 0) -> Plan:
 
 
 def walk_forward(table: Table, steps: int) -> list[Fold]:
-    """At most `steps` folds, each of rows newer than all that it learns from; raises where there is not even one."""
+    """At most `steps` folds, each of rows newer than all that it learns from; raises where there are not even two."""
     days, counts = np.unique(table.time, return_counts=True)
     before = np.concatenate([[0], np.cumsum(counts)[:-1]])  # rows before each day
     wanted = len(table.time) * (FIRST + (1 - FIRST) * np.arange(steps) / steps)
     nearest = np.unique(np.abs(before[None, :] - wanted[:, None]).argmin(axis=1))
+    starts = days[nearest[nearest > 0]]
+    if len(starts) < LEAST_STEPS:  # few dates, of which one has most rows
+        starts = days[1:]
     found: list[Fold] = []
     end = np.inf
-    for start in days[nearest[nearest > 0]][::-1]:  # the newest first
+    for start in starts[::-1]:  # the newest first
         measured = (table.time >= start) & (table.time < end)
         learned = (table.time < start) & ~of_these(table.group, measured)
         if _enough(table.target[measured]) and _enough(table.target[learned]):
             found.append((np.flatnonzero(learned), np.flatnonzero(measured)))
             end = start  # a step with too little is measured together with the one before it
-    if not found:
+    if len(found) < LEAST_STEPS:
         raise PipelineError(
-            f"source.time: the training part cannot be divided by date so that {LEAST_OF_EACH} rows of either outcome "
-            "come before and after; add rows or dates, or remove source.time"
+            f"source.time: the training part cannot be divided by date into {LEAST_STEPS + 1} stretches with "
+            f"{LEAST_OF_EACH} rows of either outcome each; add rows or dates, or remove source.time"
         )
     return found[::-1]
 

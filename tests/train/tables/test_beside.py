@@ -14,10 +14,10 @@ from train.errors import TableError
 from train.tables.table import read_parquet, write_parquet
 
 GOOD = {
-    "when": ["2024-01-05", "2024-02-01", "Mar-2024", "2024-03-31"],
-    "who": ["A", "B", "A", "C"],
-    "counts": ["1", "2", "0.5", "0.5"],
-    "outcome": ["late", "paid", "late", "paid"],
+    "when": ["2024-01-05", "2024-02-01", "Mar-2024", "2024-03-31", "2024-04-30"],
+    "who": ["A", "B", "A", "C", "D"],
+    "counts": ["1", "2", "0.5", "0.5", "1"],
+    "outcome": ["late", "paid", "late", "paid", "paid"],
 }
 
 
@@ -58,10 +58,10 @@ def refused(checked):
 
 def test_rows_have_their_day_their_customer_and_what_they_count(checked, tmp_path):
     table = checked()
-    assert (table.time - table.time[0]).tolist() == [0, 27, 56, 86]
+    assert (table.time - table.time[0]).tolist() == [0, 27, 56, 86, 116]
     assert table.group[0] == table.group[2]
-    assert len(set(table.group.tolist())) == 3
-    assert table.weight.tolist() == [1, 2, 0.5, 0.5]
+    assert len(set(table.group.tolist())) == 4
+    assert table.weight.tolist() == [1, 2, 0.5, 0.5, 1]
     write_parquet(table, tmp_path / "table.parquet")
     again = read_parquet(tmp_path / "table.parquet", dataset_of(tmp_path / "t.csv"))
     for name in ("time", "group", "weight"):
@@ -70,11 +70,11 @@ def test_rows_have_their_day_their_customer_and_what_they_count(checked, tmp_pat
 
 
 def test_dates_of_parquet_are_days_and_only_the_column_of_time_may_hold_them(tmp_path):
-    days = [dt.date(2024, 1, 5), dt.date(2024, 2, 1), dt.date(2024, 3, 1), dt.date(2024, 3, 31)]
-    columns = GOOD | {"row": [0, 1, 2, 3], "counts": [1.0, 2.0, 0.5, 0.5], "when": pa.array(days)}
+    days = [dt.date(2024, 1, 5), *(dt.date(2024, month, day) for month, day in ((2, 1), (3, 1), (3, 31), (4, 30)))]
+    columns = GOOD | {"row": [*range(5)], "counts": [1.0, 2.0, 0.5, 0.5, 1.0], "when": pa.array(days)}
     parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
     table = check(dataset_of(tmp_path / "t.parquet"), 1)
-    assert (table.time - table.time[0]).tolist() == [0, 27, 56, 86]
+    assert (table.time - table.time[0]).tolist() == [0, 27, 56, 86, 116]
     with pytest.raises(TableError, match="column 'when' holds dates"):
         check(dataset_of(tmp_path / "t.parquet", time="", group="when"), 1)
 
@@ -83,18 +83,30 @@ def test_dates_of_parquet_are_days_and_only_the_column_of_time_may_hold_them(tmp
     ("columns", "fault"),
     [
         (
-            {"when": ["2024-01-05", "5/2/2024", "", "2024-03-31"]},
+            {"when": ["2024-01-05", "5/2/2024", "", "2024-03-31", "2024"]},
             "line 3, column 'when', source.time: '5/2/2024' is not a date; write it as one of 2024-01-31, ",
         ),
-        ({"who": ["A", "", "A", "C"]}, "line 3, column 'who', source.group: the empty cell names no customer; give "),
-        ({"counts": ["1", "-2", "1", "1"]}, "line 3, column 'counts', source.weight: '-2' is not a number above 0; "),
-        ({"counts": ["1", "0", "1", "1"]}, "line 3, column 'counts', source.weight: '0' is not a number above 0; "),
-        ({"counts": ["1", "much", "1", "1"]}, "line 3, column 'counts', source.weight: 'much' is not a number above "),
         (
-            {"when": ["2024-01"] * 4},
-            "column 'when', source.time: has 1 different date among the rows that count; 3 are needed, to train, to ",
+            {"who": ["A", "", "A", "C", "D"]},
+            "line 3, column 'who', source.group: the empty cell names no customer; give ",
         ),
-        ({"who": ["A"] * 4}, "column 'who', source.group: has one customer in all rows, who cannot stand on one side "),
+        (
+            {"counts": ["1", "-2", "1", "1", "1"]},
+            "line 3, column 'counts', source.weight: '-2' is not a number above 0; ",
+        ),
+        (
+            {"counts": ["1", "0", "1", "1", "1"]},
+            "line 3, column 'counts', source.weight: '0' is not a number above 0; ",
+        ),
+        (
+            {"counts": ["1", "much", "1", "1", "1"]},
+            "line 3, column 'counts', source.weight: 'much' is not a number above ",
+        ),
+        (
+            {"when": ["2024-01"] * 5},
+            "column 'when', source.time: has 1 different date among the rows that count; 4 are needed, to train, to ",
+        ),
+        ({"who": ["A"] * 5}, "column 'who', source.group: has one customer in all rows, who cannot stand on one side "),
     ],
 )
 def test_a_column_that_cannot_do_what_it_is_for_is_told_with_key_and_remedy(refused, columns, fault):
@@ -104,11 +116,11 @@ def test_a_column_that_cannot_do_what_it_is_for_is_told_with_key_and_remedy(refu
 
 
 def test_rows_that_are_too_young_are_left_out_and_counted(checked, refused):
-    when = ["2024-01-05", "2024-02-01", "2024-02-20", "2024-03-31"]
+    when = ["2024-01-05", "2024-02-01", "2024-02-10", "2024-02-20", "2024-03-31"]
     table = checked({"mature_after_days": 30}, when=when)
-    assert (len(table.target), table.young) == (3, 1)
+    assert (len(table.target), table.young) == (4, 1)
     table = checked({"mature_after_days": 30, "observed": "2025-01-01"}, when=when)
-    assert (len(table.target), table.young) == (4, 0)
+    assert (len(table.target), table.young) == (5, 0)
     (fault,) = refused({"mature_after_days": 365}, when=when)
     assert fault.startswith("column 'when', target.mature_after_days: no row is 365 days older than 2024-03-31; set ")
     assert "target.observed" in fault
