@@ -33,7 +33,7 @@ from train.check import check
 from train.evaluation.reasons import declined_by_both, reasons_of, retrained
 from train.publishing.background import APPLICANTS, background
 from train.publishing.store import champion_of_store, stored
-from train.split import split
+from train.split import split_table
 from train.tables.table import Table
 
 EXACT, STEADY, TIMED = 6, 60, 300  # applicants
@@ -92,7 +92,7 @@ def retrainings(artifact: Artifact, table: Table) -> tuple[float, float]:
     """
     schema = artifact.schema
     config = msgspec.json.decode((artifact.folder / CONFIG).read_bytes(), type=ModelConfig)
-    training, test = (table.rows(part) for part in split(table.target, config.split.test, config.split.seed))
+    training, test = (table.rows(part) for part in split_table(table, config.split.test, config.split.seed))
     models = [retrained(schema, config, training, seeds) for seeds in RETRAININGS]
     rows = declined_by_both(schema, models, test)
     told = [reasons_of(schema, model, training, rows) for model in models]

@@ -12,6 +12,7 @@ CHECKS_YAML = Path(__file__).with_name("checks.yaml")
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Rows = Annotated[int, Meta(ge=1, le=1_000_000)]
+Ratio = Annotated[float, Meta(ge=1, le=100)]
 Index = Annotated[float, Meta(ge=0.01, le=10)]
 
 
@@ -27,6 +28,8 @@ class Checks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     psi_stop: Index
     ks_warn: Share
     ks_stop: Share
+    rate_warn: Ratio
+    rate_stop: Ratio
     significance: Annotated[float, Meta(ge=1e-6, le=0.5)]
     bins: Annotated[int, Meta(ge=2, le=100)]
 

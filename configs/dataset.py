@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from configs.dates import day_of
 from configs.feature import Feature, Name, feature_faults
 from configs.source import ConfigError, read
 
@@ -27,6 +28,14 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     thousands: Literal["", ",", ".", " ", "\u00a0", "\u202f", "'", "\u2019", "_"] = ""  # likewise, between thousands
     encoding: str = "utf-8"  # of a CSV, by its name in Python, such as cp1252 or utf-16
     null_values: tuple[Name, ...] = ()  # what means a missing value, beside the empty cell: \N, <NA>, -999
+    time: str = ""  # column with the date of each application; the newest rows are the test part
+    group: str = ""  # column with who applied; nobody stands on two sides of a split
+    weight: str = ""  # column with what a row counts, above 0: in fit, calibration, metrics and gates
+
+    @property
+    def beside(self) -> dict[str, str]:
+        """The columns beside features and target that are there, by the key that names them."""
+        return {key: getattr(self, key) for key in ("time", "group", "weight") if getattr(self, key)}
 
 
 class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -39,6 +48,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     event: Name
     non_event: tuple[str, ...] = ()  # the values of rows where the event did not happen; by default the only other one
     exclude: tuple[str, ...] = ()  # the values of rows to leave out, such as [indeterminate]; "" is a missing outcome
+    mature_after_days: Annotated[int, Meta(ge=0, le=36_500)] = 0  # younger rows are left out; 0 leaves out none
+    observed: str = ""  # date at which the outcomes were recorded, 2026-01-31; by default the newest in source.time
 
 
 class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +67,7 @@ class Audit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     edges: tuple[float, ...] = ()  # each edge starts a group: [25] makes under 25, and 25 and over
 
 
-class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A whole dataset file."""
 
     name: Name
@@ -66,6 +77,7 @@ class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     costs: Costs
     features: Annotated[tuple[Feature, ...], Meta(min_length=1)]
     audit: tuple[Audit, ...] = ()
+    prior: float | None = None  # share of the event in the population, where the table was sampled otherwise
 
     @property
     def threshold(self) -> float:
@@ -93,6 +105,7 @@ def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
         faults.append(("name", f"{dataset.name!r} is not a name", remedy))
     faults += [(f"source.{where}", problem, remedy) for where, problem, remedy in _source_faults(dataset.source)]
     faults += [(f"target.{where}", problem, remedy) for where, problem, remedy in _target_faults(dataset.target)]
+    faults += beside_faults(dataset)
     seen: set[str] = set()
     for index, feature in enumerate(dataset.features):
         key = f"features[{index}]"
@@ -147,6 +160,28 @@ def _target_faults(target: Target) -> list[tuple[str, str, str]]:
         faults.append(("exclude", f"{both[0]!r} is in non_event too", "leave it in one of the two"))
     if "" in target.non_event:
         faults.append(("non_event", "the empty text is a missing outcome", 'remove it, or exclude: [""]'))
+    return faults
+
+
+def beside_faults(dataset: Dataset) -> list[tuple[str, str, str]]:
+    """What is inconsistent about time, group, weight and prior."""
+    source, target, faults = dataset.source, dataset.target, []
+    taken = {target.column: "target.column", **{feature.name: "a feature" for feature in dataset.features}}
+    for key, column in source.beside.items():
+        if column in taken:
+            remedy = "name another column, or remove the feature: this one is never an input of the model"
+            faults.append((f"source.{key}", f"{column!r} is {taken[column]} too", remedy))
+        taken[column] = f"source.{key}"
+    if target.mature_after_days and not source.time:
+        remedy = "name the column with the date of each application in source.time"
+        faults.append(("target.mature_after_days", "nothing says how old a row is", remedy))
+    if target.observed and not target.mature_after_days:
+        faults.append(("target.observed", "nothing has to be mature then", "add mature_after_days, or remove it"))
+    if target.observed and day_of(target.observed) is None:
+        faults.append(("target.observed", f"{target.observed!r} is not a date", "write it as 2026-01-31"))
+    if dataset.prior is not None and not 0 < dataset.prior < 1:
+        remedy = "give the event's share of all applicants, such as 0.04, or remove prior"
+        faults.append(("prior", f"{dataset.prior:g} is not between 0 and 1", remedy))
     return faults
 
 

@@ -131,6 +131,8 @@ class Artifact:
                 "citation": dataset.source.citation,
             },
             "event": dataset.target.event,
+            "base_rate": self.background.base_rate,
+            "base_rate_of": "training rows" if dataset.prior is None else "population",
             "threshold": manifest.threshold,
             "costs": dataset.costs,
             "features": [describe_feature(feature, properties[feature.name]) for feature in dataset.features],

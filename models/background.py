@@ -21,7 +21,7 @@ class Background(Struct, frozen=True, kw_only=True):
     """The file.
 
     Attributes:
-        base_rate: share of the event among the training rows.
+        base_rate: share of the event among the training rows; that of the population where the dataset file states it.
         applicants: values of the model's inputs by name, null where missing; each value is drawn independently from its
             column, so no applicant is a real record.
         higher_from: for each number whose reason has a direction, the smallest value that counts as high: half of the

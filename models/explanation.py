@@ -43,7 +43,10 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
     probability: Annotated[float, Meta(ge=0, le=1, description="as returned by `/predict`")]
     decision: Decision
     model: Annotated[str, Meta(description="name and version of the model that is explained")]
-    base_rate: Annotated[float, Meta(description="share of the event among the training rows")]
+    base_rate: Annotated[
+        float,
+        Meta(description="share of the event among the training rows, or in the population where `GET /model` says so"),
+    ]
     base_log_odds: Annotated[float, Meta(description="log-odds of the base rate, from which the contributions start")]
     log_odds: Annotated[float, Meta(description="of the probability: base_log_odds plus all contributions")]
     contributions: Annotated[

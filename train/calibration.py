@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from train.errors import PipelineError
+from train.population import Weights, mean_of
 
 RIDGE_C = 1e6  # inverse strength of a ridge that keeps the calibration finite if the logits separate the classes
 MOST_NOISE = 0.5  # share of the variance that averaging may take away, so that the slope at most doubles
 
 
-def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[float, float]:
+def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64], weights: Weights = None) -> tuple[float, float]:
     """Slope and intercept of `sigmoid(slope * logit + intercept)` by maximum likelihood (Platt, 1999).
+
+    `weights` `[rows]` say what a row counts; without them all count alike.
 
     >>> rng = np.random.default_rng(0)
     >>> logits = rng.normal(size=20000)
@@ -32,14 +35,14 @@ def calibrate(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[f
     [2.0, 1.0]
     """
     scale = float(logits.std()) or 1.0  # the solver expects inputs near one; those of an overfitted network are not
-    model = LogisticRegression(C=RIDGE_C, tol=1e-8, max_iter=1000).fit(logits[:, None] / scale, target)
+    model = LogisticRegression(C=RIDGE_C, tol=1e-8, max_iter=1000).fit(logits[:, None] / scale, target, weights)
     slope, intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
     if not (math.isfinite(slope) and math.isfinite(intercept)):
         raise PipelineError("the calibration did not converge; the held-out logits are degenerate")
     return slope, intercept
 
 
-def rising(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[float, float]:
+def rising(logits: NDArray[np.float64], target: NDArray[np.int64], weights: Weights = None) -> tuple[float, float]:
     """`calibrate` for what is served: where held-out logits rank the wrong way, everyone has the base rate.
 
     A slope below zero would turn the model around, on no other ground than the noise of the held-out rows.
@@ -47,28 +50,33 @@ def rising(logits: NDArray[np.float64], target: NDArray[np.int64]) -> tuple[floa
     >>> rising(np.array([2.0, 1.0, -1.0, -2.0]), np.array([0, 0, 1, 1]))
     (0.0, 0.0)
     """
-    slope, intercept = calibrate(logits, target)
+    slope, intercept = calibrate(logits, target, weights)
     if slope > 0:
         return slope, intercept
-    events = float(target.mean())
+    events = mean_of(target, weights)
     return 0.0, math.log(events / (1 - events))
 
 
-def of_mean(logits: NDArray[np.float64], held_out: NDArray[np.bool_], target: NDArray[np.int64]) -> tuple[float, float]:
+def of_mean(
+    logits: NDArray[np.float64], held_out: NDArray[np.bool_], target: NDArray[np.int64], weights: Weights = None
+) -> tuple[float, float]:
     """Slope and intercept for the mean logit of all members.
 
     Args:
         logits: `[members, rows]`.
         held_out: `[members, rows]`, true where a member did not see the row in training.
         target: `[rows]`.
+        weights: `[rows]`, what a row counts; None where all count alike.
     """
     rows = held_out.any(axis=0)
     mean, outcome = held_out_logits(logits, held_out), target[rows]
-    slope, intercept = rising(mean, outcome)
+    counts = None if weights is None else weights[rows]
+    slope, intercept = rising(mean, outcome, counts)
     share = averaging_gain(logits[:, rows], held_out[:, rows], mean, outcome)
     steeper = slope / (1 - share)
-    middle = (mean[outcome == 1].mean() + mean[outcome == 0].mean()) / 2
-    return steeper, intercept - (steeper - slope) * float(middle)
+    of_class = [mean_of(mean[outcome == one], None if counts is None else counts[outcome == one]) for one in (1, 0)]
+    middle = (of_class[0] + of_class[1]) / 2
+    return steeper, intercept - (steeper - slope) * middle
 
 
 def averaging_gain(

@@ -4,6 +4,7 @@ A value must satisfy the same rules as in a request (`models.validation.value_fa
 the service accepts. Leaves checks of the table as a whole to `train.checks`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from configs.dataset import Dataset
 from configs.feature import Feature
 from models.validation import value_fault
 from train.errors import Faults
-from train.outcomes import Outcomes
+from train.outcomes import Outcomes, enough_of_each
+from train.tables.beside import Beside
 from train.tables.column import NumberColumn, TableColumn, joined
 from train.tables.missing import CODES, MARKERS
 from train.tables.numbers import NumberFormat, spelled_number
@@ -31,21 +33,27 @@ def check(dataset: Dataset, min_rows_per_class: int) -> Table:
     """
     path, form = Path(dataset.source.path), NumberFormat.of(dataset.source)
     faults, outcomes, several = Faults(), Outcomes(dataset.target), False
+    beside = Beside(dataset)
     parts: dict[str, list[TableColumn]] = {feature.name: [] for feature in dataset.features}
     lines = [np.zeros(0, dtype=np.int64)]
-    for chunk in read_table(dataset.source, [*parts, dataset.target.column], faults):
+    wanted = [*parts, dataset.target.column, *beside.columns.values()]
+    for chunk in read_table(dataset.source, wanted, faults, is_date=lambda name: name == dataset.source.time):
         for feature in dataset.features:
             parts[feature.name].append(_convert(chunk, feature, form, faults))
         outcomes.add(chunk, faults)
+        beside.add(chunk, faults)
         lines.append(np.array(chunk.lines, dtype=np.int64))
         several = several or bool(chunk.where)
     faults.stop(path)
-    target, counted = outcomes.settle(path, min_rows_per_class)
+    target, counted = outcomes.settle(path)
+    others, old = beside.settle(path, counted)
+    young, counted = int((counted & ~old).sum()), counted & old
+    enough_of_each(path, dataset.target, target[counted], min_rows_per_class)
     numbers = np.concatenate(lines)
     if several:  # a line says nothing without its file
         numbers = np.arange(1, len(target) + 1)
-    table = Table({name: joined(parts.pop(name)) for name in [*parts]}, target, numbers)
-    return table if counted.all() else table.rows(np.flatnonzero(counted))
+    table = Table({name: joined(parts.pop(name)) for name in [*parts]}, target, numbers).with_beside(others)
+    return table if counted.all() else replace(table.rows(np.flatnonzero(counted)), young=young)
 
 
 def _convert(chunk: TableChunk, feature: Feature, form: NumberFormat, faults: Faults) -> TableColumn:

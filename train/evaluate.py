@@ -13,31 +13,39 @@ from sklearn import metrics
 from configs.dataset import Costs
 from train.calibration import calibrate
 from train.evaluation.results import Metrics
+from train.population import Weights, mean_of
 
 MIN_PROBABILITY = 1e-7  # probabilities are clipped this far from 0 and 1 before a logarithm
 
 
-def evaluate(target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, threshold: float) -> Metrics:
-    """Evaluate `probability` `[rows]` of the event against `target` `[rows]`."""
+def evaluate(
+    target: NDArray[np.int64],
+    probability: NDArray[np.float32],
+    costs: Costs,
+    threshold: float,
+    weights: Weights = None,
+) -> Metrics:
+    """Evaluate `probability` `[rows]` of the event against `target` `[rows]`; `weights` `[rows]`: what a row counts."""
     score = probability.astype(np.float64)
     declined = score >= threshold
-    auc = float(metrics.roc_auc_score(target, score))
-    false_positive, true_positive, _ = metrics.roc_curve(target, score)
-    slope, intercept = calibrate(logit(score), target)
+    counts = {"sample_weight": weights}
+    auc = float(metrics.roc_auc_score(target, score, **counts))
+    false_positive, true_positive, _ = metrics.roc_curve(target, score, **counts)
+    slope, intercept = calibrate(logit(score), target, weights)
     return Metrics(
         rows=len(target),
         roc_auc=auc,
         gini=2 * auc - 1,
         ks=float((true_positive - false_positive).max()),
-        accuracy=float(metrics.accuracy_score(target, declined)),
-        precision=float(metrics.precision_score(target, declined, zero_division=0)),
-        recall=float(metrics.recall_score(target, declined)),
-        f1=float(metrics.f1_score(target, declined)),
-        brier=float(metrics.brier_score_loss(target, score)),
-        log_loss=float(metrics.log_loss(target, np.clip(score, MIN_PROBABILITY, 1 - MIN_PROBABILITY))),
-        cost=mean_cost(target, declined, costs),
-        cost_of_declining_all=mean_cost(target, np.ones_like(declined), costs),
-        cost_of_approving_all=mean_cost(target, np.zeros_like(declined), costs),
+        accuracy=float(metrics.accuracy_score(target, declined, **counts)),
+        precision=float(metrics.precision_score(target, declined, zero_division=0, **counts)),
+        recall=float(metrics.recall_score(target, declined, **counts)),
+        f1=float(metrics.f1_score(target, declined, **counts)),
+        brier=float(metrics.brier_score_loss(target, score, **counts)),
+        log_loss=float(metrics.log_loss(target, np.clip(score, MIN_PROBABILITY, 1 - MIN_PROBABILITY), **counts)),
+        cost=mean_cost(target, declined, costs, weights),
+        cost_of_declining_all=mean_cost(target, np.ones_like(declined), costs, weights),
+        cost_of_approving_all=mean_cost(target, np.zeros_like(declined), costs, weights),
         calibration_slope=slope,
         calibration_intercept=intercept,
     )
@@ -54,7 +62,7 @@ def logit(probability: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return odds
 
 
-def mean_cost(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs) -> float:
+def mean_cost(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs, weights: Weights = None) -> float:
     """Cost per row: an approved event costs `missed_event`, a declined applicant without the event `false_alarm`.
 
     >>> costs = Costs(missed_event=5, false_alarm=1)
@@ -63,4 +71,4 @@ def mean_cost(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Cos
     """
     missed = (target == 1) & ~declined
     false_alarm = (target == 0) & declined
-    return float(costs.missed_event * missed.mean() + costs.false_alarm * false_alarm.mean())
+    return costs.missed_event * mean_of(missed, weights) + costs.false_alarm * mean_of(false_alarm, weights)

@@ -19,6 +19,7 @@ from configs.model import ModelConfig, Training
 from models.encoding import Encoder
 from models.schema import Schema
 from train.calibration import of_mean
+from train.customers import folds_by_customer
 from train.errors import PipelineError
 from train.network.adamw import AdamW
 from train.network.credit_network import CreditNetwork
@@ -26,9 +27,11 @@ from train.network.epoch import Epoch
 from train.network.inputs import Inputs
 from train.network.layout import learn_encoding
 from train.network.monotone import RISING
+from train.population import Weights, event_share, logit_shift, row_weights
 from train.rounding import to_bits, to_step
 from train.tables.table import Table
 
+NO_GROUPS = np.zeros(0, dtype=np.int64)
 MIN_GAIN = 1e-9  # nats: losses closer than that are equal, and would be ordered differently on another processor
 
 
@@ -69,11 +72,12 @@ def _fit(
             f"network.activation is {config.network.activation}, which falls in places, and the dataset file has "
             f"monotone features; set it to {' or '.join(RISING)}"
         )
-    network = CreditNetwork(layout, config.network, float(table.target.mean()))
+    network = CreditNetwork(layout, config.network, event_share(table.target, table.weight))
     inputs = Inputs(network, codes, numbers)
     target = torch.from_numpy(table.target).double()
-    held_out = held_out_rows(table.target, members, training.folds, rng)  # M B
-    epochs = _train_loop(network, inputs, target, held_out, training, rng, report)
+    held_out = held_out_rows(table.target, members, training.folds, rng, table.group)  # M B
+    weight = row_weights(table.target, table.weight, None)
+    epochs = _train_loop(network, inputs, target, weight, held_out, training, rng, report)
     network.center()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -81,7 +85,8 @@ def _fit(
     logits = np.concatenate([each for _, each in inputs.logits()], axis=1)  # M B
     if not np.isfinite(logits).all():
         raise PipelineError("the weights diverged in the last epoch; lower training.learning_rate")
-    slope, intercept = of_mean(logits, held_out, table.target)
+    slope, intercept = of_mean(logits, held_out, table.target, weight)
+    intercept += logit_shift(table.target, table.weight, schema.dataset.prior)
     network.calibration.copy_(torch.tensor([to_bits(slope), float(to_step(np.array(intercept)))]))
     return Fitted(network, epochs)
 
@@ -90,6 +95,7 @@ def _train_loop(
     network: CreditNetwork,
     inputs: Inputs,
     target: torch.Tensor,
+    weight: Weights,
     held_out: NDArray[np.bool_],
     training: Training,
     rng: np.random.Generator,
@@ -99,6 +105,7 @@ def _train_loop(
     count = int((~held_out).sum(axis=1).min())  # members step together, so all see equally many rows
     rows = torch.from_numpy(np.stack([rng.permutation(np.flatnonzero(~out))[:count] for out in held_out]))  # M count
     decayed, others = [*network.weights, network.out_weight], [*network.biases, network.out_bias]
+    counts = None if weight is None else torch.from_numpy(weight)
     optimizer = AdamW([(decayed, training.weight_decay), (others, 0.0)])
     steps_an_epoch = math.ceil(count / training.batch_size)
     step, best, waited = 0, (math.inf, deepcopy(network.state_dict())), 0
@@ -111,14 +118,15 @@ def _train_loop(
             learning_rate = training.learning_rate * rate(step, steps_an_epoch * training.epochs, training)
             step += 1
             logits = network.member_logits(inputs.batch(batch))
-            loss = functional.binary_cross_entropy_with_logits(logits, target[batch], reduction="none").mean(1).sum()
+            losses = functional.binary_cross_entropy_with_logits(logits, target[batch], reduction="none")
+            loss = (losses if counts is None else losses * counts[batch]).mean(1).sum()
             if not torch.isfinite(loss):
                 raise PipelineError(f"the loss became {loss.item()} in epoch {number}; lower training.learning_rate")
             loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
             optimizer.step(learning_rate)
             network.project()
         if report or training.patience:
-            epochs.append(_epoch(number, inputs, target.numpy(), held_out))
+            epochs.append(_epoch(number, inputs, target.numpy(), held_out, weight))
         if report:
             report(epochs[-1])
         if not training.patience:
@@ -143,24 +151,43 @@ def rate(step: int, steps: int, training: Training) -> float:
     return rise * (0.5 * (1 + math.cos(math.pi * step / steps)) if training.schedule == "cosine" else 1.0)
 
 
-def held_out_rows(target: NDArray[np.int64], members: int, folds: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """`[members, rows]`, true where a member holds the row out: a stratified fold each, drawn again every `folds`."""
+def held_out_rows(
+    target: NDArray[np.int64],
+    members: int,
+    folds: int,
+    rng: np.random.Generator,
+    group: NDArray[np.int64] = NO_GROUPS,
+) -> NDArray[np.bool_]:
+    """`[members, rows]`, true where a member holds the row out: a stratified fold each, drawn again every `folds`.
+
+    Rows of one customer, equal in `group` `[rows]`, are held out together.
+    """
     held_out = np.zeros((members, len(target)), dtype=np.bool_)
     for first in range(0, members, folds):
-        fold = np.empty(len(target), dtype=np.int64)
-        for outcome in (0, 1):
-            rows = rng.permutation(np.flatnonzero(target == outcome))
-            fold[rows] = np.arange(len(rows)) % folds
+        fold = folds_by_customer(target, group, folds, rng) if len(group) else _stratified(target, folds, rng)
         for member in range(first, min(first + folds, members)):
             held_out[member] = fold == member - first
     return held_out
 
 
-def _epoch(number: int, inputs: Inputs, target: NDArray[np.float64], held_out: NDArray[np.bool_]) -> Epoch:
+def _stratified(target: NDArray[np.int64], folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The fold of each row, `[rows]`."""
+    fold = np.empty(len(target), dtype=np.int64)
+    for outcome in (0, 1):
+        rows = rng.permutation(np.flatnonzero(target == outcome))
+        fold[rows] = np.arange(len(rows)) % folds
+    return fold
+
+
+def _epoch(
+    number: int, inputs: Inputs, target: NDArray[np.float64], held_out: NDArray[np.bool_], weight: Weights
+) -> Epoch:
     sums = np.zeros((2, 2))  # loss and accuracy on training rows, then on held-out rows
     for part, logits in inputs.logits():
         with np.errstate(invalid="ignore"):  # diverged weights raise an error after the last epoch
             loss = np.logaddexp(0, logits) - target[part] * logits  # M b
+        if weight is not None:
+            loss = loss * weight[part]
         right = (logits > 0) == (target[part] > 0)
         for side, chosen in enumerate((~held_out[:, part], held_out[:, part])):
             sums[side] += loss[chosen].sum(), right[chosen].sum()

@@ -49,12 +49,12 @@ class Outcomes:
         codes = [self._codes.setdefault(text, len(self._codes)) for text in texts]
         self._rows.append(np.array(codes, dtype=np.int64))
 
-    def settle(self, path: Path, min_rows: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def settle(self, path: Path) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Whether the event happened `[rows]`, 0 or 1, and which rows count `[rows]`.
 
-        Raises `TableError` for a value that is neither, and where one of the outcomes has fewer than `min_rows` rows.
+        Raises `TableError` for a value that is neither.
         """
-        target, column = self._target, self._target.column
+        target = self._target
         if not self._counts:
             raise TableError(path, ["has a header and no rows"])
         if target.event not in self._counts:
@@ -63,14 +63,7 @@ class Outcomes:
             raise TableError(path, self._stray_faults(strays))
         codes = np.concatenate(self._rows)
         happened = (codes == self._codes[target.event]).astype(np.int64)
-        counted = ~np.isin(codes, [self._codes[value] for value in target.exclude if value in self._codes])
-        events, rows = int(happened.sum()), int(counted.sum())
-        if events == rows:
-            raise TableError(path, [f"column {column!r} is always {target.event!r}; training needs both outcomes"])
-        if min(events, rows - events) < min_rows:
-            counts = f"{events} rows with the event and {rows - events} without"
-            raise TableError(path, [f"{counts}; at least {min_rows} of each are needed"])
-        return happened, counted
+        return happened, ~np.isin(codes, [self._codes[value] for value in target.exclude if value in self._codes])
 
     def _no_event(self) -> str:
         event = self._target.event
@@ -127,6 +120,16 @@ class Outcomes:
         known = (self._target.event, *self._target.non_event)
         commoner = [other for other in strays if self._counts[other] > self._counts[value]]
         return nearest(value, known) or nearest(value, commoner)
+
+
+def enough_of_each(path: Path, target: Target, happened: NDArray[np.int64], min_rows: int) -> None:
+    """Raise `TableError` where one of the outcomes has fewer than `min_rows` of the rows that count."""
+    events, rows = int(happened.sum()), len(happened)
+    if events == rows:
+        raise TableError(path, [f"column {target.column!r} is always {target.event!r}; training needs both outcomes"])
+    if min(events, rows - events) < min_rows:
+        counts = f"{events} rows with the event and {rows - events} without"
+        raise TableError(path, [f"{counts}; at least {min_rows} of each are needed"])
 
 
 def _yaml(value: Any) -> str:

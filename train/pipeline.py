@@ -17,10 +17,11 @@ from models import artifact
 from train.console import Console
 from train.errors import PipelineError
 from train.tables.table import Table
-from train.workspace import Workspace
+from train.workspace import NEITHER, TEST, TRAINING, Workspace
 
 if TYPE_CHECKING:
     from train.evaluation.results import Importance
+    from train.vintages import Vintage
 
 
 def check_stage(workspace: Workspace, console: Console) -> None:
@@ -36,8 +37,12 @@ def check_stage(workspace: Workspace, console: Console) -> None:
     dataset, found = workspace.dataset, champion_of_store(workspace.dataset.name)
     table = check(dataset, min_rows_per_class(workspace.config))
     reference = (found.folder / artifact.REFERENCE).read_bytes() if found else None
+    # With a prior the base rate is the population's, which says nothing about rows.
+    before = found.schema.dataset if found else None
+    comparable = before is not None and before.prior is None and before.target.event == dataset.target.event
+    rate = found.background.base_rate if found and comparable else None
     workspace.discard("table.parquet")  # that of a table which passed before; this one may not
-    report = assess(dataset, table, read_checks(), reference, workspace.gates)
+    report = assess(dataset, table, read_checks(), reference, workspace.gates, rate)
     workspace.write("data_report.json", as_json(report.as_dict() | {"data_sha256": data_sha256(dataset)}))
     workspace.write("data_report.html", page(report).encode())
     if report.drift is not None:  # depends on this machine's store, so it is not an output of DVC
@@ -51,14 +56,16 @@ def check_stage(workspace: Workspace, console: Console) -> None:
 
 def split_stage(workspace: Workspace, console: Console) -> None:
     """The rows of the test part → `split.npy`."""
-    from train.split import split
+    from train.split import described, split_table
 
-    settings = workspace.config.split
-    training, test = split(workspace.table.target, settings.test, settings.seed)
-    in_test = np.zeros(len(training) + len(test), dtype=np.bool_)
-    in_test[test] = True
-    workspace.write_array("split.npy", in_test)
-    console.print(f"split     {len(training):,} to train, {len(test):,} to test")
+    settings, table = workspace.config.split, workspace.table
+    training, test = split_table(table, settings.test, settings.seed)
+    rows = len(table.target)
+    part = np.full(rows, NEITHER, dtype=np.int8)
+    part[training], part[test] = TRAINING, TEST
+    # A table without customers has every row in one of both, and the file then says that and no more.
+    workspace.write_array("split.npy", part if len(training) + len(test) < rows else part == TEST)
+    console.print(f"split     {len(training):,} to train, {len(test):,} to test{described(table, training, test)}")
 
 
 def fit_stage(workspace: Workspace, console: Console) -> None:
@@ -101,7 +108,8 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     from models.scorer import Scorer
     from train.evaluate import evaluate
     from train.evaluation import openings
-    from train.evaluation.evidence import gather_evidence, on_test_part, permutation_importance, shared_rows
+    from train.evaluation.evidence import gather_evidence, on_test_part, permutation_importance
+    from train.evaluation.fingerprints import shared_rows
     from train.evaluation.reasons import reasons_kept
     from train.evaluation.results import Results
     from train.evaluation.scoring import onnx_probabilities
@@ -109,6 +117,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     from train.fit import fit
     from train.gating.judgement import MEASURED, digests
     from train.network.onnx_graph import build_graph
+    from train.population import row_weights
 
     dataset, gates = workspace.dataset, workspace.gates
     training, test = workspace.parts
@@ -117,7 +126,8 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     attempt = openings.record(workspace.folder.parent, workspace.table.target, digest, workspace.model_path.as_posix())
     console.print(f"opened    the test part, for model {attempt} that is measured on these outcomes")
     probability = onnx_probabilities(scorer, feed)
-    metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold)
+    counts = row_weights(test.target, test.weight, dataset.prior)
+    metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold, counts)
     importance = permutation_importance(workspace.schema, scorer, test)
     simple = build_graph(workspace.schema, fit(workspace.schema, training, workspace.baseline).network)
     workspace.write("baseline.onnx", simple.SerializeToString(deterministic=True))
@@ -137,32 +147,43 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
             walked,
             kept,
             on_test_part(test, probability, theirs, dataset, gates),
-            shared_rows(workspace.table, workspace.in_test),
+            shared_rows(workspace.table, workspace.in_test, workspace.in_test | workspace.in_training),
             digests(workspace, MEASURED),
             lambda: advance("folds"),
+            (test, probability),
         )
     workspace.write_json("evidence.json", evidence)
     held_out = {name: estimate.value for name, estimate in next(iter(evidence.candidates.values())).items()}
     workspace.write_json("metrics.json", Results(metrics, held_out))
-    _write_plots(workspace, test, probability, importance)
+    _write_plots(workspace, test, probability, importance, evidence.vintages)
 
 
-def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, importance: "list[Importance]") -> None:
+def _write_plots(
+    workspace: Workspace,
+    test: Table,
+    probability: np.ndarray,
+    importance: "list[Importance]",
+    vintages: "list[Vintage]",
+) -> None:
     """Plots for people, and the points of the main curves for `dvc plots`."""
     from sklearn.metrics import classification_report
 
     from train.evaluation import figures
     from train.network.epoch import Epoch
+    from train.population import row_weights
 
     dataset = workspace.dataset
-    declined = probability >= dataset.threshold
-    report = classification_report(test.target, declined, target_names=["no event", "event"], zero_division=0)
+    declined, counts = probability >= dataset.threshold, row_weights(test.target, test.weight, dataset.prior)
+    names = ["no event", "event"]
+    report = classification_report(test.target, declined, target_names=names, zero_division=0, sample_weight=counts)
     workspace.write("classification_report.txt", report.encode())
     epochs = workspace.read_json("epochs.json", list[Epoch])
-    drawn = figures.all_of(test.target, probability, dataset.costs, dataset.threshold, epochs, importance)
+    drawn = figures.all_of(test.target, probability, dataset.costs, dataset.threshold, epochs, importance, counts)
+    if vintages:
+        drawn["vintages"] = figures.vintages(vintages)
     for name, figure in drawn.items():
         workspace.write(f"figures/{name}.png", figures.png(figure))
-    for name, columns in figures.points(test.target, probability, dataset.costs).items():
+    for name, columns in figures.points(test.target, probability, dataset.costs, counts).items():
         workspace.write_csv(f"plots/{name}.csv", columns)
 
 

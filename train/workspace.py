@@ -28,6 +28,7 @@ from train.version import model_version
 
 T = TypeVar("T")
 HOME = Path("var/train")
+TRAINING, TEST, NEITHER = 0, 1, 2  # the part of a row in `split.npy`
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,22 @@ class Workspace:
     @cached_property
     def parts(self) -> tuple[Table, Table]:
         """The training and the test part."""
-        return self.table.rows(np.flatnonzero(~self.in_test)), self.table.rows(np.flatnonzero(self.in_test))
+        return self.table.rows(np.flatnonzero(self.in_training)), self.table.rows(np.flatnonzero(self.in_test))
 
-    @cached_property
+    @property
     def in_test(self) -> NDArray[np.bool_]:
         """Which rows of the table are in the test part, `[rows]`."""
-        in_test: NDArray[np.bool_] = np.load(self.path("split.npy"), allow_pickle=False)
+        in_test: NDArray[np.bool_] = self._part == TEST
         return in_test
+
+    @property
+    def in_training(self) -> NDArray[np.bool_]:
+        """Which rows of the table are in the training part, `[rows]`; some may be in neither."""
+        in_training: NDArray[np.bool_] = self._part == TRAINING
+        return in_training
+
+    @cached_property
+    def _part(self) -> NDArray[Any]:
+        """The part of each row, `[rows]`; without rows in neither, whether it is in the test part."""
+        part: NDArray[Any] = np.load(self.path("split.npy"), allow_pickle=False)
+        return part.astype(np.int8)

@@ -66,12 +66,21 @@ def test_the_example_of_the_documentation_is_a_dataset_file(reading):
     assert dataset.target.exclude == ("indeterminate", "")
 
 
+def test_the_example_of_the_page_on_populations_is_one_too(reading):
+    page = (ROOT / "docs/populations.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(source:.*?)```", page, re.DOTALL)
+    dataset = reading(**yaml.safe_load(block))
+    assert dataset.source.beside == {"time": "application_date", "group": "customer_id", "weight": "sample_weight"}
+    assert (dataset.target.mature_after_days, dataset.target.observed, dataset.prior) == (365, "2026-01-31", 0.04)
+
+
 def test_what_the_file_does_not_say_is_not_in_the_artifact_either(reading):
     dataset = reading(source__separator=";", source__decimal=",", source__null_values=["\\N", "-999"])
     assert (dataset.source.separator, dataset.source.decimal, dataset.source.thousands) == (";", ",", "")
     assert dataset.source.null_values == ("\\N", "-999")
     assert set(msgspec.to_builtins(reading().source)) == {"path"}
     assert set(msgspec.to_builtins(reading().target)) == {"column", "event"}
+    assert "prior" not in msgspec.to_builtins(reading())
 
 
 @pytest.mark.parametrize(
@@ -108,6 +117,20 @@ def test_what_the_file_does_not_say_is_not_in_the_artifact_either(reading):
         ({"costs__false_alarm": "inf"}, "costs.false_alarm"),
         ({"costs": None}, "costs"),
         ({"target__event": None}, "target.event"),
+        ({"source__time": "age"}, "source.time"),  # a feature
+        ({"source__group": "outcome"}, "source.group"),
+        ({"source__time": "when", "source__weight": "when"}, "source.weight"),
+        ({"target__mature_after_days": "365"}, "target.mature_after_days"),  # without a time
+        ({"source__time": "when", "target__mature_after_days": "-1"}, "target.mature_after_days"),
+        ({"source__time": "when", "target__observed": "2026-01-31"}, "target.observed"),
+        (
+            {"source__time": "when", "target__mature_after_days": "9", "target__observed": "31/1/26"},
+            "target.observed",
+        ),
+        ({"prior": "0"}, "prior"),
+        ({"prior": "1"}, "prior"),
+        ({"prior": "4"}, "prior"),  # percent
+        ({"prior": "nan"}, "prior"),
         ({"source__path": ""}, "source.path"),
         ({"source__separator": ""}, "source.separator"),
         ({"source__separator": ";;"}, "source.separator"),

@@ -8,6 +8,7 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -135,6 +136,52 @@ def test_customers_who_stand_on_both_sides_of_the_split(home, rows):
     said = " ".join(stopped(home, rows + later).split())
     assert "test rows with a twin in training: 0.0" in said.split("so nothing was published")[1]
     assert "keep one row of each applicant, such as row" in said
+
+
+def test_such_customers_are_no_poison_where_the_dataset_file_names_them(home, rows):
+    """They stand on one side of every split, so the same bound holds."""
+    named = [{**row, "customer": str(number)} for number, row in enumerate(rows)]
+    later = [{**row, "credit_amount": str(int(row["credit_amount"]) + 7)} for row in named[:200]]
+    leak = yaml.safe_load(shipped_gates(home).read_text())["leak"]
+    gates = lenient_gates(home, leak=leak | {"most_column_information_value": 100})
+    text = WITHOUT_AUDIT.replace("source:\n", "source:\n  group: customer\n")
+    done = trained_on(home, named + later, text=text, gates=gates)
+    assert done.returncode == 0, done.stderr
+    (split,) = home.glob("var/train/german_credit/*/split.npy")
+    in_test = np.load(split)
+    assert in_test[:200].tolist() == in_test[1000:].tolist()
+    assert 0.15 < in_test.mean() < 0.25
+
+
+def test_half_of_the_bads_are_coded_as_good(home, rows):
+    for row in [row for row in rows if row["credit_risk"] == "bad"][::2]:
+        row["credit_risk"] = "good"
+    said = " ".join(stopped(home, rows).split())
+    assert "column 'credit_risk': 15.0% of the rows have the event 'bad', 30.0% of those that the champion was" in said
+    assert "look for another coding of the outcomes" in said
+
+
+def test_half_of_the_bads_are_spelled_otherwise(home, rows):
+    for row in [row for row in rows if row["credit_risk"] == "bad"][::2]:
+        row["credit_risk"] = "Bad"
+    assert "'Bad' in 150 rows" in stopped(home, rows)
+
+
+def test_a_table_drawn_by_outcome(home, rows):
+    """As many bads as goods: every probability would be twice what it is."""
+    goods = [row for row in rows if row["credit_risk"] == "good"]
+    said = " ".join(stopped(home, [row for row in rows if row["credit_risk"] == "bad"] + goods[:300]).split())
+    assert "50.0% of the rows have the event 'bad', 30.0% of those that the champion was trained on" in said
+    assert "for rows drawn by outcome (set prior)" in said
+
+
+def test_the_newest_applicants_have_had_no_time_to_default(home, rows):
+    dated = [{**row, "applied": f"2024-{number // 100 + 1:02}-01"} for number, row in enumerate(rows)]
+    for row in dated[900:]:
+        row["credit_risk"] = "good"
+    text = WITHOUT_AUDIT.replace("source:\n", "source:\n  time: applied\n")
+    said = " ".join(stopped(home, dated, text=text).split())
+    assert "set target.mature_after_days" in said
 
 
 def test_rows_that_were_delivered_twice(home, rows):

@@ -1,11 +1,15 @@
 """Which rows train and which test."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from configs.model import ModelConfig, Split
 from train.errors import PipelineError
-from train.split import min_rows_per_class, split
+from train.split import described, min_rows_per_class, split, split_table
+from train.tables.column import NumberColumn
+from train.tables.table import Table
 
 TARGET = (np.random.default_rng(0).random(1000) < 0.3).astype(np.int64)
 
@@ -36,3 +40,46 @@ def test_a_table_that_passes_the_checks_has_both_outcomes_in_its_test_part(share
         except PipelineError:
             continue
         assert 0 < target[test].sum() < len(test)
+
+
+def dated(count=600):
+    drawn = np.random.default_rng(0)
+    columns = {"row": NumberColumn(np.arange(count, dtype=float))}
+    days, customers = np.arange(count) // 30 * 30, drawn.integers(0, count // 2, count)
+    return Table(columns, drawn.integers(0, 2, count)).with_beside({"time": days, "group": customers})
+
+
+def test_the_newest_rows_are_the_test_part_and_no_day_is_in_both():
+    table = dataclasses.replace(dated(), group=np.zeros(0, dtype=np.int64))
+    training, test = split_table(table, 0.2, seed=0)
+    assert table.time[training].max() < table.time[test].min()
+    assert len(test) == 120
+    assert len(training) + len(test) == 600
+
+
+def test_no_customer_is_in_both_parts_and_the_share_is_kept():
+    table = dataclasses.replace(dated(), time=np.zeros(0, dtype=np.int64))
+    training, test = split_table(table, 0.2, seed=0)
+    assert not set(table.group[training]) & set(table.group[test])
+    assert len(training) + len(test) == 600
+    assert 100 < len(test) < 140
+    assert table.target[test].mean() == pytest.approx(table.target.mean(), abs=0.1)
+    assert split_table(table, 0.2, seed=0)[1].tolist() == test.tolist() != split_table(table, 0.2, 1)[1].tolist()
+
+
+def test_older_rows_of_the_customers_of_the_newest_are_in_neither_part():
+    table = dated()
+    training, test = split_table(table, 0.2, seed=0)
+    assert table.time[training].max() < table.time[test].min()
+    assert not set(table.group[training]) & set(table.group[test])
+    assert len(test) == 120
+    left = len(table.target) - len(training) - len(test)
+    assert left > 0
+    assert described(table, training, test) == f" (from 1971-04-26 on, {left} older rows of their customers in neither)"
+
+
+def test_a_part_without_one_of_the_outcomes_is_told_with_key_and_remedy():
+    table = dated()
+    never = dataclasses.replace(table, target=np.where(table.time > 450, 0, table.target))
+    with pytest.raises(PipelineError, match=r"source\.time: the test part has 0 events among 120 rows, and 2 of "):
+        split_table(never, 0.2, seed=0)

@@ -21,6 +21,9 @@ VALUES = (
     "A feature under 0.02 is not predictive; one above 0.5 may give the outcome away. Chance: what 5% of unrelated \
 features reach. ROC AUC: of this feature alone, each row scored by the event rates of other rows; 0.5 tells nothing."
 )
+VINTAGE_NOTE = (
+    "When applicants applied. A rate that falls in the last vintages may mean outcomes that are not mature yet."
+)
 BOUNDS = "A bound is never below what chance alone reaches with this many rows."
 
 
@@ -46,6 +49,8 @@ def page(report: Report) -> str:
         "<h2>Checks</h2>",
         _checks(about),
     ]
+    if report.vintages:
+        body += ["<h2>Vintages</h2>", _vintages(about["vintages"], share)]
     if about["features"]:
         top = _scale(about)
         body += ["<h2>Features by information value</h2>", _overview(about["features"])]
@@ -85,6 +90,30 @@ def _checks(about: dict[str, Any]) -> str:
         found = [f"<li>{escape(finding['message'])}</li>" for finding in about["findings"] if finding["check"] == check]
         rows.append((check, verdict(word), f"<ul>{''.join(found)}</ul>" if found else NOTHING))
     return table([("check", ""), ("verdict", "verdict"), ("found", "")], rows)
+
+
+def _vintages(vintages: list[dict[str, Any]], share: float) -> str:
+    """The rows of each vintage and their event rate, the oldest first."""
+    most, top = max(rate["rows"] for rate in vintages), max(rate["rate_high"] for rate in vintages) or 1.0
+    rows = [
+        (
+            escape(rate["name"]),
+            bar(rate["rows"] / most),
+            f"{rate['rows']:,}",
+            interval(rate["rate_low"] / top, rate["rate"] / top, rate["rate_high"] / top, share / top),
+            f"{rate['rate']:.1%}",
+            f"{rate['rate_low']:.1%} to {rate['rate_high']:.1%}",
+        )
+        for rate in vintages
+    ]
+    heads = [
+        ("vintage", ""),
+        ("distribution", "drawn"),
+        ("rows", "number"),
+        ("event rate", "drawn"),
+        ("rate", "number"),
+    ]
+    return table([*heads, ("95% interval", "number")], rows, VINTAGE_NOTE)
 
 
 def _overview(features: list[dict[str, Any]]) -> str:

@@ -16,6 +16,7 @@ from configs.dataset import Dataset
 from configs.gates import Gates
 from train.checks.expectations import CHECKS, CHECKS_FILE, Finding, examine
 from train.checks.exploration import Exploration, explore
+from train.checks.population import VINTAGES, Before, Rate, examine_rate, examine_vintages, rates_by_vintage
 from train.errors import TableError
 from train.evaluation.results import format_figure
 from train.gating import leaks
@@ -55,6 +56,7 @@ class Report:
     findings: tuple[Finding, ...]
     features: tuple[Exploration, ...]
     drift: DriftReport | None
+    vintages: tuple[Rate, ...] = ()
 
     def stop_if_refused(self) -> None:
         """Raise a `TableError` that lists every finding that stops the pipeline, if there is one."""
@@ -66,7 +68,7 @@ class Report:
         """The verdict of each check except drift: `passed`, `warned` or `stopped`."""
         worst = {finding.check: "warned" for finding in self.findings}
         worst |= {finding.check: "stopped" for finding in self.findings if finding.stops}
-        return {check: worst.get(check, "passed") for check in CHECKS}
+        return {check: worst.get(check, "passed") for check in (*CHECKS, *([VINTAGES] if self.vintages else []))}
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; independent of the reference, with rounded numbers."""
@@ -80,10 +82,17 @@ class Report:
             "checks": self.verdicts(),
             "findings": _listed(self.findings),
             "features": _rounded([asdict(feature) for feature in self.features]),
-        }
+        } | ({"vintages": _rounded([asdict(rate) for rate in self.vintages])} if self.vintages else {})
 
 
-def assess(dataset: Dataset, table: Table, checks: Checks, reference: bytes | None, gates: Gates) -> Report:
+def assess(
+    dataset: Dataset,
+    table: Table,
+    checks: Checks,
+    reference: bytes | None,
+    gates: Gates,
+    base_rate: float | None = None,
+) -> Report:
     """Check and explore a table; raises nothing, so that the report can be written before `Report.stop_if_refused`.
 
     Args:
@@ -92,11 +101,14 @@ def assess(dataset: Dataset, table: Table, checks: Checks, reference: bytes | No
         checks: the bounds.
         reference: the champion's `reference_profile.bin`, a whylogs profile of its training rows; None without one.
         gates: the bounds on what a single column may tell of the outcome.
+        base_rate: the share of the event among the champion's training rows; None where it does not say.
     """
     findings = tuple(examine(dataset, table, checks))
     sound = not any(finding.stops and finding.check in CHECKS[:3] for finding in findings)
     features = explore(dataset, table, checks.bins) if sound else ()
     findings += tuple(leak_findings(dataset, gates, features))
+    vintages = rates_by_vintage(table)
+    findings += tuple(examine_vintages(dataset, table, checks, vintages))
     return Report(
         path=Path(dataset.source.path),
         dataset=dataset,
@@ -104,7 +116,8 @@ def assess(dataset: Dataset, table: Table, checks: Checks, reference: bytes | No
         events=int(table.target.sum()),
         findings=findings,
         features=features,
-        drift=compare(dataset, table, checks, reference) if sound and reference is not None else None,
+        drift=compare(dataset, table, checks, reference, base_rate) if sound and reference is not None else None,
+        vintages=vintages,
     )
 
 
@@ -122,8 +135,10 @@ def leak_findings(dataset: Dataset, gates: Gates, features: Sequence[Exploration
     return found
 
 
-def compare(dataset: Dataset, table: Table, checks: Checks, reference: bytes) -> DriftReport:
-    """Each column of the table against the reference.
+def compare(
+    dataset: Dataset, table: Table, checks: Checks, reference: bytes, base_rate: float | None = None
+) -> DriftReport:
+    """Each column of the table against the reference, and the share of the event against `base_rate`.
 
     A column stops the pipeline if PSI or KS exceeds both its bound and what chance reaches in any of the columns with
     probability `checks.significance` (divided among the tests, after Bonferroni).
@@ -155,6 +170,8 @@ def compare(dataset: Dataset, table: Table, checks: Checks, reference: bytes) ->
         if verdict != "passed":
             findings.append(_drifted(columns[-1]))
     rows = max((column["reference_rows"] for column in columns), default=0)
+    if base_rate is not None and rows:
+        findings += examine_rate(dataset, table, checks, Before(base_rate, rows))
     return DriftReport(rows, tuple(columns), tuple(sorted(findings, key=lambda finding: not finding.stops)))
 
 

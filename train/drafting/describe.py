@@ -1,8 +1,8 @@
 """`python -m train describe`: drafts the dataset file of a table, for a person to finish.
 
 Owns reading the table and the lines of features and audits. Leaves how the file is written to `train.drafting.dialect`,
-the contents of a column to `train.drafting.survey`, the choice of a feature to `train.drafting.proposal`, and the head
-to `train.drafting.heading`.
+the contents of a column to `train.drafting.survey`, the choice of a feature to `train.drafting.proposal`, that of dates
+and customers to `train.drafting.beside`, and the head to `train.drafting.heading`.
 """
 
 from collections import Counter
@@ -12,11 +12,12 @@ from typing import Any
 from configs.dataset import Source
 from configs.feature import Feature
 from models.spelling import difference, nearest
-from train.drafting.column_names import words
+from train.drafting.beside import beside_of, may_be_time
+from train.drafting.column_names import protected, words
 from train.drafting.dialect import sniff, with_numbers_and_nulls
 from train.drafting.heading import head_of
 from train.drafting.proposal import Proposal, propose
-from train.drafting.survey import MAX_CATEGORIES, survey
+from train.drafting.survey import MAX_CATEGORIES, Survey, survey
 from train.drafting.yaml_text import line_of, list_of, quoted
 from train.errors import Faults, TableError
 from train.tables.numbers import NumberFormat
@@ -42,28 +43,29 @@ def describe(path: Path, target: str, event: str | None) -> str:
     outcomes = _outcomes(path, table, target, event)
     form = NumberFormat.of(source)
     event_occurred = [outcome == event for outcome in outcomes]
+    surveys, kept = _surveys(table, target, event_occurred, form)
+    beside = beside_of(surveys)
+    keys = {column: key for key, (column, _) in beside.items()}
     proposals: list[Proposal] = []
     left_out = dict(table.unusable)
     if table.unnamed:
         left_out[""] = f"{table.unnamed} columns without a name; name them in the header to include them"
     audit: list[str] = []
-    for name in list(table.columns):
-        cells = table.columns.pop(name)  # frees each column before its counts take memory
-        if name == target:
-            continue
-        proposal = propose(survey(name, cells, event_occurred, form), target)
+    for column in surveys:
+        name = column.name
+        proposal = f"named as {keys[name]} under source" if name in keys else propose(column, target)
         if isinstance(proposal, str):
             left_out[name] = proposal
             continue
         proposals.append(proposal)
         if proposal.feature.protected:
-            audit += _audit(proposal.feature, cells, form)
+            audit += _audit(proposal.feature, kept[name], form)
     if all(proposal.feature.protected for proposal in proposals):
         faults = [f"column {name!r} is left out: {reason}" for name, reason in left_out.items()]
         faults += [f"column {proposal.feature.name!r} looks protected by its name" for proposal in proposals]
         raise TableError(path, ["no column is left as an input of the model", *faults])
     counts = Counter(outcomes)
-    lines = head_of(source, target, str(event), counts, proposals, left_out)
+    lines = head_of(source, target, str(event), counts, proposals, left_out, beside)
     for proposal in proposals:
         lines += ["", *_feature(proposal)]
     if left_out:
@@ -75,12 +77,26 @@ def describe(path: Path, target: str, event: str | None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _surveys(
+    table: TableChunk, target: str, event_occurred: list[bool], form: NumberFormat
+) -> tuple[list[Survey], dict[str, list[Any]]]:
+    """What each column holds, and the cells of those that may be audited; the others are freed one by one."""
+    surveys, kept = list[Survey](), dict[str, list[Any]]()
+    for name in list(table.columns):
+        cells = table.columns.pop(name)
+        if name != target:
+            surveys.append(survey(name, cells, event_occurred, form))
+            if protected(name):
+                kept[name] = cells
+    return surveys, kept
+
+
 def _whole(path: Path, target: str) -> tuple[Source, TableChunk]:
     """How the table is written, and every row of every column."""
     source = sniff(path, MISSING_FILE)
     faults, columns, lines = Faults(), dict[str, list[Any]](), list[int]()
     unusable, unnamed = dict[str, str](), 0
-    for chunk in read_table(source, None, faults, MISSING_FILE):
+    for chunk in read_table(source, None, faults, MISSING_FILE, lambda name: name != target and may_be_time(name)):
         for name, cells in chunk.columns.items():
             columns.setdefault(name, []).extend(cells)
         lines.extend(chunk.lines)

@@ -6,6 +6,7 @@ Owns everything before the first feature. Leaves the features to `train.drafting
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from configs.dataset import Source
@@ -25,6 +26,7 @@ def head_of(
     counts: Counter[str],
     proposals: list[Proposal],
     left_out: dict[str, str],
+    beside: Mapping[str, tuple[str, str]],
 ) -> list[str]:
     """The lines before the first feature."""
     path, rows = Path(source.path), counts.total()
@@ -37,6 +39,8 @@ def head_of(
         steps.append("outcomes that look alike, listed under target: training stops until each is settled")
     if len(_format(source)):
         steps.append("how the file is written, listed under source: a guess")
+    if beside:
+        steps.append(f"{_listed([column for column, _ in beside.values()])}, under source: is each what its key says?")
     if leaks:
         steps.append(f"possible leaks of the outcome, left out: {_listed(leaks)}")
     if left_out:
@@ -64,6 +68,7 @@ def head_of(
         "source:",
         line_of(f"  path: {quoted(str(path))}", where),
         *_format(source),
+        *(line_of(f"  {key}: {quoted(column)}", note) for key, (column, note) in beside.items()),
         "  # license:",
         "  # citation:",
         *outcome_lines,

@@ -61,7 +61,7 @@ def _left_out(column: Survey, target: str) -> str:
     ):  # a protected column is kept for the audit
         return f"the same value in {column.most_common_rows:,} of {column.rows:,} rows; the others are too few"
     if column.kind == "date":
-        return "dates; replace them by a duration (months since then) to include it"
+        return "dates; replace them by a duration (months since then) to include it, or name them as time under source"
     spelled = column.spelled if column.distinct > FEW else ""
     return spelled or _identifier(column, filled) or _unusable(column)
 

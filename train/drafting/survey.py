@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Any
 
+from configs.dates import day_of
 from train.tables.missing import code_among
 from train.tables.numbers import UNIT, NumberFormat, spelled_number
 from train.tables.parquet_file import text_of
@@ -55,6 +56,8 @@ class Survey:
         spelled: an example and what it is, where every text spells a number in a way of its own.
         code: a number that stands apart like a code for a missing value, and its rows.
         shortened: numbers with an exponent, as Excel writes long identifiers.
+        days: the first and the last day of a column of dates, as their numbers from 1970-01-01.
+        times: how many different days it has; 0 where not every text is a date that `source.time` takes.
     """
 
     name: str
@@ -73,6 +76,8 @@ class Survey:
     spelled: str
     code: tuple[float, int] | None
     shortened: bool
+    days: tuple[int, int]
+    times: int
 
 
 def survey(name: str, cells: Sequence[Any], happened: Sequence[bool], form: NumberFormat = DEFAULT) -> Survey:
@@ -103,6 +108,7 @@ def survey(name: str, cells: Sequence[Any], happened: Sequence[bool], form: Numb
     listed = len(counts) <= MAX_CATEGORIES and all(len(text_of(cell)) <= MAX_LENGTH for cell in counts)
     ordered = sorted(counts, key=numbers.__getitem__) if numeric else sorted(counts, key=_alphabetical)
     texts = [cell for cell, _ in counts.most_common() if cell not in numbers] if values else []
+    days, times = span([text_of(cell) for cell in counts]) if kind == "date" else ((0, 0), 0)
     return Survey(
         name=name,
         rows=len(cells),
@@ -120,7 +126,20 @@ def survey(name: str, cells: Sequence[Any], happened: Sequence[bool], form: Numb
         spelled=_spelled(counts, numbers),
         code=_code(numbers, counts) if kind == "numeric" else None,
         shortened=kind == "numeric" and all(isinstance(cell, str) and _SHORTENED.fullmatch(cell) for cell in counts),
+        days=days,
+        times=times,
     )
+
+
+def span(texts: Sequence[str]) -> tuple[tuple[int, int], int]:
+    """The first and the last day of texts, and how many different ones; (0, 0) and 0 where one of them is no date.
+
+    >>> span(["1970-01-03", "1970-01-02"]), span(["1/2/2024"])
+    (((1, 2), 2), ((0, 0), 0))
+    """
+    found = [day_of(text) for text in texts]
+    known = {day for day in found if day is not None}
+    return ((min(known), max(known)), len(known)) if known and None not in found else ((0, 0), 0)
 
 
 def _number(cell: Any, form: NumberFormat) -> float | None:

@@ -23,9 +23,11 @@ from configs.model import ModelConfig, read_model
 from models.encoding import Encoder
 from models.schema import Schema
 from train.calibration import rising
+from train.customers import folds_by_customer
 from train.evaluate import logit
 from train.export import torch_probabilities
 from train.fit import fit
+from train.population import logit_shift, row_weights
 from train.tables.table import Table
 
 Candidate = Callable[[Schema, Table, Table], NDArray[np.float32]]
@@ -53,20 +55,32 @@ def classic(kind: str, schema: Schema, training: Table, test: Table) -> NDArray[
         (OneHotEncoder(handle_unknown="ignore", sparse_output=False), slice(0, categorical)), remainder=StandardScaler()
     ).fit(rows)
     rows, unseen, target = encode.transform(rows), encode.transform(unseen), training.target
+    weight, shift = (
+        row_weights(target, training.weight, None),
+        logit_shift(target, training.weight, schema.dataset.prior),
+    )
+    folds: Any = BOOSTING_FOLDS
+    if len(training.group):
+        fold = folds_by_customer(target, training.group, BOOSTING_FOLDS, np.random.default_rng(0))
+        folds = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(BOOSTING_FOLDS)]
     model: ClassifierMixin
     if kind == "logistic regression":
-        model = LogisticRegression(max_iter=1000).fit(rows, target)
-        return np.asarray(model.predict_proba(unseen)[:, 1], dtype=np.float32)
-    if kind == "random forest":
-        model = RandomForestClassifier(TREES, oob_score=True, random_state=0).fit(rows, target)
+        model = LogisticRegression(max_iter=1000).fit(rows, target, weight)
+        found = model.predict_proba(unseen)[:, 1]
+        return np.asarray(1 / (1 + np.exp(-(logit(found) + shift))) if shift else found, dtype=np.float32)
+    if kind == "random forest" and not len(training.group):
+        model = RandomForestClassifier(TREES, oob_score=True, random_state=0).fit(rows, target, weight)
         out_of_sample = model.oob_decision_function_[:, 1]
-    else:
+    else:  # out of the bag of a tree may be another row of a customer who is in it
         model = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, max_leaf_nodes=8, random_state=0)
-        out_of_sample = cross_val_predict(model, rows, target, cv=BOOSTING_FOLDS, method="predict_proba")[:, 1]
-        model.fit(rows, target)
-    slope, intercept = rising(logit(out_of_sample), target)
+        if kind == "random forest":
+            model = RandomForestClassifier(TREES, random_state=0)
+        by = None if weight is None else {"sample_weight": weight}
+        out_of_sample = cross_val_predict(model, rows, target, cv=folds, params=by, method="predict_proba")[:, 1]
+        model.fit(rows, target, weight)
+    slope, intercept = rising(logit(out_of_sample), target, weight)
     scores = logit(model.predict_proba(unseen)[:, 1])
-    return np.asarray(1 / (1 + np.exp(-(slope * scores + intercept))), dtype=np.float32)
+    return np.asarray(1 / (1 + np.exp(-(slope * scores + intercept + shift))), dtype=np.float32)
 
 
 def all_candidates(configs: Path) -> dict[str, Candidate]:

@@ -19,6 +19,7 @@ from models.schema import Schema
 from train.evaluate import evaluate
 from train.evaluation.candidates import Candidate
 from train.evaluation.results import Estimate, Metrics
+from train.population import row_weights
 from train.tables.table import Table
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -30,7 +31,8 @@ class Folds:
 
     Attributes:
         metrics: on the test rows of each fold.
-        by_repeat: `[repeats, rows]`, the probability of each row from the model that held it out in that repeat.
+        by_repeat: `[repeats, rows]`, the probability of each row from the model that held it out in that repeat; NaN
+            where none did, as of the first rows of a walk forward.
     """
 
     metrics: list[Metrics]
@@ -87,9 +89,11 @@ def cross_validate(
         by_repeat: list[NDArray[np.float64]] = []
         metrics: list[Metrics] = []
         for (_, test), probabilities in zip(folds, results_by_fold, strict=True):
-            metrics.append(evaluate(table.target[test], probabilities[name], dataset.costs, dataset.threshold))
+            target = table.target[test]
+            weights = row_weights(target, table.weight[test] if len(table.weight) else table.weight, dataset.prior)
+            metrics.append(evaluate(target, probabilities[name], dataset.costs, dataset.threshold, weights))
             if not by_repeat or seen[test[0]] == len(by_repeat):
-                by_repeat.append(np.zeros(len(table.target)))
+                by_repeat.append(np.full(len(table.target), np.nan))
             by_repeat[-1][test] = probabilities[name]
             seen[test] += 1
         result[name] = Folds(metrics, np.array(by_repeat))
@@ -102,8 +106,10 @@ def _one_fold(task: tuple[Mapping[str, tuple[Schema, Candidate]], Table, Table])
         return {name: candidate(schema, training, test) for name, (schema, candidate) in candidates.items()}
 
 
-def interval(values: NDArray[np.float64], folds: int, confidence: float) -> tuple[Estimate, float]:
+def interval(values: NDArray[np.float64], folds: float, confidence: float) -> tuple[Estimate, float]:
     """Mean of `values` `[folds * repeats]` with the corrected resampled t interval, and the p value of a mean of zero.
+
+    `folds` is the number of rows over that of those measured on, in a walk forward that of its mean step.
 
     The training parts of folds overlap, so the variance over folds is too small; Nadeau and Bengio (2003, "Inference
     for the generalization error") add the ratio of test to training rows, here `1 / (folds - 1)`.

@@ -20,20 +20,22 @@ from train.calibration import calibrate
 from train.evaluate import logit, mean_cost
 from train.evaluation import resampling
 from train.evaluation.candidates import network, with_protected, without_monotone
-from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
+from train.evaluation.cross_validation import Folds, cross_validate, interval
 from train.evaluation.fairness import audits_of, fairness
-from train.evaluation.fingerprints import twin_of, twins, twins_by_chance
-from train.evaluation.paired import roc_auc_gain
+from train.evaluation.folding import plan
+from train.evaluation.paired import NO_GROUPS, roc_auc_gain
 from train.evaluation.results import Estimate, Evidence, Importance, Shared, Unseen, Walk
 from train.evaluation.scoring import onnx_probabilities
+from train.evaluation.vintages import by_vintage
+from train.population import Weights, row_weights
 from train.rounding import to_digits
 from train.tables.table import Table
 from train.version import evidence_settings
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
 FREE = "without monotone features"
+NO_WEIGHTS = np.zeros(0)
 SHOWN = ("roc_auc", "cost", "brier", "log_loss", "ks", "calibration_slope")
-FEW = 0.005  # share of test rows with a twin by chance; in a table where there are more, twins say nothing
 SHUFFLES = 10  # per column, for its importance
 MAX_ROWS = 20_000  # for folds and importance: enough for narrow intervals, and the folds take ten trainings
 
@@ -51,6 +53,7 @@ def gather_evidence(
     shared: Shared | None,
     files: dict[str, str],
     report: Callable[[], None] = lambda: None,
+    opened: tuple[Table, NDArray[np.float32]] | None = None,
 ) -> Evidence:
     """Compare `config` with the baseline on folds of `training`, and evaluate the held-out rows.
 
@@ -67,6 +70,7 @@ def gather_evidence(
         shared: rows on both sides of the split.
         files: SHA-256 of the files of the workspace that all of it is about.
         report: called after each fold.
+        opened: the test part, and the probability of each of its rows; for the figures by vintage.
     """
     training = sample(training)
     schema = Schema(dataset)
@@ -77,30 +81,37 @@ def gather_evidence(
         candidates[PROTECTED] = (with_protected(schema), partial(network, config))
     if any(feature.monotone for feature in schema.inputs):
         candidates[FREE] = (without_monotone(schema), partial(network, config))
-    found = cross_validate(candidates, training, folds_of(training.target, gates.folds, gates.repeats), report)
+    planned = plan(training, gates.folds, gates.repeats)
+    found = cross_validate(candidates, training, planned.folds, report)
     held_out = found[MODEL].held_out
+    compared, of_folds = partial(gain, found, folds=planned.a_repeat, gates=gates), planned.a_repeat
+    known = ~np.isnan(held_out)  # in a walk forward, the first rows are only learned from
+    measured, held_out = training.rows(np.flatnonzero(known)), held_out[known]
+    counts = row_weights(measured.target, measured.weight, dataset.prior)
     return Evidence(
         files=files,
         settings=evidence_settings(dataset, config, baseline, gates),
         folds=gates.folds,
         fold_roc_auc=found[MODEL].values("roc_auc").tolist(),
         candidates={
-            name: {metric: interval(folds.values(metric), gates.folds, gates.confidence)[0] for metric in SHOWN}
+            name: {metric: interval(folds.values(metric), of_folds, gates.confidence)[0] for metric in SHOWN}
             for name, folds in found.items()
         },
-        gain_over_baseline=gain(found, MODEL, BASELINE, gates),
-        cost_of_protection=gain(found, PROTECTED, MODEL, gates),
-        cost_of_monotone=gain(found, FREE, MODEL, gates),
-        **bootstrap_estimates(training.target, held_out, dataset, gates),
+        gain_over_baseline=compared(MODEL, BASELINE),
+        cost_of_protection=compared(PROTECTED, MODEL),
+        cost_of_monotone=compared(FREE, MODEL),
+        **bootstrap_estimates(measured.target, held_out, dataset, gates, measured.weight, measured.group),
         fairness=[
             fairness(
                 audit,
-                training.columns[audit.column],
-                training.target,
+                measured.columns[audit.column],
+                measured.target,
                 held_out >= dataset.threshold,
                 gates.fairness.least_rows,
                 gates.confidence,
                 gates.bootstrap,
+                counts,
+                measured.group,
             )
             for audit in audits_of(dataset, training)
         ],
@@ -109,6 +120,7 @@ def gather_evidence(
         reasons_kept=reasons_kept,
         unseen=unseen,
         shared=shared,
+        vintages=by_vintage([(measured, held_out, "folds"), *([(*opened, "test")] if opened else [])], dataset.prior),
     )
 
 
@@ -116,36 +128,36 @@ def on_test_part(
     test: Table, ours: NDArray[np.floating], baseline: NDArray[np.floating] | None, dataset: Dataset, gates: Gates
 ) -> Unseen:
     """The figures on the test part, by the probabilities of the model and of the baseline, `[rows]` each."""
-    declined = ours >= dataset.threshold
-    gained = None if baseline is None else roc_auc_gain(test.target, ours, baseline, gates.confidence)
-    saved = saving_estimate(test.target, declined, dataset.costs, gates)
-    alike = cost_alike(test.target, dataset.costs)
+    declined, group = ours >= dataset.threshold, test.group
+    counts = row_weights(test.target, test.weight, dataset.prior)
+    gained = None if baseline is None else roc_auc_gain(test.target, ours, baseline, gates.confidence, counts, group)
+    saved = saving_estimate(test.target, declined, dataset.costs, gates, counts, group, dataset.prior)
+    alike = cost_alike(test.target, dataset.costs, counts)
     return Unseen(len(test.target), int(test.target.sum()), alike, saved, gained)
 
 
-def saving_estimate(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs, gates: Gates) -> Estimate:
+def saving_estimate(
+    target: NDArray[np.int64],
+    declined: NDArray[np.bool_],
+    costs: Costs,
+    gates: Gates,
+    weights: Weights = None,
+    group: NDArray[np.int64] = NO_GROUPS,
+    prior: float | None = None,
+) -> Estimate:
     """The saving with a percentile interval over resampled rows, of which only four counts matter."""
-    cells = np.bincount(2 * target + declined, minlength=4)  # approved and declined without the event, then with it
-    rows = len(target)
-    drawn = np.random.default_rng(0).multinomial(rows, cells / rows, size=gates.bootstrap)
+    cell = 2 * target + declined  # approved and declined without the event, then with it
+    rng = np.random.default_rng(0)
+    drawn = resampling.resampled_cells(cell, 4, weights, gates.bootstrap, rng, group)
+    if prior is not None:  # known, so that no resample has another share of events
+        for cells, share in ((slice(2, 4), prior), (slice(0, 2), 1 - prior)):
+            drawn[:, cells] *= share / np.maximum(drawn[:, cells].sum(axis=1, keepdims=True), 1e-12)
+    rows = drawn.sum(axis=1)
     approved_event, declined_other = drawn[:, 2], drawn[:, 1]
     alike = np.minimum(costs.missed_event * drawn[:, 2:].sum(axis=1), costs.false_alarm * drawn[:, :2].sum(axis=1))
     saved = (alike - costs.missed_event * approved_event - costs.false_alarm * declined_other) / rows
     low, high = np.quantile(saved, [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2])
-    return Estimate(saving(target, declined, costs), float(low), float(high))
-
-
-def shared_rows(table: Table, in_test: NDArray[np.bool_]) -> Shared | None:
-    """The test rows with a twin in the training part; None where chance alone gives as many as `FEW` of them."""
-    if twins_by_chance(table.columns, in_test)[in_test].mean() > FEW:
-        return None
-    found = twins(table.columns, in_test)
-    share = float(found[in_test].mean())
-    if not share:
-        return Shared(0.0, ())
-    one = int(np.flatnonzero(found)[0])
-    other = twin_of(table.columns, one, ~in_test)
-    return Shared(share, (one + 1, other + 1))
+    return Estimate(saving(target, declined, costs, weights), float(low), float(high))
 
 
 def sample(table: Table) -> Table:
@@ -154,34 +166,37 @@ def sample(table: Table) -> Table:
     return table if rows <= MAX_ROWS else table.rows(np.linspace(0, rows - 1, MAX_ROWS).astype(np.int64))
 
 
-def gain(found: dict[str, Folds], one: str, other: str, gates: Gates) -> Estimate | None:
+def gain(found: dict[str, Folds], one: str, other: str, folds: float, gates: Gates) -> Estimate | None:
     """The gain in ROC AUC of `one` over `other`, paired over the folds; None if either was not compared."""
     if one not in found or other not in found:
         return None
     difference = found[one].values("roc_auc") - found[other].values("roc_auc")
-    return interval(difference, gates.folds, gates.confidence)[0]
+    return interval(difference, folds, gates.confidence)[0]
 
 
 def bootstrap_estimates(
-    target: NDArray[np.int64], probability: NDArray[np.float64], dataset: Dataset, gates: Gates
+    target: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    dataset: Dataset,
+    gates: Gates,
+    weight: NDArray[np.float64] = NO_WEIGHTS,
+    group: NDArray[np.int64] = NO_GROUPS,
 ) -> dict[str, Estimate]:
-    """ROC AUC, calibration slope and saving, with percentile intervals over resampled rows."""
-    rng = np.random.default_rng(0)
+    """ROC AUC, calibration slope and saving, with percentile intervals over resampled rows or customers."""
     logits, declined = logit(probability), probability >= dataset.threshold
+    whole = row_weights(target, weight, dataset.prior)
     values = {
-        "roc_auc": float(roc_auc_score(target, probability)),
-        "calibration_slope": calibrate(logits, target)[0],
-        "saving": saving(target, declined, dataset.costs),
+        "roc_auc": float(roc_auc_score(target, probability, sample_weight=whole)),
+        "calibration_slope": calibrate(logits, target, whole)[0],
+        "saving": saving(target, declined, dataset.costs, whole),
     }
     drawn: dict[str, list[float]] = {name: [] for name in values}
-    for _ in range(gates.bootstrap):
-        rows = rng.integers(len(target), size=len(target))
+    for rows, counts in resampling.resamples_of(target, weight, group, dataset.prior, gates.bootstrap):
         outcome = target[rows]
-        if 0 < outcome.sum() < len(rows):
-            drawn["roc_auc"].append(resampling.roc_auc(outcome, probability[rows]))
-            slope = resampling.calibration_slope(outcome, logits[rows], values["calibration_slope"])
-            drawn["calibration_slope"].append(slope)
-            drawn["saving"].append(saving(outcome, declined[rows], dataset.costs))
+        drawn["roc_auc"].append(resampling.roc_auc(outcome, probability[rows], counts))
+        slope = resampling.calibration_slope(outcome, logits[rows], values["calibration_slope"], counts)
+        drawn["calibration_slope"].append(slope)
+        drawn["saving"].append(saving(outcome, declined[rows], dataset.costs, counts))
     limits = [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2]
     return {
         name: Estimate(value, *(float(limit) for limit in np.quantile(drawn[name], limits)))
@@ -189,18 +204,18 @@ def bootstrap_estimates(
     }
 
 
-def saving(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs) -> float:
+def saving(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs, weights: Weights = None) -> float:
     """Cost per applicant saved over declining or approving everyone, whichever is cheaper.
 
     >>> saving(np.array([1, 0, 0]), np.array([True, False, False]), Costs(missed_event=5, false_alarm=1)).__round__(4)
     0.6667
     """
-    return cost_alike(target, costs) - mean_cost(target, declined, costs)
+    return cost_alike(target, costs, weights) - mean_cost(target, declined, costs, weights)
 
 
-def cost_alike(target: NDArray[np.int64], costs: Costs) -> float:
+def cost_alike(target: NDArray[np.int64], costs: Costs, weights: Weights = None) -> float:
     """Cost per applicant of one decision for all, whichever is cheaper."""
-    return min(mean_cost(target, np.full(len(target), value), costs) for value in (True, False))
+    return min(mean_cost(target, np.full(len(target), value), costs, weights) for value in (True, False))
 
 
 def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list[Importance]:
@@ -208,11 +223,13 @@ def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list
     rng = np.random.default_rng(0)
     table = sample(table)
     feed = schema.feed_columns(table.columns)
-    whole = roc_auc_score(table.target, onnx_probabilities(scorer, feed))
+    counts = row_weights(table.target, table.weight, None)
+    whole = roc_auc_score(table.target, onnx_probabilities(scorer, feed), sample_weight=counts)
     found = []
     for feature in schema.inputs:
         falls = [
-            whole - resampling.roc_auc(table.target, onnx_probabilities(scorer, feed | {feature.name: shuffled}))
+            whole
+            - resampling.roc_auc(table.target, onnx_probabilities(scorer, feed | {feature.name: shuffled}), counts)
             for shuffled in (rng.permutation(feed[feature.name]) for _ in range(SHUFFLES))
         ]
         found.append(Importance(feature.name, to_digits(float(np.mean(falls))), to_digits(float(np.std(falls)))))

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from configs.dataset import Audit, Dataset
 from models.schema import Values
+from train.evaluation.paired import NO_GROUPS
+from train.evaluation.resampling import resampled_cells
 from train.evaluation.results import Estimate, Fairness, Group
+from train.population import Weights
 from train.tables.table import Table
 
 MISTAKES = (
@@ -74,6 +77,8 @@ def fairness(
     least_rows: int,
     confidence: float,
     bootstrap: int,
+    weights: Weights = None,
+    customers: NDArray[np.int64] = NO_GROUPS,
 ) -> Fairness:
     """The figures of one audit.
 
@@ -85,18 +90,25 @@ def fairness(
         least_rows: a smaller group is shown, but not used in the figures; nor is a rate over fewer rows of a group.
         confidence: of the intervals, which are percentiles over resamples within groups.
         bootstrap: number of resamples.
+        weights: `[rows]`, what a row counts; None where all count alike.
+        customers: `[rows]`, equal for the rows of one customer; empty where rows are independent.
     """
     member = audit_groups(audit, values)
     known = member != ""
     if not known.any():
         return Fairness(audit.column, [], None, None)
     target, declined, member = target[known], declined[known].astype(np.int64), member[known]
+    counts = None if weights is None else weights[known]
+    customers = customers[known] if len(customers) else customers
     # In fairlearn's terms, the event is the positive class and declined applicants are selected.
     rates = MetricFrame(
         metrics={"declined": selection_rate, "false alarm": false_positive_rate, "missed": false_negative_rate},
         y_true=target,
         y_pred=declined,
         sensitive_features=member,
+        sample_params=None
+        if counts is None
+        else {rate: {"sample_weight": counts} for rate in ("declined", "false alarm", "missed")},
     ).by_group
     groups = []
     for name, row in rates.iterrows():
@@ -118,12 +130,19 @@ def fairness(
     if len(judged) < 2:
         return Fairness(audit.column, groups, None, None)
     rng = np.random.default_rng(0)
-    drawn = [rng.multinomial(int(cell.sum()), cell / cell.sum(), size=bootstrap) for cell in judged]
+    drawn, whole = [], []
+    for group in groups:
+        if group.judged:
+            rows = member == group.name
+            own = None if counts is None else counts[rows]
+            cell, of_customer = 2 * target[rows] + declined[rows], customers[rows] if len(customers) else customers
+            drawn.append(resampled_cells(cell, 4, own, bootstrap, rng, of_customer))
+            whole.append(np.bincount(cell, weights=own, minlength=4).astype(np.float64))
     limits = [(1 - confidence) / 2, (1 + confidence) / 2]
     enough = [[place for place, cell in enumerate(judged) if cell[list(kind)].sum() >= least_rows] for kind in MISTAKES]
     odds = partial(_odds_difference, enough=enough)
     approval_ratio, odds_difference = (
-        _estimate(float(figure([cell[None] for cell in judged])[0]), figure(drawn), limits)
+        _estimate(float(figure([cell[None] for cell in whole])[0]), figure(drawn), limits)
         for figure in (_approval_ratio, odds)
     )
     return Fairness(audit.column, groups, approval_ratio, odds_difference)
@@ -142,7 +161,7 @@ def _cells(target: NDArray[np.int64], declined: NDArray[np.int64]) -> NDArray[np
     return np.bincount(2 * target + declined, minlength=4)
 
 
-def _approval_ratio(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+def _approval_ratio(groups: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Lowest over highest approval rate; each group is `[resamples, 4]`.
 
     It is 0 where nobody is approved: a model that declines everybody has to fail a gate.
@@ -152,7 +171,7 @@ def _approval_ratio(groups: list[NDArray[np.int64]]) -> NDArray[np.float64]:
     return ratio
 
 
-def _odds_difference(groups: list[NDArray[np.int64]], enough: list[list[int]]) -> NDArray[np.float64]:
+def _odds_difference(groups: list[NDArray[np.float64]], enough: list[list[int]]) -> NDArray[np.float64]:
     """The larger of two gaps between groups: in the rate declined without the event, or approved with it.
 
     Args:
@@ -168,7 +187,7 @@ def _odds_difference(groups: list[NDArray[np.int64]], enough: list[list[int]]) -
     return _largest(gaps)
 
 
-def _gap(groups: list[NDArray[np.int64]], wrong: int, right: int) -> NDArray[np.float64]:
+def _gap(groups: list[NDArray[np.float64]], wrong: int, right: int) -> NDArray[np.float64]:
     """Highest less lowest share of `wrong` among `wrong` and `right`; NaN where a resample has such rows in no two."""
     rates = []
     for cell in groups:

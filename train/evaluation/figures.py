@@ -16,6 +16,8 @@ from models.scorer import APPROVE, DECLINE
 from train.evaluate import mean_cost
 from train.evaluation.results import Estimate, Importance
 from train.network.epoch import Epoch
+from train.population import Weights, mean_of
+from train.vintages import Vintage
 
 mpl.use("Agg")  # files only, no window
 SIZE_INCHES = (5.5, 4.2)
@@ -40,30 +42,29 @@ def learning_curves(epochs: Sequence[Epoch]) -> Figure:
     return figure
 
 
-def roc(target: NDArray[np.int64], probability: NDArray[np.float32], auc: float) -> Figure:
+def roc(target: NDArray[np.int64], probability: NDArray[np.float32], auc: float, weights: Weights = None) -> Figure:
     """Receiver operating characteristic."""
     figure = _figure(f"ROC, AUC {auc:.3f}", "false-alarm rate", "share of events found")
-    false_alarms, found, _ = roc_curve(target, probability)
+    false_alarms, found, _ = roc_curve(target, probability, sample_weight=weights)
     figure.axes[0].plot([0, 1], [0, 1], color=GREY, linestyle="--")
     figure.axes[0].plot(false_alarms, found)
     return figure
 
 
-def precision_recall(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
+def precision_recall(target: NDArray[np.int64], probability: NDArray[np.float32], weights: Weights = None) -> Figure:
     """Precision over recall; the dashed line is the event's share."""
     figure = _figure("Precision and recall", "recall", "precision")
-    precision, recall, _ = precision_recall_curve(target, probability)
-    figure.axes[0].axhline(float(target.mean()), color=GREY, linestyle="--")
+    precision, recall, _ = precision_recall_curve(target, probability, sample_weight=weights)
+    figure.axes[0].axhline(mean_of(target, weights), color=GREY, linestyle="--")
     figure.axes[0].plot(recall, precision)
     figure.axes[0].set_ylim(0, 1.02)
     return figure
 
 
-def calibration(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
+def calibration(target: NDArray[np.int64], probability: NDArray[np.float32], weights: Weights = None) -> Figure:
     """Observed share of events over predicted probability, in bins of equal size."""
     figure = _figure("Calibration", "predicted probability", "observed share of events")
-    bins = max(2, min(10, len(target) // 20))
-    observed, predicted = calibration_curve(target, probability, n_bins=bins, strategy="quantile")
+    observed, predicted = calibration_points(target, probability, weights)
     figure.axes[0].plot([0, 1], [0, 1], color=GREY, linestyle="--")
     figure.axes[0].plot(predicted, observed, marker="o")
     return figure
@@ -82,12 +83,16 @@ def scores(target: NDArray[np.int64], probability: NDArray[np.float32], threshol
 
 
 def cost_over_threshold(
-    target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, threshold: float
+    target: NDArray[np.int64],
+    probability: NDArray[np.float32],
+    costs: Costs,
+    threshold: float,
+    weights: Weights = None,
 ) -> Figure:
     """Mean cost per row at every threshold; the dotted line is the threshold that the costs imply."""
     figure = _figure("Cost", "threshold", "cost per row")
     thresholds = np.linspace(0, 1, 201)
-    curve = [mean_cost(target, probability >= value, costs) for value in thresholds]
+    curve = [mean_cost(target, probability >= value, costs, weights) for value in thresholds]
     figure.axes[0].plot(thresholds, curve)
     figure.axes[0].axvline(threshold, color="black", linestyle=":")
     return figure
@@ -107,13 +112,15 @@ def confusion(target: NDArray[np.int64], probability: NDArray[np.float32], thres
     return figure
 
 
-def gain(target: NDArray[np.int64], probability: NDArray[np.float32]) -> Figure:
+def gain(target: NDArray[np.int64], probability: NDArray[np.float32], weights: Weights = None) -> Figure:
     """Share of events found over the share of applicants, those with the highest probabilities first."""
     figure = _figure("Gain", "share of applicants, the riskiest first", "share of events found")
     order = np.argsort(-probability, kind="stable")
-    found = np.concatenate([[0.0], np.cumsum(target[order]) / target.sum()])
+    counts = np.ones(len(target)) if weights is None else weights[order]
+    events = counts * target[order]
+    found, applicants = (np.concatenate([[0.0], np.cumsum(of) / of.sum()]) for of in (events, counts))
     figure.axes[0].plot([0, 1], [0, 1], color=GREY, linestyle="--")
-    figure.axes[0].plot(np.linspace(0, 1, len(found)), found)
+    figure.axes[0].plot(applicants, found)
     return figure
 
 
@@ -140,6 +147,36 @@ def leaderboard(names: Sequence[str], values: Sequence[Estimate], metric: str) -
     return figure
 
 
+def vintages(found: Sequence[Vintage]) -> Figure:
+    """Observed share of events, with its interval, and mean probability of each vintage; filled in the test part."""
+    figure = _figure("Vintages", "when applicants applied", "share of events")
+    axes = figure.axes[0]
+    for place, vintage in enumerate(found):
+        share = vintage.observed
+        reach = [[share - vintage.observed_low], [vintage.observed_high - share]]
+        filled = "C0" if vintage.part == "test" else "white"
+        axes.errorbar([place], [share], yerr=reach, fmt="o", color="C0", markerfacecolor=filled, capsize=2)
+    axes.plot(range(len(found)), [vintage.expected for vintage in found], color="C1", label="mean probability")
+    axes.plot([], [], "o", color="C0", label="observed, 90% interval; filled: test part")
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(range(len(found)), [vintage.name for vintage in found], rotation=90, fontsize=7)
+    axes.legend(frameon=False)
+    return figure
+
+
+def calibration_points(
+    target: NDArray[np.int64], probability: NDArray[np.float32], weights: Weights
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Observed shares of events and mean predicted probabilities, in bins with as many rows each, ascending."""
+    bins = max(2, min(10, len(target) // 20))
+    if weights is None:
+        observed, predicted = calibration_curve(target, probability, n_bins=bins, strategy="quantile")
+        return observed, predicted
+    parts = [part for part in np.array_split(np.argsort(probability, kind="stable"), bins) if len(part)]
+    means = [[mean_of(of[part], weights[part]) for part in parts] for of in (target, probability)]
+    return np.array(means[0]), np.array(means[1])
+
+
 def all_of(
     target: NDArray[np.int64],
     probability: NDArray[np.float32],
@@ -147,29 +184,31 @@ def all_of(
     threshold: float,
     epochs: Sequence[Epoch],
     importance: Sequence[Importance],
+    weights: Weights = None,
 ) -> dict[str, Figure]:
     """Every figure of one model on its test rows, by name."""
     return {
         "learning_curves": learning_curves(epochs),
-        "roc": roc(target, probability, float(roc_auc_score(target, probability))),
-        "precision_recall": precision_recall(target, probability),
-        "calibration": calibration(target, probability),
+        "roc": roc(target, probability, float(roc_auc_score(target, probability, sample_weight=weights)), weights),
+        "precision_recall": precision_recall(target, probability, weights),
+        "calibration": calibration(target, probability, weights),
         "scores": scores(target, probability, threshold),
-        "gain": gain(target, probability),
-        "cost": cost_over_threshold(target, probability, costs, threshold),
+        "gain": gain(target, probability, weights),
+        "cost": cost_over_threshold(target, probability, costs, threshold, weights),
         "confusion": confusion(target, probability, threshold),
         "permutation_importance": permutation_importance(importance),
     }
 
 
-def points(target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs) -> dict[str, dict[str, Any]]:
+def points(
+    target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, weights: Weights = None
+) -> dict[str, dict[str, Any]]:
     """The points of the curves for `dvc plots`, by name."""
-    false_alarms, found, _ = roc_curve(target, probability)
-    precision, recall, _ = precision_recall_curve(target, probability)
-    bins = max(2, min(10, len(target) // 20))
-    observed, predicted = calibration_curve(target, probability, n_bins=bins, strategy="quantile")
+    false_alarms, found, _ = roc_curve(target, probability, sample_weight=weights)
+    precision, recall, _ = precision_recall_curve(target, probability, sample_weight=weights)
+    observed, predicted = calibration_points(target, probability, weights)
     thresholds = np.linspace(0, 1, 101)
-    cost = [mean_cost(target, probability >= value, costs) for value in thresholds]
+    cost = [mean_cost(target, probability >= value, costs, weights) for value in thresholds]
     return {
         "roc": {"false_alarm_rate": false_alarms, "events_found": found},
         "precision_recall": {

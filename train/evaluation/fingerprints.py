@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from train.evaluation.results import Shared
 from train.tables.column import NumberColumn, TableColumn
+from train.tables.table import Table
 
 Prints = NDArray[np.uint64]
+FEW = 0.005  # share of test rows with a twin by chance; in a table where there are more, twins say nothing
 MISSING = b"\x00missing"
 MISSING_NUMBER = np.uint64(0x7FF8_0000_0000_0000)  # of the many patterns of NaN, one
 
@@ -79,3 +82,23 @@ def twins_by_chance(columns: Mapping[str, TableColumn], here: NDArray[np.bool_])
     drawn = np.random.default_rng(0)
     hashed = [cells(name, column) for name, column in columns.items()]
     return _twins([part[drawn.permutation(len(here))] for part in hashed], here)
+
+
+def shared_rows(table: Table, in_test: NDArray[np.bool_], used: NDArray[np.bool_] | None = None) -> Shared | None:
+    """The test rows with a twin in the training part; None where chance alone gives as many as `FEW` of them.
+
+    Only the rows of `used` `[rows]` are in either part; by default all.
+    """
+    if used is not None and not used.all():
+        places = np.flatnonzero(used)
+        among = shared_rows(table.rows(places), in_test[places])
+        return among and Shared(among.share, tuple(int(places[row - 1]) + 1 for row in among.rows))
+    if twins_by_chance(table.columns, in_test)[in_test].mean() > FEW:
+        return None
+    found = twins(table.columns, in_test)
+    share = float(found[in_test].mean())
+    if not share:
+        return Shared(0.0, ())
+    one = int(np.flatnonzero(found)[0])
+    other = twin_of(table.columns, one, ~in_test)
+    return Shared(share, (one + 1, other + 1))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from train.calibration import calibrate
 from train.check import check
@@ -17,8 +16,11 @@ from train.console import Console
 from train.evaluate import logit
 from train.evaluation import figures, openings
 from train.evaluation.candidates import all_candidates
-from train.evaluation.cross_validation import Folds, cross_validate, folds_of, interval
+from train.evaluation.cross_validation import Folds, cross_validate, interval
+from train.evaluation.folding import plan
 from train.evaluation.results import Estimate
+from train.population import row_weights
+from train.tables.table import Table
 from train.workspace import HOME, Workspace
 
 CONFIGS = Path("configs/models")
@@ -36,13 +38,14 @@ def leaderboard(workspace: Workspace, repeats: int, console: Console) -> str:
     """
     table = check(workspace.dataset, FOLDS)
     openings.record(HOME / workspace.dataset.name, table.target, "leaderboard", "the model files on all rows")
-    folds = folds_of(table.target, FOLDS, repeats)
+    planned = plan(table, FOLDS, repeats)
+    folds = planned.folds
     candidates = {name: (workspace.schema, candidate) for name, candidate in all_candidates(CONFIGS).items()}
     with console.progress("comparing", len(folds)) as advance:
         found = cross_validate(candidates, table, folds, lambda: advance("folds"), workers=os.cpu_count() or 1)
     confidence, reference = workspace.gates.confidence, workspace.model_path.stem
     rows = {
-        name: {metric: interval(one.values(metric), FOLDS, confidence)[0] for metric in SHOWN}
+        name: {metric: interval(one.values(metric), planned.a_repeat, confidence)[0] for metric in SHOWN}
         for name, one in found.items()
     }
     _save(workspace, rows)
@@ -54,8 +57,9 @@ def leaderboard(workspace: Workspace, repeats: int, console: Console) -> str:
     ]
     for name in sorted(rows, key=lambda name: -rows[name]["roc_auc"].value):
         cells = [_cell(rows[name][metric], digits) for metric, digits in SHOWN.items()]
-        cells.append(f"{_slope(found[name], table.target):.2f}")
-        lines.append(f"| {name} | {' | '.join(cells)} | {_paired(found, name, reference, confidence)} |")
+        cells.append(f"{_slope(found[name], table, workspace.dataset.prior):.2f}")
+        paired = _paired(found, name, reference, confidence, planned.a_repeat)
+        lines.append(f"| {name} | {' | '.join(cells)} | {paired} |")
     cost = found[reference].values("cost_of_declining_all").mean()
     lines += ["", f"Declining everyone costs {cost:.2f} per applicant."]
     return "\n".join(lines)
@@ -73,15 +77,20 @@ def _cell(estimate: Estimate, digits: int) -> str:
     return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
 
 
-def _slope(found: Folds, target: NDArray[np.int64]) -> float:
+def _slope(found: Folds, table: Table, prior: float | None) -> float:
     """Calibration slope over all held-out rows, mean over the repeats; in one small fold it is biased upwards."""
-    return float(np.mean([calibrate(logit(probability), target)[0] for probability in found.by_repeat]))
+    slopes = []
+    for probability in found.by_repeat:
+        measured = table.rows(np.flatnonzero(~np.isnan(probability)))
+        weights = row_weights(measured.target, measured.weight, prior)
+        slopes.append(calibrate(logit(probability[~np.isnan(probability)]), measured.target, weights)[0])
+    return float(np.mean(slopes))
 
 
-def _paired(found: dict[str, Folds], name: str, reference: str, confidence: float) -> str:
+def _paired(found: dict[str, Folds], name: str, reference: str, confidence: float, a_repeat: float) -> str:
     if name == reference or reference not in found:
         return ""
     difference = found[name].values("roc_auc") - found[reference].values("roc_auc")
-    gain, p_value = interval(difference, FOLDS, confidence)
+    gain, p_value = interval(difference, a_repeat, confidence)
     shown = f"{p_value:.2f}" if p_value >= 0.005 else "< 0.01"
     return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}), {shown}"

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from train.errors import PipelineError
 from train.evaluation.numbers import DIGITS, Unit, format_number
+from train.vintages import Vintage
 
 Status = Literal["pass", "warn", "waived", "fail", "not judged"]
 
@@ -176,6 +177,7 @@ class Evidence(Struct, frozen=True):
             too few are declined, or the model is too wide to be explained.
         unseen: on the test part.
         shared: rows on both sides of the split; null where so many are by chance, in few columns of few values.
+        vintages: the performance by vintage, the oldest first; empty where the table has no dates.
     """
 
     files: dict[str, str]
@@ -195,6 +197,7 @@ class Evidence(Struct, frozen=True):
     reasons_kept: Estimate | None
     unseen: Unseen
     shared: Shared | None = None
+    vintages: list[Vintage] = []
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

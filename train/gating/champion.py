@@ -18,12 +18,14 @@ from models import artifact
 from models.artifact import Artifact
 from models.scorer import Scorer
 from train.evaluation.candidates import network
-from train.evaluation.cross_validation import cross_validate, folds_of, interval
+from train.evaluation.cross_validation import cross_validate, interval
 from train.evaluation.evidence import sample
+from train.evaluation.folding import plan
 from train.evaluation.paired import roc_auc_gain
 from train.evaluation.results import Comparison, Estimate, Evidence, Verdict
 from train.evaluation.scoring import onnx_probabilities
 from train.gating.verdicts import at_least, shown
+from train.population import row_weights
 from train.publishing.seen_rows import unseen
 from train.publishing.store import stored
 from train.workspace import Workspace
@@ -47,10 +49,10 @@ def recipe(workspace: Workspace, evidence: Evidence, champion: Artifact) -> Esti
     config = msgspec.json.decode((champion.folder / artifact.CONFIG).read_bytes(), type=ModelConfig)
     if config == workspace.config:
         return Estimate(0.0, 0.0, 0.0)
-    folds = folds_of(training.target, gates.folds, gates.repeats)
-    theirs = cross_validate({"champion": (workspace.schema, partial(network, config))}, training, folds)["champion"]
+    planned, candidate = plan(training, gates.folds, gates.repeats), (workspace.schema, partial(network, config))
+    theirs = cross_validate({"champion": candidate}, training, planned.folds)["champion"]
     difference = np.array(evidence.fold_roc_auc) - theirs.values("roc_auc")
-    return interval(difference, gates.folds, gates.confidence)[0]
+    return interval(difference, planned.a_repeat, gates.confidence)[0]
 
 
 def own_graph(workspace: Workspace, champion: Artifact) -> tuple[Estimate | None, int, str]:
@@ -71,7 +73,8 @@ def own_graph(workspace: Workspace, champion: Artifact) -> tuple[Estimate | None
             (champion.scorer(), champion.schema),
         )
     )
-    return roc_auc_gain(rows.target, ours, theirs, workspace.gates.confidence), count, ""
+    weights, clusters = row_weights(rows.target, rows.weight, None), rows.group
+    return roc_auc_gain(rows.target, ours, theirs, workspace.gates.confidence, weights, clusters), count, ""
 
 
 def judge(comparison: Comparison | None, gates: Gates) -> list[Verdict]:

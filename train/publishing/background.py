@@ -13,6 +13,7 @@ from models.background import Background, log_odds, weights
 from models.schema import Schema, Values
 from models.scorer import Scorer
 from train.evaluation.scoring import onnx_probabilities
+from train.population import event_share
 from train.tables.table import Table
 
 APPLICANTS = 64  # a reason's log-odds move by 0.004 with another draw, by 0.012 with 16: benchmarks/explain.py
@@ -35,8 +36,9 @@ def background(schema: Schema, model: bytes, training: Table, count: int = APPLI
         count: applicants to draw.
         seed: of the draws.
     """
-    base_rate = float(training.target.mean())
-    even = np.ones(len(training.target))
+    prior = schema.dataset.prior
+    base_rate = event_share(training.target, training.weight) if prior is None else prior
+    even = training.weight if len(training.weight) else np.ones(len(training.target))
     names = [feature.name for feature in schema.inputs]
     pool = {name: _draw_evenly(training.columns[name], even, POOL, (seed, 0, i)) for i, name in enumerate(names)}
     odds = log_odds(onnx_probabilities(Scorer(model, schema), schema.feed_columns(pool)))

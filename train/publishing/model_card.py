@@ -16,20 +16,22 @@ from configs.model import ModelConfig
 from models.background import Background
 from train.evaluation.results import Estimate, Evidence, Metrics, Verdict, format_estimate, format_figure
 from train.gating.judgement import Judgement
+from train.publishing.population_section import VINTAGE_HEADS, VINTAGE_TEXT, limits, parts, rate, vintage_rows
 
 USE = """\
 To support a decision on an application like those in the table, by a person who can explain it. Not for other products,
 other populations, or applicants unlike those in the table; not without the checks that the law requires."""
 EXPLANATIONS = """\
 `POST /explain` returns what each input adds to the log-odds of the base rate: {rate:.4f}, the share of the event among
-the training rows. The reference is {applicants} synthetic applicants. Each of their columns is drawn independently from
+{whose}. The reference is {applicants} synthetic applicants. Each of their columns is drawn independently from
 the training rows, so they are nobody's record, and a column is explained as if it could change alone; they are weighted
 so that their mean log-odds are those of the base rate. A contribution shows what moved the model, not what would happen
 if the applicant changed. Where the threshold is below the base rate, an applicant between the two is declined."""
 LIMITS = """\
-The probabilities reflect the table's base rate, which may differ from that of your applicants. The model has not seen
+{rate} The model has not seen
 what the table leaves out, such as applicants who were refused. Leaving protected columns out does not make decisions
 fair: other columns may stand in for them."""
+VINTAGES = "By vintage"
 TEST = ("roc_auc", "gini", "ks", "accuracy", "precision", "recall", "f1", "brier", "log_loss", "cost")
 RATES, FEW = ("declined_without_event", "approved_with_event"), ", too few to judge"
 MOST_IMPORTANT = 10
@@ -61,6 +63,7 @@ def model_card(
         "predicts": f"the probability that `{dataset.target.column}` is `{dataset.target.event}`",
         "decision": f"decline at {dataset.threshold:.4f} and above: a missed event costs "
         f"{dataset.costs.missed_event:g}, a false alarm {dataset.costs.false_alarm:g}",
+        "base rate": rate(dataset, background.base_rate, data),
         "architecture": config.description or "see the model config",
         "not an input": ", ".join(f"`{name}`" for name in protected) or "none: every feature is an input",
         "monotone": ", ".join(f"`{name}` {how}" for name, how in monotone.items()) or "no feature",
@@ -74,9 +77,14 @@ def model_card(
         "Intended use": USE,
         "Data": data_section(data),
         f"On {metrics.rows:,} test rows that training did not see": "\n\n".join(
-            [table(("metric", "value"), ((name, f"{values[name]:.4f}") for name in TEST)), attempts(judgement.attempt)]
+            [
+                table(("metric", "value"), ((name, f"{values[name]:.4f}") for name in TEST)),
+                *filter(None, [parts(dataset)]),
+                attempts(judgement.attempt),
+            ]
         ),
         "On held-out folds of the training rows": folds_section(evidence, metrics),
+        VINTAGES: f"{table(VINTAGE_HEADS, vintage_rows(evidence.vintages))}\n\n{VINTAGE_TEXT}",
         "Gates": gates_section(judgement.verdicts),
         "Groups": fairness_section(evidence),
         "Most important columns": table(
@@ -87,13 +95,15 @@ def model_card(
             ),
         ),
         "Values that training did not see": walks_section(evidence),
-        "Explanations": explanations_section(evidence, background),
-        "Limits": LIMITS,
+        "Explanations": explanations_section(evidence, background, dataset.prior),
+        "Limits": LIMITS.format(rate=limits(dataset)),
     }
-    parts = [f"# {dataset.name}:{version}"]
+    if not evidence.vintages:
+        del sections[VINTAGES]
+    written = [f"# {dataset.name}:{version}"]
     for title, body in sections.items():
-        parts += [f"## {title}", body] if title else [body]
-    return "\n\n".join(parts) + "\n"
+        written += [f"## {title}", body] if title else [body]
+    return "\n\n".join(written) + "\n"
 
 
 def attempts(attempt: int) -> str:
@@ -184,9 +194,10 @@ def walks_section(evidence: Evidence) -> str:
     return "\n\n".join([table(("column", "allowed and unseen", "departure"), rows), text])
 
 
-def explanations_section(evidence: Evidence, background: Background) -> str:
+def explanations_section(evidence: Evidence, background: Background, prior: float | None) -> str:
     """What an explanation is, and how many of the reasons would be the same after a training with another seed."""
-    text = EXPLANATIONS.format(rate=background.base_rate, applicants=len(background.applicants))
+    whose = "the training rows" if prior is None else "all applicants, as `prior` says"
+    text = EXPLANATIONS.format(rate=background.base_rate, whose=whose, applicants=len(background.applicants))
     if evidence.reasons_kept is None:
         return text
     kept = format_estimate(evidence.reasons_kept)

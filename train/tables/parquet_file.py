@@ -22,7 +22,12 @@ TIMES = "a duration in days or months, as a number"
 
 
 def read_parquet_file(
-    path: Path, wanted: list[str] | None, faults: Faults, chunk_rows: int, where: str
+    path: Path,
+    wanted: list[str] | None,
+    faults: Faults,
+    chunk_rows: int,
+    where: str,
+    is_date: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[tuple[dict[str, list[Any]], range, dict[str, str]]]:
     """Columns, row numbers from 1, and the reason for each column that is left out, chunk by chunk; first no rows.
 
@@ -32,6 +37,7 @@ def read_parquet_file(
         faults: collects the cells that are not text.
         chunk_rows: rows per chunk.
         where: the file, for faults, if there are several.
+        is_date: whether a column, by its name, may hold dates, which become text.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
@@ -40,11 +46,16 @@ def read_parquet_file(
         with ParquetFile(path) as file:
             schema = file.schema_arrow
             positions_of(path, schema.names, schema.names if wanted is None else wanted)
-            unusable = {field.name: reason for field in schema if (reason := why_unusable(field.type))}
+            dated = {field.name for field in schema if is_date(field.name) and _is_date(field.type)}
+            unusable = {
+                field.name: reason
+                for field in schema
+                if field.name not in dated and (reason := why_unusable(field.type))
+            }
             if wanted is not None and (named := [name for name in wanted if name in unusable]):
                 raise TableError(path, [f"column {name!r} {unusable[name]}" for name in named])
             names = [name for name in schema.names if name not in unusable] if wanted is None else wanted
-            convert = {name: _converter(schema.field(name).type) for name in names}
+            convert = {name: _dated if name in dated else _converter(schema.field(name).type) for name in names}
             yield {name: [] for name in names}, range(0), unusable
             row = 1
             for batch in file.iter_batches(chunk_rows, columns=names):
@@ -79,7 +90,7 @@ def why_unusable(kind: "pa.DataType") -> str:
         return ""
     if are.is_integer(kind) or are.is_floating(kind) or are.is_decimal(kind):
         return ""
-    if are.is_timestamp(kind) or are.is_date(kind):
+    if _is_date(kind):
         return f"holds dates ({kind}); replace them by {TIMES}"
     if are.is_time(kind) or are.is_duration(kind) or are.is_interval(kind):
         return f"holds times ({kind}); replace them by {TIMES}"
@@ -117,6 +128,17 @@ def positions_of(path: Path, header: list[str], wanted: list[str]) -> dict[str, 
     if faults:
         raise TableError(path, faults)
     return {name: header.index(name) for name in wanted}
+
+
+def _is_date(kind: "pa.DataType") -> bool:
+    import pyarrow.types as are
+
+    return bool(are.is_timestamp(kind) or are.is_date(kind))
+
+
+def _dated(value: Any) -> str:
+    """The day of a date or a time, as text; empty where it is missing."""
+    return "" if value is None else str(value)[:10]
 
 
 def _is_text(kind: "pa.DataType") -> bool:

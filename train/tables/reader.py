@@ -5,7 +5,7 @@ Otherwise text is taken literally: `none`, `NA` and `null` are ordinary words. L
 `train.tables.csv_file` and `train.tables.parquet_file`, and the meaning of a value to `train.check`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,11 @@ class TableChunk:
 
 
 def read_table(
-    source: Source, wanted: list[str] | None, faults: Faults, remedy: str = "set source.path in the dataset file"
+    source: Source,
+    wanted: list[str] | None,
+    faults: Faults,
+    remedy: str = "set source.path in the dataset file",
+    is_date: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[TableChunk]:
     """Read a table; an empty chunk comes first, as even a table without rows has columns.
 
@@ -49,13 +53,14 @@ def read_table(
         wanted: names of columns; None for all.
         faults: collects faulty rows and cells; an unreadable file raises instead.
         remedy: what to do where no file is there.
+        is_date: whether a column, by its name, may have the type of a date in Parquet; it becomes text, 2024-01-31.
     """
     files = files_of(Path(source.path), remedy)
     nulls = _Nulls(source)
     for path in files:
         where = f"{path.name}, " if len(files) > 1 else ""
         if is_parquet(path):
-            for columns, rows, unusable in read_parquet_file(path, wanted, faults, CHUNK_ROWS, where):
+            for columns, rows, unusable in read_parquet_file(path, wanted, faults, CHUNK_ROWS, where, is_date):
                 yield TableChunk(nulls.without(columns), rows, where, unusable)
                 wanted = [*columns] if wanted is None and len(files) > 1 else wanted
         else:

@@ -3,7 +3,8 @@
 Owns the file's layout. Leaves reading a user's table to `train.tables.reader`, and its checks to `train.check`.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from configs.dataset import Dataset
 from train.tables.column import NumberColumn, TableColumn
 
 TARGET = "target"  # cannot clash with a feature: those are called `feature: <name>`
+BESIDE = {"time": np.int64, "group": np.int64, "weight": np.float64}  # in the file only where the dataset file has them
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,19 @@ class Table:
         columns: each feature's values, text or float, `None` where missing; compact, see `train.tables.column`.
         target: `[rows]`, 1 where the event happened.
         lines: `[rows]`, the line of each row in the user's file; empty where the table does not come from one.
+        time: `[rows]`, the day of each application, from 1970-01-01; empty without `source.time`.
+        group: `[rows]`, equal for the rows of one customer; empty without `source.group`.
+        weight: `[rows]`, what a row counts, with a mean of 1 over the whole table; empty without `source.weight`.
+        young: rows that were left out, because of `target.mature_after_days`.
     """
 
     columns: dict[str, TableColumn]
     target: NDArray[np.int64]
     lines: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    time: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    group: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    weight: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    young: int = 0
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -37,10 +47,19 @@ class Table:
             name: values.array if isinstance(values, NumberColumn) else values for name, values in self.columns.items()
         }
 
+    def with_beside(self, beside: Mapping[str, NDArray[Any]]) -> "Table":
+        """The table with some of time, group and weight, by name."""
+        changes: dict[str, Any] = {name: beside[name] for name in BESIDE if name in beside}
+        return replace(self, **changes)
+
     def rows(self, index: NDArray[np.int64]) -> "Table":
         """The rows at `index`, in its order."""
         columns = {name: values[index] for name, values in self.columns.items()}
-        return Table(columns, self.target[index], self.lines[index] if len(self.lines) else self.lines)
+        beside = {
+            name: part[index] if len(part := getattr(self, name)) else part
+            for name in ("lines", "time", "group", "weight")
+        }
+        return Table(columns, self.target[index], **beside)
 
 
 def write_parquet(table: Table, path: Path) -> None:
@@ -49,7 +68,8 @@ def write_parquet(table: Table, path: Path) -> None:
     from pyarrow import parquet
 
     columns = {f"feature: {name}": pa.array(values, from_pandas=True) for name, values in table.arrays.items()}
-    parquet.write_table(pa.table(columns | {TARGET: pa.array(table.target)}), path)
+    beside = {name: pa.array(part) for name in BESIDE if len(part := getattr(table, name))}
+    parquet.write_table(pa.table(columns | {TARGET: pa.array(table.target)} | beside), path)
 
 
 def read_parquet(path: Path, dataset: Dataset) -> Table:
@@ -66,4 +86,5 @@ def read_parquet(path: Path, dataset: Dataset) -> Table:
             columns[feature.name] = texts[encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)]
         else:
             columns[feature.name] = NumberColumn(column.to_numpy(zero_copy_only=False))
-    return Table(columns, read[TARGET].to_numpy().astype(np.int64))
+    beside = {name: read[name].to_numpy().astype(kind) for name, kind in BESIDE.items() if name in read.column_names}
+    return Table(columns, read[TARGET].to_numpy().astype(np.int64), **beside)

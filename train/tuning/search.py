@@ -24,8 +24,9 @@ from train.check import check
 from train.console import Console
 from train.errors import PipelineError
 from train.evaluation.candidates import network
-from train.evaluation.cross_validation import Fold, folds_of
-from train.split import min_rows_per_class, split
+from train.evaluation.cross_validation import Fold
+from train.evaluation.folding import plan
+from train.split import min_rows_per_class, split_table
 from train.tables.table import Table
 from train.tuning.result import conclude
 from train.tuning.space import SECTIONS, Space, around, config_at, positions, values_of
@@ -109,8 +110,8 @@ def _search(workspace: Workspace, rules: Rules) -> Search:
     base, settings = workspace.config, workspace.config.split
     least = max(min_rows_per_class(base), math.ceil(2 * rules.folds / (1 - settings.test)))
     table = check(workspace.dataset, least)
-    training = table.rows(split(table.target, settings.test, settings.seed)[0])
-    folds = folds_of(training.target, rules.folds, rules.repeats, rules.fold_seed)
+    training = table.rows(split_table(table, settings.test, settings.seed)[0])
+    folds = plan(training, rules.folds, rules.repeats, rules.fold_seed).folds
     return Search(base, around(base), workspace.schema, training, folds)
 
 
@@ -155,7 +156,8 @@ def _one_trial(study: optuna.Study, seed: int, search: Search, first: bool) -> N
             trial.set_user_attr(ERROR, str(error))
             study.tell(trial, state=TrialState.FAIL)
             return
-        values.append(float(roc_auc_score(table.target[judge_on], probability)))
+        weights = table.weight[judge_on] if len(table.weight) else None
+        values.append(float(roc_auc_score(table.target[judge_on], probability, sample_weight=weights)))
         trial.report(values[-1], step)
         if len(values) < len(search.folds) and trial.should_prune():
             study.tell(trial, state=TrialState.PRUNED)

@@ -3,6 +3,7 @@
 import csv
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -390,3 +391,49 @@ def test_a_possible_leak_is_told_at_the_head_of_the_draft(described, tmp_path):
     columns = {"kept": [f"k{row % 4}" for row in range(60)], "paid late on": [row % 3 for row in range(60)]}
     text, _ = drafted(write_csv(tmp_path / "table.csv", columns | {"outcome": outcomes(60)}), "outcome", "late")
     assert "#   2. possible leaks of the outcome, left out: paid late on\n" in text
+
+
+def applications(rows=120):
+    return {
+        "customer_id": [f"C{row % 70}" for row in range(rows)],
+        "report_date": ["2025-01-31"] * rows,
+        "application_date": [f"2024-{row // 10 + 1:02}-15" for row in range(rows)],
+        "sample_weight": [1 + row % 4 / 2 for row in range(rows)],
+        "last_payment_date": [f"2024-{row // 10 + 1:02}-28" for row in range(rows)],
+        "kept": [f"k{row % 4}" for row in range(rows)],
+        "outcome": outcomes(rows),
+    }
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet], ids=["CSV", "Parquet"])
+def test_dates_customers_and_weights_are_named_under_source_instead_of_dropped(tmp_path, write):
+    columns = applications()
+    if write is write_parquet:
+        columns["application_date"] = [date.fromisoformat(day) for day in columns["application_date"]]
+    path = write(tmp_path / f"table.{'csv' if write is write_csv else 'parquet'}", columns)
+    text, dataset = drafted(path, "outcome", "late")
+    source = dataset.source
+    assert (source.time, source.group, source.weight) == ("application_date", "customer_id", "sample_weight")
+    assert list(features(dataset)) == ["kept"]
+    assert "application_date, customer_id, sample_weight, under source: is each what its key says?" in text
+    assert "70 customers in 120 rows?" in text
+    assert "#   last_payment_date: dates; replace them by a duration (months since then) to include it, or " in text
+    table = check(dataset, 2)
+    assert (len(np.unique(table.time)), len(np.unique(table.group))) == (12, 70)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("customer_id", lambda row: f"C{row}"),  # nobody twice
+        ("customer_type", lambda row: f"kind {row % 12}"),
+        ("application_date", lambda row: ["2024-01-01", "2024-02-01"][row // 2 % 2]),  # too few to walk forward
+        ("application_date", lambda row: f"{row % 12 + 1}/5/2024"),  # may be two days
+        ("date_of_birth", lambda row: f"{1950 + row}-01-01"),
+        ("weight", lambda row: 50 + row % 40),  # of a person, or of a car
+    ],
+)
+def test_what_only_looks_like_one_of_them_is_not_named(tmp_path, name, cells):
+    columns = {"kept": [f"k{row % 4}" for row in range(60)], name: [cells(row) for row in range(60)]}
+    _, dataset = drafted(write_csv(tmp_path / "table.csv", columns | {"outcome": outcomes(60)}), "outcome", "late")
+    assert dataset.source.beside == {}

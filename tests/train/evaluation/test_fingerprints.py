@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from train.evaluation.evidence import shared_rows
-from train.evaluation.fingerprints import fingerprints, twins
+from train.evaluation.fingerprints import fingerprints, shared_rows, twins
 from train.tables.column import NumberColumn
 from train.tables.table import Table
 
