@@ -146,6 +146,7 @@ class Forks:
                     listening.bind(address)
                 except OSError:  # another worker has it
                     self._server.connect(address)
+                    atexit.register(self._server.close)
                     return self._server
                 listening.listen()
                 self._server.connect(address)  # which keeps the server alive, to the end of this process
