@@ -17,7 +17,7 @@ from models import artifact
 from train.console import Console
 from train.errors import PipelineError
 from train.tables.table import Table
-from train.workspace import NEITHER, TEST, TRAINING, Workspace
+from train.workspace import Workspace
 
 if TYPE_CHECKING:
     from train.evaluation.results import Importance
@@ -30,17 +30,14 @@ def check_stage(workspace: Workspace, console: Console) -> None:
     from train.check import check
     from train.checks.data_report import as_json, drift_page, page
     from train.checks.quality import assess
-    from train.publishing.store import champion_of_store
+    from train.publishing.store import champion_of_store, comparable_rate
     from train.split import min_rows_per_class
     from train.version import data_sha256
 
     dataset, found = workspace.dataset, champion_of_store(workspace.dataset.name)
     table = check(dataset, min_rows_per_class(workspace.config))
     reference = (found.folder / artifact.REFERENCE).read_bytes() if found else None
-    # With a prior the base rate is the population's, which says nothing about rows.
-    before = found.schema.dataset if found else None
-    comparable = before is not None and before.prior is None and before.target.event == dataset.target.event
-    rate = found.background.base_rate if found and comparable else None
+    rate = comparable_rate(found, dataset)
     workspace.discard("table.parquet")  # that of a table which passed before; this one may not
     report = assess(dataset, table, read_checks(), reference, workspace.gates, rate)
     workspace.write("data_report.json", as_json(report.as_dict() | {"data_sha256": data_sha256(dataset)}))
@@ -58,13 +55,17 @@ def split_stage(workspace: Workspace, console: Console) -> None:
     """The rows of the test part → `split.npy`."""
     from train.split import described, split_table
 
-    settings, table = workspace.config.split, workspace.table
-    training, test = split_table(table, settings.test, settings.seed)
-    rows = len(table.target)
-    part = np.full(rows, NEITHER, dtype=np.int8)
-    part[training], part[test] = TRAINING, TEST
-    # A table without customers has every row in one of both, and the file then says that and no more.
-    workspace.write_array("split.npy", part if len(training) + len(test) < rows else part == TEST)
+    settings, table, gates = workspace.config.split, workspace.table, workspace.gates
+    try:
+        training, test = split_table(table, settings.test, settings.seed)
+        if len(table.time) or len(table.group):  # folds may be impossible then, which is told before anything is fitted
+            from train.evaluation.evidence import sample
+            from train.evaluation.folding import plan
+
+            plan(sample(table.rows(training)), gates.folds, gates.repeats)
+    except PipelineError as error:
+        raise PipelineError(f"{workspace.dataset_path}: {error}") from None
+    workspace.write_parts(training, test)
     console.print(f"split     {len(training):,} to train, {len(test):,} to test{described(table, training, test)}")
 
 

@@ -140,6 +140,14 @@ class Workspace:
         with self.writing(name) as path, path.open("wb") as file:
             np.save(file, array, allow_pickle=False)
 
+    def write_parts(self, training: NDArray[np.int64], test: NDArray[np.int64]) -> None:
+        """Write which rows are in which part, by their numbers."""
+        rows = len(self.table.target)
+        part = np.full(rows, NEITHER, dtype=np.int8)
+        part[training], part[test] = TRAINING, TEST
+        # Without customers every row is in one of both, and the file says that and no more.
+        self.write_array("split.npy", part if len(training) + len(test) < rows else part == TEST)
+
     @cached_property
     def parts(self) -> tuple[Table, Table]:
         """The training and the test part."""

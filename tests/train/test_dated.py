@@ -77,6 +77,18 @@ def test_vintages_stand_on_the_card_in_the_report_and_in_a_figure(place):
     assert evidence["calibration_slope"]["low"] < 1 < evidence["calibration_slope"]["high"]
 
 
+def test_a_table_that_no_date_divides_stops_before_anything_is_fitted(tmp_path):
+    rows = dated.rows()
+    for number, row in enumerate(rows):
+        row["outcome"] = "late" if (number % 10 == 0 and number < 300) or number > 1190 else "paid"
+    lenient_gates(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    done = run_training(tmp_path, dated.write(tmp_path, rows), "small.yaml", "--gates", "gates.yaml")
+    assert done.returncode == 1
+    assert "dated.yaml: source.time: the training part cannot be divided by date into 3 stretches" in done.stderr
+    assert "fitting" not in done.stderr
+
+
 def test_the_champion_is_compared_on_the_newest_rows_of_customers_that_neither_has_learned_from(place):
     known = set(check(read_dataset(place / "dated.yaml"), 10).group.tolist())
     newer = [row | {"customer": f"{row['customer']}n"} for row in dated.rows(400, months=6, seed=1)]

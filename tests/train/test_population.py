@@ -177,7 +177,8 @@ def test_probabilities_of_a_table_drawn_by_outcome_are_true_of_the_population():
 
 
 @pytest.mark.parametrize("kind", ["logistic regression", "random forest", "gradient boosting"])
-def test_every_opponent_learns_by_weights_and_speaks_of_the_prior(kind):
+def test_every_opponent_learns_by_weights_and_speaks_of_the_prior(kind, monkeypatch):
+    monkeypatch.setattr("train.evaluation.candidates.TREES", 50)
     table, later = made(400), made(2000, seed=1)
     plain = classic(kind, schema_of(), table, later).astype(float)
     rare = classic(kind, schema_of(0.05), table, later).astype(float)

@@ -125,12 +125,14 @@ def resamples_of(
     rng, rows = np.random.default_rng(0), len(target)
     of_customer = np.unique(group, return_inverse=True)[1] if len(group) else np.arange(rows)
     ordered = np.argsort(of_customer, kind="stable")
-    ends = np.cumsum(np.bincount(of_customer))
-    starts = ends - np.bincount(of_customer)
+    sizes = np.bincount(of_customer)
+    starts = np.cumsum(sizes) - sizes
     for _ in range(resamples):
-        drawn = rng.integers(len(ends), size=len(ends))
+        drawn = rng.integers(len(sizes), size=len(sizes))
         if len(group):
-            drawn = np.concatenate([ordered[starts[one] : ends[one]] for one in drawn])
+            lengths = sizes[drawn]
+            first = np.repeat(starts[drawn] - (np.cumsum(lengths) - lengths), lengths)
+            drawn = ordered[first + np.arange(len(first))]
         outcome = target[drawn]
         if 0 < outcome.sum() < len(drawn):
             yield drawn, row_weights(outcome, weight[drawn] if len(weight) else weight, prior)

@@ -61,6 +61,20 @@ def champion_of_store(name: str) -> Artifact | None:
     return stored(name, version) if version else None
 
 
+def comparable_rate(found: Artifact | None, dataset: Dataset) -> float | None:
+    """The share of the event among the training rows of a model; None where it is a population's, or another event's.
+
+    Args:
+        found: the model, if there is one.
+        dataset: the dataset file of the rows to compare with.
+    """
+    if found is None:
+        return None
+    before = found.schema.dataset
+    same = before.prior is None and before.target.event == dataset.target.event
+    return found.background.base_rate if same else None
+
+
 def refuse_another(name: str, version: str, files: dict[str, bytes]) -> None:
     """Raise where the store holds that version with another graph, or anything else that answers are made of."""
     found = stored(name, version)
