@@ -15,7 +15,7 @@ import msgspec
 from configs.feature import Feature
 from models import artifact
 from models.artifact import Artifact
-from models.schema import Schema, optional
+from models.schema import Schema
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
 from signatures.model import write_signature
@@ -142,7 +142,7 @@ def typical_applicant(schema: Schema, table: Table) -> dict[str, Any]:
         values = [value for value in table.columns[feature.name] if value is not None]
         if values:
             example[feature.name] = _typical(feature, values)
-        elif not optional(feature):
+        elif not schema.optional(feature):
             raise PipelineError(f"column {feature.name!r} has no values; remove the feature from the dataset file")
     return example
 
