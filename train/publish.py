@@ -28,6 +28,7 @@ from train.gating.judgement import Judgement
 from train.publishing import seen_rows, store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
+from train.publishing.points_table import points_table
 from train.tables.table import Table
 from train.version import commit, data_sha256
 from train.workspace import Workspace
@@ -116,6 +117,7 @@ def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, byte
             "commit": f"`{commit() or 'unknown'}`",
             "to reproduce": f"`make train DATASET={workspace.dataset_path} MODEL={workspace.model_path}`",
         },
+        points_table(workspace.schema, workspace.config, training),
     )
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
     return {

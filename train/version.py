@@ -31,8 +31,10 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train/evaluation": "candidates consequences cross_validation evidence fairness figures fingerprints folding "
     "numbers openings paired reasons referrals resampling results savings scoring vintages walk",
     "train/gating": "champion judgement leaks verdicts",
-    "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph weights",
-    "train/publishing": "approval background model_card policy_text population_section promotions seen_rows store",
+    "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph scorecard_network weights",
+    "train/publishing": "approval background model_card points_table policy_text population_section promotions "
+    "seen_rows store",
+    "train/scorecard": "binning learning",
     "train/tables": "beside column csv_file files missing numbers parquet_file reader table",
 }
 MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it
@@ -40,8 +42,9 @@ MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage eval
     "train": "calibration customers evaluate export fit population stakes vintages",
     "train/evaluation": "candidates consequences cross_validation evidence fairness fingerprints folding paired "
     "reasons referrals resampling savings scoring vintages walk",
-    "train/network": "adamw credit_network fused inputs layout monotone onnx_graph",
+    "train/network": "adamw credit_network fused inputs layout monotone onnx_graph scorecard_network",
     "train/publishing": "background",
+    "train/scorecard": "binning learning",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph
 

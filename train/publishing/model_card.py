@@ -16,7 +16,7 @@ from configs.model import ModelConfig
 from models.background import Background
 from train.evaluation.results import Estimate, Evidence, Metrics, Verdict, format_estimate, format_figure
 from train.gating.judgement import Judgement
-from train.publishing.policy_text import NOT_APPROVED, decision_line, figures_text, score_section
+from train.publishing.policy_text import decision_line, figures_text, referred_text, score_section
 from train.publishing.population_section import VINTAGE_HEADS, VINTAGE_TEXT, limits, parts, rate, vintage_rows
 
 USE = """\
@@ -56,8 +56,12 @@ def model_card(
     data: Mapping[str, Any],
     background: Background,
     facts: Mapping[str, str],
+    points: str = "",
 ) -> str:
-    """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table."""
+    """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table.
+
+    `points` is the table of a scorecard.
+    """
     protected = [feature.name for feature in dataset.features if feature.protected]
     monotone = {feature.name: feature.monotone for feature in dataset.features if feature.monotone}
     about = {
@@ -89,6 +93,7 @@ def model_card(
         "Gates": gates_section(judgement.verdicts),
         "Groups": fairness_section(evidence),
         **({"Score": score_section(dataset, dataset.score)} if dataset.score else {}),
+        **({"Points of each bin": points} if points else {}),
         "Most important columns": table(
             ("column", "ROC AUC lost when shuffled"),
             (
@@ -178,14 +183,7 @@ def fairness_section(evidence: Evidence) -> str:
         for group in audit.groups
     )
     heads = ("column", "group", "rows", "approved", "declined without the event", "approved with the event")
-    shares = [
-        f"`{audit.column}` {group.name} {group.referred:.1%}"
-        for audit in evidence.fairness
-        for group in audit.groups
-        if group.referred
-    ]
-    referred = [f"Referred: {', '.join(shares)}. {NOT_APPROVED}"] if shares else []
-    return "\n\n".join([table(heads, rows), *referred])
+    return "\n\n".join([table(heads, rows), *referred_text(evidence.fairness)])
 
 
 def walks_section(evidence: Evidence) -> str:

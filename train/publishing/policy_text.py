@@ -4,6 +4,7 @@ Owns these words. Leaves the card as a whole to `train.publishing.model_card`, a
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from configs.dataset import Dataset
 from configs.policy import CostOf, ScoreScale
 from models.points import Points
 from train.evaluation.consequences import Profit, Referrals
-from train.evaluation.results import Unseen
+from train.evaluation.results import Fairness, Unseen
 
 REFERRALS = """\
 {rows:,} of the test rows ({share:.1%}) are referred: a person decides. Of them {events} have the event. In every cost \
@@ -46,6 +47,17 @@ def figures_text(unseen: Unseen) -> list[str]:
     """What the test rows say of referrals and profit."""
     found = [_referrals(unseen.referrals)] if unseen.referrals else []
     return [*found, _profit(unseen.profit)] if unseen.profit else found
+
+
+def referred_text(audits: Sequence[Fairness]) -> list[str]:
+    """The share of each audited group that is referred, and what that counts as."""
+    shares = [
+        f"`{audit.column}` {group.name} {group.referred:.1%}"
+        for audit in audits
+        for group in audit.groups
+        if group.referred
+    ]
+    return [f"Referred: {', '.join(shares)}. {NOT_APPROVED}"] if shares else []
 
 
 def score_section(dataset: Dataset, scale: ScoreScale) -> str:
