@@ -207,6 +207,9 @@ def test_decisions_are_counted_logged_profiled_and_replayed(model, applicants, t
     groups = json.loads(next((tmp_path / "var").rglob("checkpoint*.json")).read_text())["group_decisions"]
     assert sum(number for key, number in groups.items() if "refer" in key) == counts["refer"]
     assert b'"score"' not in b"".join(path.read_bytes() for path in (tmp_path / "var/decisions").iterdir())
+    assert run("compact").returncode == 0
+    archived = run("replay", "--json")
+    assert (archived.returncode, json.loads(archived.stdout)["equal"]) == (0, ROWS), archived.stdout + archived.stderr
     shutil.rmtree(tmp_path / "bentoml")
     assert run("replay").returncode == 0, "the kept copy of the model has the rule too"
 
