@@ -181,7 +181,7 @@ class CreditScorer:
         max_batch_size=SETTINGS.max_batch_rows,
         max_latency_ms=SETTINGS.max_queue_ms,
         input_spec=request_type(MODEL.schema, MODEL.manifest.example, SETTINGS.max_rows),
-        output_spec=response_type(),
+        output_spec=response_type(MODEL.schema),
     )
     async def predict(self, applicants: list[Any]) -> list[Any]:
         """Score applicants; predictions come in the order asked. An invalid one refuses its request, and no other."""

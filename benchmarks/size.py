@@ -22,10 +22,11 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from configs.dataset import Costs, Dataset, Source, Target
+from configs.dataset import Dataset, Source, Target
 from configs.feature import Feature
 from configs.gates import read_gates
 from configs.model import read_model
+from configs.policy import Costs
 
 ROOT = Path(__file__).parents[1]
 CATEGORIES = (2, 3, 4, 5, 6, 8, 12, 30)  # of each categorical column

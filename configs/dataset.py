@@ -9,12 +9,11 @@ from msgspec import Meta, Struct
 
 from configs.dates import day_of
 from configs.feature import Feature, Name, feature_faults
+from configs.policy import Costs, Refer, ScoreScale, policy_faults
 from configs.source import ConfigError, read
 
 RESERVED = "application_id"  # an applicant has it beside its features
 ANSWERED = ("probability", "decision")  # the profiles have them beside the features
-
-Cost = Annotated[float, Meta(gt=0, le=1e9)]
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -52,13 +51,6 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     observed: str = ""  # date at which the outcomes were recorded, 2026-01-31; by default the newest in source.time
 
 
-class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Relative cost of each mistake; a correct decision costs nothing."""
-
-    missed_event: Cost
-    false_alarm: Cost
-
-
 class Audit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Groups of one column that the fairness checks compare."""
 
@@ -78,15 +70,13 @@ class Dataset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     features: Annotated[tuple[Feature, ...], Meta(min_length=1)]
     audit: tuple[Audit, ...] = ()
     prior: float | None = None  # share of the event in the population, where the table was sampled otherwise
+    score: ScoreScale | None = None  # answers have points too, on this scale
+    refer: Refer | None = None  # a band of probabilities in which a person decides
 
     @property
-    def threshold(self) -> float:
-        """The probability of the event from which declining costs less than approving.
-
-        Declining costs `(1 - p) * false_alarm`, approving `p * missed_event`; they are equal at
-        `false_alarm / (false_alarm + missed_event)` (Elkan, 2001, "The foundations of cost-sensitive learning").
-        """
-        return self.costs.false_alarm / (self.costs.false_alarm + self.costs.missed_event)
+    def threshold(self) -> float | None:
+        """The probability of the event from which declining costs less; None where the costs make one per applicant."""
+        return self.costs.threshold
 
 
 def read_dataset(path: Path) -> Dataset:
@@ -121,6 +111,7 @@ def _faults(dataset: Dataset) -> list[tuple[str, str, str]]:
         faults += [(f"{key}.{where}", problem, remedy) for where, problem, remedy in feature_faults(feature)]
     if all(feature.protected for feature in dataset.features):
         faults.append(("features", "every feature is protected", "leave at least one as an input of the model"))
+    faults += policy_faults(dataset.costs, dataset.refer, {feature.name: feature for feature in dataset.features})
     for index, audit in enumerate(dataset.audit):
         found = _audit_faults(audit, dataset.features)
         faults += [(f"audit[{index}].{where}", problem, remedy) for where, problem, remedy in found]

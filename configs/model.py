@@ -50,6 +50,14 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed: Annotated[int, Meta(ge=0)] = 0
 
 
+class Scorecard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Instead of a network: bins of each column, their weights of evidence, and a logistic regression on these."""
+
+    bins: Annotated[int, Meta(ge=2, le=20)] = 6  # most bins per column; their event rate rises or falls throughout
+    classes: Annotated[int, Meta(ge=2, le=100)] = 20  # quantiles of a number, which the bins join
+    least_share: Annotated[float, Meta(ge=0, le=0.5)] = 0.05  # of the training rows, in each bin
+
+
 class Split(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The test rows, which no choice may depend on."""
 
@@ -64,6 +72,7 @@ class ModelConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     encoding: Encoding = Encoding()
     network: Network = Network()
     training: Training = Training()
+    scorecard: Scorecard | None = None  # then folds and seed of `training` are those of its calibration
     split: Split = Split()
 
 
@@ -77,4 +86,7 @@ def read_model(path: Path) -> ModelConfig:
             f"{config.network.members} members hold out only that many of the {config.training.folds} folds",
             "set at least as many members as folds, so that every row is held out",
         )
+    if config.scorecard and (config.network != Network() or config.encoding != Encoding()):
+        remedy = "remove network and encoding, or remove scorecard"
+        raise ConfigError(path, "scorecard", "a scorecard has no network", remedy)
     return config

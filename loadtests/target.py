@@ -35,6 +35,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     maximum: float = 0
     protected: bool
     nullable: bool
+    required: bool = False  # of a protected one that the costs are taken from
 
 
 class DatasetName(Struct, frozen=True):

@@ -43,7 +43,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     name: str
     version: str
     trained_at: str  # ISO 8601, UTC
-    threshold: float
+    threshold: float | None  # null where each applicant has its own, by the costs in the dataset file
     commit: str
     data_sha256: str
     dataset_config: str
@@ -135,7 +135,12 @@ class Artifact:
             "base_rate_of": "training rows" if dataset.prior is None else "population",
             "threshold": manifest.threshold,
             "costs": dataset.costs,
-            "features": [describe_feature(feature, properties[feature.name]) for feature in dataset.features],
+            **{key: value for key in ("score", "refer") if (value := getattr(dataset, key)) is not None},
+            "features": [
+                describe_feature(feature, properties[feature.name])
+                | ({"required": True} if feature.protected and feature.name in dataset.costs.columns else {})
+                for feature in dataset.features
+            ],
             "trained_at": manifest.trained_at,
             "data_sha256": manifest.data_sha256,
             "commit": manifest.commit,

@@ -14,7 +14,7 @@ The work grows with the square of the number of inputs, so it is bounded: a wide
 applicants of the reference, and says how far that may lead; a wider one is not explained.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from configs.dataset import RESERVED
 from configs.feature import Feature
 from models.background import Background, log_odds, probability_of, weights
+from models.deciding import APPROVE, Decision, DecisionRule
+from models.points import Points
 from models.reasons import MAX_REASONS, Contribution, Reason, principal_reasons
 from models.schema import Column, Schema
-from models.scorer import DECLINE, Decision, decide
 
 CHUNK_ROWS = 256  # rows per call: more make a row no cheaper, and take more memory
 MAX_VALUES = 4_000_000  # per explanation, given to the graph: some 2 s; up to 176 inputs need fewer
@@ -56,6 +57,10 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
         list[Reason],
         Meta(max_length=MAX_REASONS, description="for a decline, the strongest first; empty for an approval"),
     ]
+    score: Annotated[int | None, Meta(description="as returned by `/predict`")] = None
+    base_points: Annotated[
+        int | None, Meta(description="points that everyone starts with; with those of all contributions, the score")
+    ] = None
     standard_error: Annotated[
         float | None,
         Meta(
@@ -87,6 +92,9 @@ class Explainer:
         seed: int = SEED,
     ) -> None:
         self._schema = schema
+        self._rule = DecisionRule(schema)
+        scale = schema.dataset.score
+        self._points = Points(scale) if scale else None
         self._probabilities = probabilities
         self._model = model
         self._higher_from = background.higher_from
@@ -109,12 +117,13 @@ class Explainer:
         probability = self._probabilities(feed)
         each = self._contributions(feed, float(log_odds(probability)[0]))
         shares = (self._weights @ each).tolist()
-        decision = decide(float(probability[0]), self._schema.dataset.threshold)
+        decision = self._rule.of_row(float(probability[0]), applicant)
         values = dict(zip(self._schema.names, msgspec.structs.astuple(applicant), strict=True))
         shown = [_shown(feature, values[feature.name]) for feature in self._schema.inputs]
+        score, base_points, points = self._score(probability, shares)
         contributions = [
-            Contribution(feature.name, value, share)
-            for feature, value, share in zip(self._schema.inputs, shown, shares, strict=True)
+            Contribution(feature.name, value, *numbers)
+            for feature, value, *numbers in zip(self._schema.inputs, shown, shares, points, strict=True)
         ]
         return Explanation(
             application_id=values[RESERVED],
@@ -126,10 +135,21 @@ class Explainer:
             log_odds=float(log_odds(probability)[0]),
             contributions=contributions,
             reasons=principal_reasons(contributions, self._schema.inputs, self._higher_from)
-            if decision == DECLINE
+            if decision != APPROVE  # whom a person may decline needs them as well
             else [],
+            score=score,
+            base_points=base_points,
             standard_error=standard_error(each, self._weights) if self._partial else None,
         )
+
+    def _score(
+        self, probability: NDArray[np.floating[Any]], shares: list[float]
+    ) -> tuple[int | None, int | None, Sequence[int | None]]:
+        """The score, the points that everyone starts with, and those of each contribution, if there is a scale."""
+        if self._points is None:
+            return None, None, [None] * len(shares)
+        (score,) = self._points.scores(probability)
+        return score, *self._points.shares(self.base_log_odds, shares, score)
 
     def _contributions(self, feed: Mapping[str, Column], odds: float) -> NDArray[np.float64]:
         """Shapley values `[reference, features]`; each row adds up to `odds` less the log-odds of that applicant."""

@@ -14,12 +14,15 @@ from configs.feature import Feature
 MAX_REASONS = 4  # Regulation B, official commentary on 12 CFR 1002.9(b)(2): more are not likely to help the applicant
 
 
-class Contribution(Struct, frozen=True, gc=False):
+class Contribution(Struct, frozen=True, gc=False, omit_defaults=True):
     """The contribution of one feature."""
 
     feature: str
     value: Annotated[Any, Meta(description="as sent; null where it is missing")]
     log_odds: Annotated[float, Meta(description="above 0 where it raises the probability of the event")]
+    points: Annotated[
+        int | None, Meta(description="that it adds to the score, rounded so that all of them add up to it")
+    ] = None
 
 
 class Reason(Struct, frozen=True, gc=False):

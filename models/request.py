@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct
 from configs.dataset import RESERVED
 from models.application_ids import ApplicationIds
 from models.errors import Detail, Rejected
-from models.schema import Schema, optional
+from models.schema import Schema
 from models.validation import all_faults, reject
 
 EXACT_DIGITS = 15  # whole numbers of up to this many digits are exact as doubles
@@ -51,11 +51,11 @@ class RequestDecoder:
         attributes = schema.row.__struct_fields__
         features = schema.dataset.features
         # Quotes of a row without its optional fields: two per key, and two per text value.
-        self._quotes = sum(4 if f.type == "categorical" else 2 for f in features if not optional(f))
+        self._quotes = sum(4 if f.type == "categorical" else 2 for f in features if not schema.optional(f))
         self._optional = [
             (attribute, 4 if feature.type == "categorical" else 2)
             for attribute, feature in zip(attributes, features, strict=False)
-            if optional(feature)
+            if schema.optional(feature)
         ]
         self._optional.append((RESERVED, 4))
 

@@ -5,7 +5,7 @@ Leaves decoding a request body to `models.request`, and the graph itself to `tra
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Any, Literal
@@ -36,12 +36,12 @@ def _kind(feature: Feature) -> Any:
         kind = Annotated[float, Meta(ge=feature.lowest, le=feature.highest, multiple_of=step)]
     if feature.nullable:
         kind = kind | None
-    return kind | UnsetType if optional(feature) else kind
+    return kind
 
 
-def optional(feature: Feature) -> bool:
-    """Whether an applicant may omit the field: true of protected and nullable ones."""
-    return feature.protected or feature.nullable
+def optional(feature: Feature, needed: Collection[str] = ()) -> bool:
+    """Whether an applicant may omit the field: true of protected and nullable ones, but those `needed` to decide."""
+    return (feature.protected or feature.nullable) and feature.name not in needed
 
 
 class Schema:
@@ -62,8 +62,8 @@ class Schema:
         self.numeric = tuple(feature for feature in self.inputs if feature.type != "categorical")
         self._attributes = {feature.name: f"f{index}" for index, feature in enumerate(dataset.features)}
         fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
-            (self._attributes[feature.name], _kind(feature), UNSET)
-            if optional(feature)
+            (self._attributes[feature.name], _kind(feature) | UnsetType, UNSET)
+            if self.optional(feature)
             else (self._attributes[feature.name], _kind(feature))
             for feature in dataset.features
         ]
@@ -83,6 +83,10 @@ class Schema:
 
     def __reduce__(self) -> tuple[type["Schema"], tuple[Dataset]]:
         return Schema, (self.dataset,)  # the row type is made at run time, so another process has to make it again
+
+    def optional(self, feature: Feature) -> bool:
+        """Whether an applicant may omit the field; one that the costs are taken from it may not."""
+        return optional(feature, self.dataset.costs.columns)
 
     def values_of(self, features: Sequence[Feature]) -> Callable[[Struct], tuple[Any, ...]]:
         """A function that returns the values of these features of a row."""
@@ -120,7 +124,7 @@ class Schema:
     @cached_property
     def json_schema(self) -> dict[str, Any]:
         """The schema of one applicant in OpenAPI 3.0."""
-        properties = {feature.name: _property(feature) for feature in self.dataset.features}
+        properties = {feature.name: _property(feature, self.optional(feature)) for feature in self.dataset.features}
         properties[RESERVED] = {
             "type": "string",
             "minLength": 1,
@@ -132,7 +136,7 @@ class Schema:
             "title": "Applicant",
             "type": "object",
             "properties": properties,
-            "required": [feature.name for feature in self.dataset.features if not optional(feature)],
+            "required": [feature.name for feature in self.dataset.features if not self.optional(feature)],
             "additionalProperties": False,
         }
 
@@ -165,13 +169,14 @@ def _present(feature: Feature, value: Any) -> Any:
     return value
 
 
-def _property(feature: Feature) -> dict[str, Any]:
+def _property(feature: Feature, may_be_absent: bool) -> dict[str, Any]:
     """JSON Schema of one feature."""
     notes = [feature.description]
     if feature.unit:
         notes.append(f"unit: {feature.unit}")
     if feature.protected:
-        notes.append("protected: recorded and audited, never an input of the model; optional")
+        use = "optional" if may_be_absent else "its costs decide, so it is required"
+        notes.append(f"protected: recorded and audited, never an input of the model; {use}")
     schema: dict[str, Any]
     if feature.type == "categorical":
         schema = {"type": "string", "enum": [*feature.categories]}

@@ -2,29 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from models.deciding import Decision, DecisionRule, decide
 from models.encoding import Encoder
 from models.schema import Schema
 
-Decision = Literal["approve", "decline"]
-APPROVE: Decision = "approve"
-DECLINE: Decision = "decline"
 WARM_UP_ROWS = (1, 2, 64, 1024)  # batch sizes run once before the service is ready
-
-
-def decide(probability: float, threshold: float) -> Decision:
-    """Decline at or above the threshold.
-
-    >>> decide(0.2, 1 / 6), decide(0.1, 1 / 6)
-    ('decline', 'approve')
-    """
-    return DECLINE if probability >= threshold else APPROVE
 
 
 class Scorer:
@@ -43,7 +32,8 @@ class Scorer:
         source = model if isinstance(model, bytes) else str(model)
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         self.schema = schema
-        self.threshold = schema.dataset.threshold
+        self.rule = DecisionRule(schema)
+        self._threshold = self.rule.threshold if self.rule.is_plain else None
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -62,7 +52,10 @@ class Scorer:
     def score(self, rows: Sequence[Struct]) -> list[tuple[float, Decision]]:
         """Probability and decision of each applicant, in order."""
         probabilities = self.probabilities(self.feed(rows)).tolist()
-        return [(probability, decide(probability, self.threshold)) for probability in probabilities]
+        threshold = self._threshold
+        if threshold is not None:
+            return [(probability, decide(probability, threshold)) for probability in probabilities]
+        return list(zip(probabilities, self.rule.of_rows(probabilities, rows), strict=True))
 
     def warm_up(self, row: Struct) -> None:
         """Run the sizes for which ONNX Runtime allocates memory, so that no request waits for that."""

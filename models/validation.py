@@ -13,7 +13,7 @@ from configs.dataset import RESERVED
 from configs.feature import Feature
 from models.application_ids import SURROGATE, is_identifier
 from models.errors import Detail, Rejected
-from models.schema import MAX_ID_LENGTH, Schema, optional
+from models.schema import MAX_ID_LENGTH, Schema
 from models.spelling import Suggestions, likeness
 
 MAX_DETAILS = 20  # faults listed per response
@@ -59,7 +59,7 @@ def row_faults(schema: Schema, index: int, applicant: Any, suggestions: Suggesti
     faults += [fault(name, applicant[name], f"unknown field{suggestions.hint(name)}") for name in unknown]
     for feature in schema.dataset.features:
         if feature.name not in applicant:
-            if not optional(feature):
+            if not schema.optional(feature):
                 faults.append(fault(feature.name, None, "is missing"))
             continue
         message = value_fault(feature, applicant[feature.name])

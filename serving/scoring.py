@@ -9,9 +9,11 @@ import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from models.deciding import Decision
 from models.errors import Unready
-from models.prediction import Prediction
-from models.scorer import Decision, Scorer
+from models.points import Points
+from models.prediction import Prediction, ScoredPrediction
+from models.scorer import Scorer
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.lines import Row
 from monitoring.records.log_place import LogUnavailable
@@ -43,6 +45,8 @@ class ScoringPipeline:
         self._log = log
         self._metrics = metrics
         self._score_unlogged = score_unlogged
+        scale = scorer.schema.dataset.score
+        self._points = Points(scale) if scale else None
         self._outage = LogOutage(score_unlogged)
         self._lost_logs = 0
         self._syncing = ThreadPoolExecutor(1, "group-commit")  # has no thread before the first sync
@@ -125,6 +129,12 @@ class ScoringPipeline:
         if not (logged or self._score_unlogged):
             return [Unready("the decision log cannot be written, so nothing is scored")] * len(pending)
         self._metrics.observe(self._tag, pending, scored, started_s, logged)
+        if self._points is not None:
+            scores = self._points.scores([probability for probability, _ in scored])
+            return [
+                ScoredPrediction(row.applicant.application_id, probability, decision, self._tag, score)  # type: ignore[attr-defined]
+                for row, (probability, decision), score in zip(pending, scored, scores, strict=True)
+            ]
         return [
             Prediction(row.applicant.application_id, probability, decision, self._tag)  # type: ignore[attr-defined]
             for row, (probability, decision) in zip(pending, scored, strict=True)

@@ -20,8 +20,8 @@ import yaml
 from configs.dataset import ANSWERED, read_dataset
 from configs.opt_outs import OPT_OUTS
 from configs.service import read_service
+from models.deciding import APPROVE, DECLINE, REFER
 from models.prediction import Prediction
-from models.scorer import APPROVE, DECLINE
 from tests.conftest import GERMAN_CREDIT
 
 ROOT = Path(__file__).parents[1]
@@ -494,4 +494,4 @@ def test_what_is_answered_is_spelled_alike_where_it_is_typed():
     fields = {field.name for field in msgspec.structs.fields(Prediction)}
     assert set(ANSWERED) <= fields
     decision = Prediction.__annotations__["decision"].__args__[0].__args__
-    assert decision == (APPROVE, DECLINE)
+    assert decision == (APPROVE, DECLINE, REFER)

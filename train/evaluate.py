@@ -10,24 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from configs.dataset import Costs
 from train.calibration import calibrate
 from train.evaluation.results import Metrics
 from train.population import Weights, mean_of
+from train.stakes import Stakes
 
 MIN_PROBABILITY = 1e-7  # probabilities are clipped this far from 0 and 1 before a logarithm
 
 
 def evaluate(
-    target: NDArray[np.int64],
-    probability: NDArray[np.float32],
-    costs: Costs,
-    threshold: float,
-    weights: Weights = None,
+    target: NDArray[np.int64], probability: NDArray[np.float32], stakes: Stakes, weights: Weights = None
 ) -> Metrics:
     """Evaluate `probability` `[rows]` of the event against `target` `[rows]`; `weights` `[rows]`: what a row counts."""
     score = probability.astype(np.float64)
-    declined = score >= threshold
+    declined = stakes.declined(score)
     counts = {"sample_weight": weights}
     auc = float(metrics.roc_auc_score(target, score, **counts))
     false_positive, true_positive, _ = metrics.roc_curve(target, score, **counts)
@@ -43,9 +39,9 @@ def evaluate(
         f1=float(metrics.f1_score(target, declined, **counts)),
         brier=float(metrics.brier_score_loss(target, score, **counts)),
         log_loss=float(metrics.log_loss(target, np.clip(score, MIN_PROBABILITY, 1 - MIN_PROBABILITY), **counts)),
-        cost=mean_cost(target, declined, costs, weights),
-        cost_of_declining_all=mean_cost(target, np.ones_like(declined), costs, weights),
-        cost_of_approving_all=mean_cost(target, np.zeros_like(declined), costs, weights),
+        cost=mean_cost(target, declined, stakes, weights),
+        cost_of_declining_all=mean_cost(target, np.ones_like(declined), stakes, weights),
+        cost_of_approving_all=mean_cost(target, np.zeros_like(declined), stakes, weights),
         calibration_slope=slope,
         calibration_intercept=intercept,
     )
@@ -62,13 +58,13 @@ def logit(probability: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return odds
 
 
-def mean_cost(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs, weights: Weights = None) -> float:
+def mean_cost(target: NDArray[np.int64], declined: NDArray[np.bool_], stakes: Stakes, weights: Weights = None) -> float:
     """Cost per row: an approved event costs `missed_event`, a declined applicant without the event `false_alarm`.
 
-    >>> costs = Costs(missed_event=5, false_alarm=1)
-    >>> mean_cost(np.array([1, 1, 0, 0]), np.array([True, False, True, False]), costs)
+    >>> stakes = Stakes(missed_event=5, false_alarm=1, threshold=1 / 6)
+    >>> mean_cost(np.array([1, 1, 0, 0]), np.array([True, False, True, False]), stakes)
     1.5
     """
     missed = (target == 1) & ~declined
     false_alarm = (target == 0) & declined
-    return costs.missed_event * mean_of(missed, weights) + costs.false_alarm * mean_of(false_alarm, weights)
+    return mean_of(stakes.missed_event * missed, weights) + mean_of(stakes.false_alarm * false_alarm, weights)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.deciding import Thresholds, referred
 from models.encoding import Encoder
 from models.schema import Column, Schema, column
 from models.scorer import EncodedScorer, Scorer
@@ -14,6 +15,7 @@ from train.errors import PipelineError
 from train.evaluation.scoring import chunks
 from train.network.credit_network import CreditNetwork
 from train.network.onnx_graph import build_graphs
+from train.stakes import stakes_of
 from train.tables.table import Table
 
 TOLERANCE = 1e-6  # largest difference allowed between the probabilities of PyTorch and ONNX Runtime
@@ -38,7 +40,10 @@ def export(schema: Schema, network: CreditNetwork, table: Table) -> tuple[bytes,
     feed = schema.feed_columns(table.rows(sample).columns)
     edges = edge_cases(schema, feed, np.random.default_rng(0))
     both = {name: np.concatenate([column, edges[name]]) for name, column in feed.items()}
-    worst = parity(schema, network, Scorer(model, schema), both)
+    thresholds = stakes_of(schema.dataset, table.rows(sample).arrays).threshold
+    if isinstance(thresholds, np.ndarray):  # an edge case is decided as one of the rows is
+        thresholds = np.concatenate([thresholds, np.resize(thresholds, EDGE_ROWS)])
+    worst = parity(schema, network, Scorer(model, schema), both, thresholds)
     if worst > TOLERANCE:
         raise PipelineError(f"ONNX Runtime and PyTorch differ by {worst:.1e}; at most {TOLERANCE:.0e} is allowed")
     if not same_bits(schema, model, encoded, both):
@@ -59,10 +64,13 @@ def same_bits(schema: Schema, model: bytes, encoded: bytes, feed: dict[str, Colu
     return True
 
 
-def parity(schema: Schema, network: CreditNetwork, scorer: Scorer, feed: dict[str, Column]) -> float:
+def parity(
+    schema: Schema, network: CreditNetwork, scorer: Scorer, feed: dict[str, Column], thresholds: Thresholds
+) -> float:
     """The largest difference over `feed`, in several batch sizes and orders; infinite if a decision differs."""
     expected = torch_probabilities(schema, network, feed)
-    rows = len(expected)
+    rows, refer = len(expected), schema.dataset.refer
+    by_row = np.broadcast_to(thresholds, rows)
     worst = 0.0
     for size in BATCHES:
         for order in (np.arange(rows), np.random.default_rng(size).permutation(rows)):
@@ -70,7 +78,9 @@ def parity(schema: Schema, network: CreditNetwork, scorer: Scorer, feed: dict[st
                 part = order[start : start + size]
                 found = scorer.probabilities({name: column[part] for name, column in feed.items()})
                 worst = max(worst, float(np.abs(found - expected[part]).max()))
-                if ((found >= scorer.threshold) != (expected[part] >= scorer.threshold)).any():
+                declined = [each >= by_row[part] for each in (found, expected[part])]
+                to_refer = [referred(each, refer) for each in (found, expected[part])]
+                if (declined[0] != declined[1]).any() or (to_refer[0] != to_refer[1]).any():
                     return float("inf")
     return worst
 

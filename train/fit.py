@@ -27,8 +27,10 @@ from train.network.epoch import Epoch
 from train.network.inputs import Inputs
 from train.network.layout import learn_encoding
 from train.network.monotone import RISING
+from train.network.scorecard_network import network_of
 from train.population import Weights, event_share, logit_shift, row_weights
 from train.rounding import to_bits, to_step
+from train.scorecard.learning import learn
 from train.tables.table import Table
 
 NO_GROUPS = np.zeros(0, dtype=np.int64)
@@ -63,6 +65,8 @@ def _fit(
     schema: Schema, table: Table, config: ModelConfig, rng: np.random.Generator, report: Callable[[Epoch], None] | None
 ) -> Fitted:
     training, members = config.training, config.network.members
+    if config.scorecard:
+        return Fitted(network_of(learn(schema, table, config, config.scorecard), schema), [])
     codes, numbers = Encoder(schema).columns(table.arrays)
     layout = learn_encoding(schema, codes, numbers, config.encoding)
     if not layout.groups.size:

@@ -119,6 +119,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     from train.gating.judgement import MEASURED, digests
     from train.network.onnx_graph import build_graph
     from train.population import row_weights
+    from train.stakes import stakes_of
 
     dataset, gates = workspace.dataset, workspace.gates
     training, test = workspace.parts
@@ -128,7 +129,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     console.print(f"opened    the test part, for model {attempt} that is measured on these outcomes")
     probability = onnx_probabilities(scorer, feed)
     counts = row_weights(test.target, test.weight, dataset.prior)
-    metrics = evaluate(test.target, probability, dataset.costs, dataset.threshold, counts)
+    metrics = evaluate(test.target, probability, stakes_of(dataset, test.arrays), counts)
     importance = permutation_importance(workspace.schema, scorer, test)
     simple = build_graph(workspace.schema, fit(workspace.schema, training, workspace.baseline).network)
     workspace.write("baseline.onnx", simple.SerializeToString(deterministic=True))
@@ -172,19 +173,20 @@ def _write_plots(
     from train.evaluation import figures
     from train.network.epoch import Epoch
     from train.population import row_weights
+    from train.stakes import stakes_of
 
-    dataset = workspace.dataset
-    declined, counts = probability >= dataset.threshold, row_weights(test.target, test.weight, dataset.prior)
+    dataset, stakes = workspace.dataset, stakes_of(workspace.dataset, test.arrays)
+    declined, counts = stakes.declined(probability), row_weights(test.target, test.weight, dataset.prior)
     names = ["no event", "event"]
     report = classification_report(test.target, declined, target_names=names, zero_division=0, sample_weight=counts)
     workspace.write("classification_report.txt", report.encode())
     epochs = workspace.read_json("epochs.json", list[Epoch])
-    drawn = figures.all_of(test.target, probability, dataset.costs, dataset.threshold, epochs, importance, counts)
+    drawn = figures.all_of(test.target, probability, stakes, epochs, importance, counts)
     if vintages:
         drawn["vintages"] = figures.vintages(vintages)
     for name, figure in drawn.items():
         workspace.write(f"figures/{name}.png", figures.png(figure))
-    for name, columns in figures.points(test.target, probability, dataset.costs, counts).items():
+    for name, columns in figures.points(test.target, probability, stakes, counts).items():
         workspace.write_csv(f"plots/{name}.csv", columns)
 
 

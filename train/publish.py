@@ -15,7 +15,7 @@ import msgspec
 from configs.feature import Feature
 from models import artifact
 from models.artifact import Artifact
-from models.schema import Schema, optional
+from models.schema import Schema
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
 from signatures.model import write_signature
@@ -28,6 +28,7 @@ from train.gating.judgement import Judgement
 from train.publishing import seen_rows, store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
+from train.publishing.points_table import points_table
 from train.tables.table import Table
 from train.version import commit, data_sha256
 from train.workspace import Workspace
@@ -116,6 +117,7 @@ def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, byte
             "commit": f"`{commit() or 'unknown'}`",
             "to reproduce": f"`make train DATASET={workspace.dataset_path} MODEL={workspace.model_path}`",
         },
+        points_table(workspace.schema, workspace.config, training),
     )
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
     return {
@@ -142,7 +144,7 @@ def typical_applicant(schema: Schema, table: Table) -> dict[str, Any]:
         values = [value for value in table.columns[feature.name] if value is not None]
         if values:
             example[feature.name] = _typical(feature, values)
-        elif not optional(feature):
+        elif not schema.optional(feature):
             raise PipelineError(f"column {feature.name!r} has no values; remove the feature from the dataset file")
     return example
 

@@ -26,6 +26,8 @@ class Model:
     def __init__(self, folder: Path) -> None:
         self.dataset = msgspec.json.decode((folder / "dataset.json").read_bytes(), type=Dataset)
         self.tag = f"{self.dataset.name}:{folder.name}"
+        if self.dataset.threshold is None or self.dataset.refer:
+            raise SystemExit(f"{self.tag}: the references decide by one threshold; take a model of German Credit")
         self._threshold = self.dataset.threshold
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # as in the service

@@ -57,12 +57,18 @@ def draw(features: tuple[Feature, ...], chance: random.Random) -> Applicant:
     """One applicant with values within vocabularies and ranges; what may be absent is so now and then."""
     applicant: Applicant = {}
     for feature in features:
-        if optional(feature) and chance.random() < ABSENT_SHARE:  # type: ignore[arg-type] # it reads two attributes
+        if may_be_absent(feature) and chance.random() < ABSENT_SHARE:
             if feature.nullable and chance.random() < 0.5:
                 applicant[feature.name] = None
             continue
         applicant[feature.name] = _value(feature, chance)
     return applicant
+
+
+def may_be_absent(feature: Feature) -> bool:
+    """Whether an applicant may omit the field."""
+    needed = (feature.name,) if feature.required else ()
+    return optional(feature, needed)  # type: ignore[arg-type] # it reads three attributes
 
 
 def _value(feature: Feature, chance: random.Random) -> str | int | float:
@@ -111,7 +117,7 @@ def _applicant(features: tuple[Feature, ...], record: dict[str, str | None]) -> 
     for feature in features:
         text = record.get(feature.name)
         if text is None or text == MISSING_TEXT:
-            if not optional(feature):  # type: ignore[arg-type] # it reads two attributes
+            if not may_be_absent(feature):
                 return None
             continue
         value = _parsed(feature, text)

@@ -31,7 +31,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         protocol: of the request: `http`, `v2` or `grpc`.
         probability: of the dataset's event, 0..1; None where the model returned NaN, which JSON cannot represent.
-        decision: `approve` or `decline`.
+        decision: `approve`, `decline` or `refer`.
         applicant: the values sent, with the `application_id`: a struct of the schema when written, a dict when read. A
             field that was not sent reads back as None if another row of the batch has it, and is absent otherwise.
         caller: who asked; empty in lines of an earlier version.

@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 
-from configs.dataset import RESERVED
+from configs.dataset import RESERVED, Dataset
 from models.artifact import Artifact
 from models.errors import CODES
 from models.explanation import Explanation
+from models.prediction import describe_decision
 from models.request import ENVELOPE
 from models.schema import MAX_ID_LENGTH
 from serving.http.explain import OTHER_MODEL
@@ -53,7 +54,7 @@ def complete(spec: dict[str, Any], artifact: Artifact, requires_keys: bool) -> d
         "title": title_of(artifact),
         "version": artifact.manifest.version,
         "description": f"{dataset.description}. Gives each applicant the probability that `{dataset.target.column}` is "
-        f"`{dataset.target.event}`, and declines from {dataset.threshold:.4f} upwards.",
+        f"`{dataset.target.event}`, and {_decides(dataset)}.",
     }
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas["Error"] = ERROR
@@ -71,6 +72,17 @@ def complete(spec: dict[str, Any], artifact: Artifact, requires_keys: bool) -> d
     return spec
 
 
+def _decides(dataset: Dataset) -> str:
+    """How the service decides, in words."""
+    threshold, refer = dataset.threshold, dataset.refer
+    declines = (
+        "declines where approving costs more, by the costs of each applicant"
+        if threshold is None
+        else f"declines from {threshold:.4f} upwards"
+    )
+    return f"{declines}, but refers from {refer.start:.4f} to below {refer.end:.4f}" if refer else declines
+
+
 def title_of(artifact: Artifact) -> str:
     """The title of the API page and its document."""
     return f"credit-scorer: {artifact.schema.dataset.name}"
@@ -78,6 +90,11 @@ def title_of(artifact: Artifact) -> str:
 
 def _explain(tags: list[str], artifact: Artifact, schemas: dict[str, Any]) -> dict[str, Any]:
     (explanation,), parts = msgspec.json.schema_components([Explanation], ref_template="#/components/schemas/{name}")
+    describe_decision(parts["Explanation"], artifact.schema.dataset)
+    if artifact.schema.dataset.score is None:
+        for scored, names in (("Explanation", ("score", "base_points")), ("Contribution", ("points",))):
+            for name in names:
+                del parts[scored]["properties"][name]
     schemas |= parts
     applicants = {"type": "array", "items": artifact.schema.json_schema, "minItems": 1}
     ids = {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH}

@@ -11,7 +11,7 @@ import msgspec
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 
-from models.prediction import Prediction
+from models.prediction import describe_decision, prediction_type
 from models.schema import Schema
 
 IODescriptor: Any = bentoml.IODescriptor
@@ -45,10 +45,13 @@ def request_type(schema: Schema, example: dict[str, Any], max_rows: int) -> type
     return made
 
 
-def response_type() -> type:
+def response_type(schema: Schema) -> type:
     """A JSON list of predictions."""
-    (prediction,), components = msgspec.json.schema_components([Prediction], ref_template="{name}")
-    listed = described("PredictionList", {"type": "array", "items": components[prediction["$ref"]]})
+    kind = prediction_type(schema.dataset)
+    (reference,), components = msgspec.json.schema_components([kind], ref_template="{name}")
+    prediction = components[reference["$ref"]] | {"title": "Prediction"}
+    describe_decision(prediction, schema.dataset)
+    listed = described("PredictionList", {"type": "array", "items": prediction})
 
     def answer() -> None: ...
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from serving.metrics import metrics, totals
 from serving.v2.inference import Inference, datatype_of
-from serving.v2.tensors import OUTPUTS
 
 BACKEND, FILE = "onnxruntime", "model.onnx"
 NS_PER_S = 1_000_000_000
@@ -32,17 +31,17 @@ class Extensions:
 
     def config(self) -> dict[str, Any]:
         """The model's configuration; an input may be left out where the model can do without it."""
-        features = self._inference.decoder.schema.dataset.features
+        schema = self._inference.decoder.schema
         return {
             "name": self._inference.name,
             "platform": self._inference.platform,
             "backend": BACKEND,
             "max_batch_size": self._inference.decoder.max_rows,
             "input": [
-                {**_tensor(feature.name, datatype_of(feature)), "optional": feature.nullable or feature.protected}
-                for feature in features
+                {**_tensor(feature.name, datatype_of(feature)), "optional": schema.optional(feature)}
+                for feature in schema.dataset.features
             ],
-            "output": [_tensor(name, datatype) for name, datatype in OUTPUTS.items()],
+            "output": [_tensor(name, datatype) for name, datatype in self._inference.decoder.outputs.items()],
             "default_model_filename": FILE,
             "dynamic_batching": {},
         }

@@ -23,13 +23,11 @@ from models.validation import shown
 from serving.v2.messages import Messages
 from serving.v2.tensors import (
     NUMBERS,
-    OUTPUTS,
     TEXT,
     Tensor,
     TensorDecoder,
     column,
     malformed,
-    outputs_of,
     pack,
     text_of,
     unpack,
@@ -66,6 +64,7 @@ class GrpcCodec:
         self._request = messages["ModelInferRequest"]
         self._response = messages["ModelInferResponse"]
         self._decoder = decoder
+        self._datatypes, self._outputs = decoder.outputs, tuple(decoder.outputs)
         self._model = {"model_name": name, "model_version": version}
         self._prefix = lru_cache(CACHED_PREFIXES)(self._make_prefix)
         self._raw, self._typed = fast_readers(decoder)
@@ -134,10 +133,10 @@ class GrpcCodec:
     def outputs(self, request: Any) -> tuple[str, ...]:
         """The requested outputs; raises `Rejected`."""
         if not request.outputs:
-            return tuple(OUTPUTS)
-        if len(request.outputs) > len(OUTPUTS):
-            raise malformed(f"{len(request.outputs)} outputs are requested; there are {', '.join(OUTPUTS)}")
-        return outputs_of([output.name for output in request.outputs])
+            return self._outputs
+        if len(request.outputs) > len(self._outputs):
+            raise malformed(f"{len(request.outputs)} outputs are requested; there are {', '.join(self._outputs)}")
+        return self._decoder.outputs_of([output.name for output in request.outputs])
 
     def answer(self, request: Any, names: tuple[str, ...], predictions: Sequence[Prediction]) -> bytes:
         """The bytes of the response: raw contents for a request with raw contents, typed ones for others.
@@ -146,18 +145,18 @@ class GrpcCodec:
         """
         columns = {name: column(name, predictions) for name in names}
         if request.raw_input_contents:
-            raws = [pack(OUTPUTS[name], values) for name, values in columns.items()]
+            raws = [pack(self._datatypes[name], values) for name, values in columns.items()]
             prefix: bytes = self._prefix(len(predictions), names)
             return prefix + bytes(self._response(id=request.id, raw_output_contents=raws).SerializeToString())
         answer = self._response(**self._model, id=request.id)
         for name, values in columns.items():
-            output = answer.outputs.add(name=name, datatype=OUTPUTS[name], shape=[len(predictions)])
-            elements = [value.encode() for value in values] if OUTPUTS[name] == TEXT else values
-            getattr(output.contents, FIELDS[OUTPUTS[name]]).extend(elements)
+            output = answer.outputs.add(name=name, datatype=self._datatypes[name], shape=[len(predictions)])
+            elements = [value.encode() for value in values] if self._datatypes[name] == TEXT else values
+            getattr(output.contents, FIELDS[self._datatypes[name]]).extend(elements)
         return bytes(answer.SerializeToString())
 
     def _make_prefix(self, rows: int, names: tuple[str, ...]) -> bytes:
-        described = [{"name": name, "datatype": OUTPUTS[name], "shape": [rows]} for name in names]
+        described = [{"name": name, "datatype": self._datatypes[name], "shape": [rows]} for name in names]
         return bytes(self._response(**self._model, outputs=described).SerializeToString())
 
 

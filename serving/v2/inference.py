@@ -17,7 +17,7 @@ from models.validation import shown
 from serving.batching import Batcher
 from serving.calls import Call
 from serving.rows import Receiver
-from serving.v2.tensors import OUTPUTS, TensorDecoder
+from serving.v2.tensors import TensorDecoder
 
 NAME, VERSION = "credit-scorer", "0.1.0"  # as in pyproject.toml, which a bento does not carry
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "statistics", "model_repository"]  # by Triton's names
@@ -96,7 +96,7 @@ class Inference:
             "inputs": [
                 _described(feature.name, datatype_of(feature)) for feature in self.decoder.schema.dataset.features
             ],
-            "outputs": [_described(name, datatype) for name, datatype in OUTPUTS.items()],
+            "outputs": [_described(name, datatype) for name, datatype in self.decoder.outputs.items()],
         }
 
 

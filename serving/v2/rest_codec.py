@@ -15,7 +15,7 @@ from models.errors import Rejected
 from models.prediction import Prediction
 from models.request import parse
 from models.validation import shown
-from serving.v2.tensors import OUTPUTS, TEXT, Tensor, TensorDecoder, column, malformed, outputs_of, pack, unpack
+from serving.v2.tensors import TEXT, Tensor, TensorDecoder, column, malformed, pack, unpack
 
 LENGTH_HEADER = "inference-header-content-length"
 BINARY_SIZE = "binary_data_size"  # parameter of an input or output: the number of its raw bytes
@@ -115,23 +115,23 @@ class RestCodec:
     def outputs(self, request: InferRequest) -> dict[str, bool]:
         """The requested outputs, and whether each is sent as raw bytes; raises `Rejected`."""
         usual = (request.parameters or {}).get(BINARY_ALL, False) is True
-        requested = (request.outputs or [])[: len(OUTPUTS) + 1]
+        requested = (request.outputs or [])[: len(self._decoder.outputs) + 1]
         asked = {output.name: output.parameters or {} for output in requested}
         if any("classification" in parameters for parameters in asked.values()):
             raise malformed("classification is not supported; request the outputs themselves")
-        names = outputs_of([output.name for output in requested])
+        names = self._decoder.outputs_of([output.name for output in requested])
         return {name: asked.get(name, {}).get(BINARY, usual) is True for name in names}
 
     def answer(
         self, request: InferRequest, names: dict[str, bool], predictions: Sequence[Prediction]
     ) -> tuple[bytes, int | None]:
         """The body, and the length of its JSON if raw bytes follow."""
-        outputs, tail = [], []
+        outputs, tail, datatypes = [], [], self._decoder.outputs
         for name, binary in names.items():
             values = column(name, predictions)
-            output: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": [len(values)]}
+            output: dict[str, Any] = {"name": name, "datatype": datatypes[name], "shape": [len(values)]}
             if binary:
-                tail.append(pack(OUTPUTS[name], values))
+                tail.append(pack(datatypes[name], values))
                 output["parameters"] = {BINARY_SIZE: len(tail[-1])}
             else:
                 output["data"] = values

@@ -23,6 +23,7 @@ TEXT = "BYTES"
 NUMBERS = {"INT64": "q", "INT32": "i", "FP64": "d", "FP32": "f"}  # and their letters in `struct`
 LENGTH = struct.Struct("<I")  # in front of each element of BYTES
 OUTPUTS = {"probability": "FP64", "decision": TEXT, "application_id": TEXT}
+SCORE = {"score": "INT64"}  # of a dataset file that has a scale for it
 INPUTS_PER_FEATURE = 2  # tensors that are read per feature; a request with more has duplicates
 
 
@@ -40,10 +41,14 @@ class TensorDecoder:
     Args:
         schema: the compiled dataset.
         max_rows: the most rows of one request.
+
+    Attributes:
+        outputs: the output tensors by name, each with its datatype.
     """
 
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.schema = schema
+        self.outputs = OUTPUTS | (SCORE if schema.dataset.score else {})
         self.max_rows = max_rows
         self._identifiers = ApplicationIds()
         self.max_tensors = INPUTS_PER_FEATURE * len(schema.names)
@@ -77,6 +82,15 @@ class TensorDecoder:
         except (msgspec.ValidationError, UnicodeEncodeError):
             self._refuse(applicants, ())
             raise  # the schema refuses what its own messages allow: a fault of ours
+
+    def outputs_of(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """The outputs of the response, in the order asked; all when none is named."""
+        for name in asked:
+            if name not in self.outputs:
+                raise malformed(f"no output {shown(name)}; there are {', '.join(self.outputs)}")
+        if len(set(asked)) < len(asked):
+            raise malformed("an output is requested twice")
+        return tuple(asked) or tuple(self.outputs)
 
     def convert(self, applicants: list[dict[str, Any]]) -> list[Struct]:
         """Rows of applicants by name; raises msgspec's error, or Python's, for a fault."""
@@ -161,16 +175,6 @@ def pack(datatype: str, values: Sequence[Any]) -> bytes:
 def column(name: str, predictions: Iterable[Prediction]) -> list[Any]:
     """One output of all predictions."""
     return [getattr(prediction, name) for prediction in predictions]
-
-
-def outputs_of(asked: Sequence[str]) -> tuple[str, ...]:
-    """The outputs of the response, in the order asked; all when none is named."""
-    for name in asked:
-        if name not in OUTPUTS:
-            raise malformed(f"no output {shown(name)}; there are {', '.join(OUTPUTS)}")
-    if len(set(asked)) < len(asked):
-        raise malformed("an output is requested twice")
-    return tuple(asked) or tuple(OUTPUTS)
 
 
 def malformed(message: str) -> Rejected:

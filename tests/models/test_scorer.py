@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 
 from models.artifact import Artifact
+from models.deciding import decide
 from models.request import RequestDecoder
-from models.scorer import decide
 
 
 @pytest.fixture(scope="module")

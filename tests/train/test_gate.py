@@ -9,13 +9,16 @@ from configs.gates import Waiver, read_gates
 from configs.source import ConfigError
 from tests.conftest import GERMAN_CREDIT
 from train.errors import PipelineError
-from train.evaluation.evidence import bootstrap_estimates, saving, saving_estimate
+from train.evaluation.evidence import bootstrap_estimates
 from train.evaluation.results import Estimate, Evidence, Fairness, GateError, Unseen
+from train.evaluation.savings import saving, saving_estimate
 from train.gate import judge
 from train.gating.verdicts import apply_waiver, apply_waivers, at_least, at_most, exact, shown
 from train.publishing.model_card import gates_section
+from train.stakes import stakes_of
 
 DATASET = read_dataset(GERMAN_CREDIT)
+STAKES = stakes_of(DATASET, {})
 GATES = msgspec.structs.replace(read_gates(), waivers=())
 FINE = Estimate(1.0, 0.95, 1.05)
 GOOD = Evidence(
@@ -112,11 +115,11 @@ def test_the_saving_on_resampled_rows_is_that_of_their_four_counts():
     rng = np.random.default_rng(0)
     target, declined = (rng.random(500) < 0.3).astype(np.int64), rng.random(500) < 0.4
     declined |= target == 1
-    found = saving_estimate(target, declined, DATASET.costs, GATES)
+    found = saving_estimate(target, declined, STAKES, GATES)
     drawn = [rng.integers(500, size=500) for _ in range(1000)]
-    low, high = np.quantile([saving(target[rows], declined[rows], DATASET.costs) for rows in drawn], [0.05, 0.95])
+    low, high = np.quantile([saving(target[rows], declined[rows], STAKES) for rows in drawn], [0.05, 0.95])
     assert (found.low, found.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
-    assert found.value == saving(target, declined, DATASET.costs)
+    assert found.value == saving(target, declined, STAKES)
 
 
 def test_an_interval_over_the_bound_warns():
@@ -165,7 +168,7 @@ def test_resampled_figures_hold_what_is_true_of_a_calibrated_score():
     probability = rng.uniform(0.02, 0.9, size=2000)
     target = (rng.random(2000) < probability).astype(np.int64)
     gates = msgspec.structs.replace(GATES, bootstrap=100)
-    found = bootstrap_estimates(target, probability, DATASET, gates)
+    found = bootstrap_estimates(target, probability, STAKES, gates)
     assert found["calibration_slope"].low < 1 < found["calibration_slope"].high
     assert found["saving"].low > 0
     assert found["roc_auc"].low < found["roc_auc"].value < found["roc_auc"].high

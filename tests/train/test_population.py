@@ -19,10 +19,12 @@ from train.evaluation.resampling import calibration_slope, resampled_cells, resa
 from train.fit import fit
 from train.network.onnx_graph import build_graph
 from train.population import logit_shift, mean_of, row_weights
+from train.stakes import Stakes
 from train.tables.column import NumberColumn
 from train.tables.table import Table
 
 COSTS = Costs(missed_event=5, false_alarm=1)
+STAKES = Stakes(5, 1, threshold=1 / 6)
 NONE, UNGROUPED = np.zeros(0), np.zeros(0, dtype=np.int64)
 CONFIG = ModelConfig(network=Network(layers=(4,), members=2), training=Training(epochs=20, folds=2, learning_rate=0.02))
 
@@ -39,8 +41,8 @@ def scored():
 
 def test_every_metric_of_a_row_that_counts_twice_is_that_of_two_rows(scored):
     target, probability, weights, repeated = scored
-    one = evaluate(target, probability, COSTS, 1 / 6, weights).as_dict()
-    other = evaluate(target[repeated], probability[repeated], COSTS, 1 / 6).as_dict()
+    one = evaluate(target, probability, STAKES, weights).as_dict()
+    other = evaluate(target[repeated], probability[repeated], STAKES).as_dict()
     for name in one.keys() - {"rows"}:
         assert one[name] == pytest.approx(other[name], abs=1e-6), name
 
@@ -168,8 +170,8 @@ def test_probabilities_of_a_table_drawn_by_outcome_are_true_of_the_population():
     found = scores(build_graph(schema, fit(schema, small, CONFIG).network), schema, everyone)
     assert found.mean() == pytest.approx(prior, abs=0.03)
     counts = row_weights(drawn.target, NONE, prior)
-    told = evaluate(drawn.target, found[kept].astype(np.float32), COSTS, 1 / 6, counts)
-    true = evaluate(everyone.target, found.astype(np.float32), COSTS, 1 / 6)
+    told = evaluate(drawn.target, found[kept].astype(np.float32), STAKES, counts)
+    true = evaluate(everyone.target, found.astype(np.float32), STAKES)
     for name in ("cost", "brier", "log_loss", "precision", "calibration_slope", "calibration_intercept"):
         assert getattr(told, name) == pytest.approx(getattr(true, name), abs=0.06), name
     observed, predicted = calibration_points(drawn.target, found[kept].astype(np.float32), counts)

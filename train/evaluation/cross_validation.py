@@ -20,6 +20,7 @@ from train.evaluate import evaluate
 from train.evaluation.candidates import Candidate
 from train.evaluation.results import Estimate, Metrics
 from train.population import row_weights
+from train.stakes import stakes_of
 from train.tables.table import Table
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -84,14 +85,14 @@ def cross_validate(
                 report()
     result = {}
     for name, (schema, _) in candidates.items():
-        dataset = schema.dataset
+        dataset, stakes = schema.dataset, stakes_of(schema.dataset, table.arrays)
         seen = np.zeros(len(table.target), dtype=np.int64)
         by_repeat: list[NDArray[np.float64]] = []
         metrics: list[Metrics] = []
         for (_, test), probabilities in zip(folds, results_by_fold, strict=True):
             target = table.target[test]
             weights = row_weights(target, table.weight[test] if len(table.weight) else table.weight, dataset.prior)
-            metrics.append(evaluate(target, probabilities[name], dataset.costs, dataset.threshold, weights))
+            metrics.append(evaluate(target, probabilities[name], stakes.rows(test), weights))
             if not by_repeat or seen[test[0]] == len(by_repeat):
                 by_repeat.append(np.full(len(table.target), np.nan))
             by_repeat[-1][test] = probabilities[name]

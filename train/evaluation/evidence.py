@@ -11,24 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from configs.dataset import Costs, Dataset
+from configs.dataset import Dataset
 from configs.gates import Gates
 from configs.model import ModelConfig
 from models.schema import Schema
 from models.scorer import Scorer
 from train.calibration import calibrate
-from train.evaluate import logit, mean_cost
+from train.evaluate import logit
 from train.evaluation import resampling
 from train.evaluation.candidates import network, with_protected, without_monotone
 from train.evaluation.cross_validation import Folds, cross_validate, interval
 from train.evaluation.fairness import audits_of, fairness
 from train.evaluation.folding import plan
 from train.evaluation.paired import NO_GROUPS, roc_auc_gain
+from train.evaluation.referrals import profit, referrals
 from train.evaluation.results import Estimate, Evidence, Importance, Shared, Unseen, Walk
+from train.evaluation.savings import cost_alike, saving, saving_estimate
 from train.evaluation.scoring import onnx_probabilities
 from train.evaluation.vintages import by_vintage
-from train.population import Weights, row_weights
+from train.population import row_weights
 from train.rounding import to_digits
+from train.stakes import Stakes, stakes_of
 from train.tables.table import Table
 from train.version import evidence_settings
 
@@ -88,6 +91,7 @@ def gather_evidence(
     known = ~np.isnan(held_out)  # in a walk forward, the first rows are only learned from
     measured, held_out = training.rows(np.flatnonzero(known)), held_out[known]
     counts = row_weights(measured.target, measured.weight, dataset.prior)
+    stakes = stakes_of(dataset, measured.arrays)
     return Evidence(
         files=files,
         settings=evidence_settings(dataset, config, baseline, gates),
@@ -100,18 +104,19 @@ def gather_evidence(
         gain_over_baseline=compared(MODEL, BASELINE),
         cost_of_protection=compared(PROTECTED, MODEL),
         cost_of_monotone=compared(FREE, MODEL),
-        **bootstrap_estimates(measured.target, held_out, dataset, gates, measured.weight, measured.group),
+        **bootstrap_estimates(measured.target, held_out, stakes, gates, measured.weight, measured.group, dataset.prior),
         fairness=[
             fairness(
                 audit,
                 measured.columns[audit.column],
                 measured.target,
-                held_out >= dataset.threshold,
+                stakes.not_approved(held_out),
                 gates.fairness.least_rows,
                 gates.confidence,
                 gates.bootstrap,
                 counts,
                 measured.group,
+                stakes.referred(held_out),
             )
             for audit in audits_of(dataset, training)
         ],
@@ -128,36 +133,18 @@ def on_test_part(
     test: Table, ours: NDArray[np.floating], baseline: NDArray[np.floating] | None, dataset: Dataset, gates: Gates
 ) -> Unseen:
     """The figures on the test part, by the probabilities of the model and of the baseline, `[rows]` each."""
-    declined, group = ours >= dataset.threshold, test.group
+    stakes, group = stakes_of(dataset, test.arrays), test.group
     counts = row_weights(test.target, test.weight, dataset.prior)
     gained = None if baseline is None else roc_auc_gain(test.target, ours, baseline, gates.confidence, counts, group)
-    saved = saving_estimate(test.target, declined, dataset.costs, gates, counts, group, dataset.prior)
-    alike = cost_alike(test.target, dataset.costs, counts)
-    return Unseen(len(test.target), int(test.target.sum()), alike, saved, gained)
-
-
-def saving_estimate(
-    target: NDArray[np.int64],
-    declined: NDArray[np.bool_],
-    costs: Costs,
-    gates: Gates,
-    weights: Weights = None,
-    group: NDArray[np.int64] = NO_GROUPS,
-    prior: float | None = None,
-) -> Estimate:
-    """The saving with a percentile interval over resampled rows, of which only four counts matter."""
-    cell = 2 * target + declined  # approved and declined without the event, then with it
-    rng = np.random.default_rng(0)
-    drawn = resampling.resampled_cells(cell, 4, weights, gates.bootstrap, rng, group)
-    if prior is not None:  # known, so that no resample has another share of events
-        for cells, share in ((slice(2, 4), prior), (slice(0, 2), 1 - prior)):
-            drawn[:, cells] *= share / np.maximum(drawn[:, cells].sum(axis=1, keepdims=True), 1e-12)
-    rows = drawn.sum(axis=1)
-    approved_event, declined_other = drawn[:, 2], drawn[:, 1]
-    alike = np.minimum(costs.missed_event * drawn[:, 2:].sum(axis=1), costs.false_alarm * drawn[:, :2].sum(axis=1))
-    saved = (alike - costs.missed_event * approved_event - costs.false_alarm * declined_other) / rows
-    low, high = np.quantile(saved, [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2])
-    return Estimate(saving(target, declined, costs, weights), float(low), float(high))
+    return Unseen(
+        rows=len(test.target),
+        events=int(test.target.sum()),
+        alike=cost_alike(test.target, stakes, counts),
+        saving=saving_estimate(test.target, stakes.declined(ours), stakes, gates, counts, group, dataset.prior),
+        gain_over_baseline=gained,
+        referrals=referrals(test.target, ours, stakes, counts),
+        profit=profit(test.target, ours, stakes, gates, counts, group, dataset.prior),
+    )
 
 
 def sample(table: Table) -> Table:
@@ -177,45 +164,32 @@ def gain(found: dict[str, Folds], one: str, other: str, folds: float, gates: Gat
 def bootstrap_estimates(
     target: NDArray[np.int64],
     probability: NDArray[np.float64],
-    dataset: Dataset,
+    stakes: Stakes,
     gates: Gates,
     weight: NDArray[np.float64] = NO_WEIGHTS,
     group: NDArray[np.int64] = NO_GROUPS,
+    prior: float | None = None,
 ) -> dict[str, Estimate]:
     """ROC AUC, calibration slope and saving, with percentile intervals over resampled rows or customers."""
-    logits, declined = logit(probability), probability >= dataset.threshold
-    whole = row_weights(target, weight, dataset.prior)
+    logits, declined = logit(probability), stakes.declined(probability)
+    whole = row_weights(target, weight, prior)
     values = {
         "roc_auc": float(roc_auc_score(target, probability, sample_weight=whole)),
         "calibration_slope": calibrate(logits, target, whole)[0],
-        "saving": saving(target, declined, dataset.costs, whole),
+        "saving": saving(target, declined, stakes, whole),
     }
     drawn: dict[str, list[float]] = {name: [] for name in values}
-    for rows, counts in resampling.resamples_of(target, weight, group, dataset.prior, gates.bootstrap):
+    for rows, counts in resampling.resamples_of(target, weight, group, prior, gates.bootstrap):
         outcome = target[rows]
         drawn["roc_auc"].append(resampling.roc_auc(outcome, probability[rows], counts))
         slope = resampling.calibration_slope(outcome, logits[rows], values["calibration_slope"], counts)
         drawn["calibration_slope"].append(slope)
-        drawn["saving"].append(saving(outcome, declined[rows], dataset.costs, counts))
+        drawn["saving"].append(saving(outcome, declined[rows], stakes.rows(rows), counts))
     limits = [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2]
     return {
         name: Estimate(value, *(float(limit) for limit in np.quantile(drawn[name], limits)))
         for name, value in values.items()
     }
-
-
-def saving(target: NDArray[np.int64], declined: NDArray[np.bool_], costs: Costs, weights: Weights = None) -> float:
-    """Cost per applicant saved over declining or approving everyone, whichever is cheaper.
-
-    >>> saving(np.array([1, 0, 0]), np.array([True, False, False]), Costs(missed_event=5, false_alarm=1)).__round__(4)
-    0.6667
-    """
-    return cost_alike(target, costs, weights) - mean_cost(target, declined, costs, weights)
-
-
-def cost_alike(target: NDArray[np.int64], costs: Costs, weights: Weights = None) -> float:
-    """Cost per applicant of one decision for all, whichever is cheaper."""
-    return min(mean_cost(target, np.full(len(target), value), costs, weights) for value in (True, False))
 
 
 def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list[Importance]:

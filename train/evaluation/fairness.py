@@ -21,7 +21,7 @@ from models.schema import Values
 from train.evaluation.paired import NO_GROUPS
 from train.evaluation.resampling import resampled_cells
 from train.evaluation.results import Estimate, Fairness, Group
-from train.population import Weights
+from train.population import Weights, mean_of
 from train.tables.table import Table
 
 MISTAKES = (
@@ -79,6 +79,7 @@ def fairness(
     bootstrap: int,
     weights: Weights = None,
     customers: NDArray[np.int64] = NO_GROUPS,
+    referred: NDArray[np.bool_] | None = None,
 ) -> Fairness:
     """The figures of one audit.
 
@@ -86,18 +87,21 @@ def fairness(
         audit: the column and its groups.
         values: of that column, `[rows]`.
         target: `[rows]`, 1 where the event happened.
-        declined: `[rows]`, the decisions.
+        declined: `[rows]`, who is not approved: an applicant who is referred counts as declined. A group that has to
+            wait for a person more often than another is treated worse, and what the person decides is not known.
         least_rows: a smaller group is shown, but not used in the figures; nor is a rate over fewer rows of a group.
         confidence: of the intervals, which are percentiles over resamples within groups.
         bootstrap: number of resamples.
         weights: `[rows]`, what a row counts; None where all count alike.
         customers: `[rows]`, equal for the rows of one customer; empty where rows are independent.
+        referred: `[rows]`, those of them who are referred, which is shown for each group.
     """
     member = audit_groups(audit, values)
     known = member != ""
     if not known.any():
         return Fairness(audit.column, [], None, None)
     target, declined, member = target[known], declined[known].astype(np.int64), member[known]
+    to_person = np.zeros(len(known), dtype=np.bool_)[known] if referred is None else referred[known]
     counts = None if weights is None else weights[known]
     customers = customers[known] if len(customers) else customers
     # In fairlearn's terms, the event is the positive class and declined applicants are selected.
@@ -124,6 +128,7 @@ def fairness(
                 **{share: value if outcomes[share] else None for share, value in shares.items()},
                 judged=judged_group,
                 few=tuple(share for share, count in outcomes.items() if judged_group and 0 < count < least_rows),
+                referred=mean_of(to_person[member == name], None if counts is None else counts[member == name]),
             )
         )
     judged = [_cells(target[member == group.name], declined[member == group.name]) for group in groups if group.judged]

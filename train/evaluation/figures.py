@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
-from configs.dataset import Costs
-from models.scorer import APPROVE, DECLINE
+from models.deciding import APPROVE, DECLINE, REFER
 from train.evaluate import mean_cost
 from train.evaluation.results import Estimate, Importance
 from train.network.epoch import Epoch
 from train.population import Weights, mean_of
+from train.stakes import Stakes
 from train.vintages import Vintage
 
 mpl.use("Agg")  # files only, no window
@@ -70,44 +70,51 @@ def calibration(target: NDArray[np.int64], probability: NDArray[np.float32], wei
     return figure
 
 
-def scores(target: NDArray[np.int64], probability: NDArray[np.float32], threshold: float) -> Figure:
-    """Distribution of the probability in each class, with the threshold."""
+def scores(target: NDArray[np.int64], probability: NDArray[np.float32], stakes: Stakes) -> Figure:
+    """Distribution of the probability in each class, with the threshold and the band that is referred."""
     figure = _figure("Scores by outcome", "probability of the event", "rows")
     bins = [float(edge) for edge in np.linspace(0, 1, 26)]
     figure.axes[0].hist(
         [probability[target == 0], probability[target == 1]], bins=bins, label=["no event", "event"], stacked=False
     )
-    figure.axes[0].axvline(threshold, color="black", linestyle=":", label=f"threshold {threshold:.3f}")
+    if not isinstance(stakes.threshold, np.ndarray):
+        label = f"threshold {stakes.threshold:.3f}"
+        figure.axes[0].axvline(stakes.threshold, color="black", linestyle=":", label=label)
+    if stakes.refer:
+        figure.axes[0].axvspan(stakes.refer.start, stakes.refer.end, color=GREY, alpha=0.3, label="referred")
     figure.axes[0].legend(frameon=False)
     return figure
 
 
 def cost_over_threshold(
-    target: NDArray[np.int64],
-    probability: NDArray[np.float32],
-    costs: Costs,
-    threshold: float,
-    weights: Weights = None,
+    target: NDArray[np.int64], probability: NDArray[np.float32], stakes: Stakes, weights: Weights = None
 ) -> Figure:
-    """Mean cost per row at every threshold; the dotted line is the threshold that the costs imply."""
+    """Mean cost per row at every threshold; dotted: the threshold that the costs imply, or the cost at those of all."""
     figure = _figure("Cost", "threshold", "cost per row")
     thresholds = np.linspace(0, 1, 201)
-    curve = [mean_cost(target, probability >= value, costs, weights) for value in thresholds]
+    curve = [mean_cost(target, probability >= value, stakes, weights) for value in thresholds]
     figure.axes[0].plot(thresholds, curve)
-    figure.axes[0].axvline(threshold, color="black", linestyle=":")
+    if isinstance(stakes.threshold, np.ndarray):
+        found = mean_cost(target, stakes.declined(probability), stakes, weights)
+        figure.axes[0].axhline(found, color="black", linestyle=":", label="by each applicant's own threshold")
+        figure.axes[0].legend(frameon=False)
+    else:
+        figure.axes[0].axvline(stakes.threshold, color="black", linestyle=":")
     return figure
 
 
-def confusion(target: NDArray[np.int64], probability: NDArray[np.float32], threshold: float) -> Figure:
+def confusion(target: NDArray[np.int64], probability: NDArray[np.float32], stakes: Stakes) -> Figure:
     """Rows by outcome and decision."""
     figure = _figure("Decisions", "decision", "outcome")
-    counts = confusion_matrix(target, probability >= threshold)
+    decisions = [APPROVE, DECLINE, *([REFER] if stakes.refer else [])]
+    decided = np.where(stakes.referred(probability), 2, stakes.declined(probability))
+    counts = np.bincount(len(decisions) * target + decided, minlength=2 * len(decisions)).reshape(2, -1)
     axes = figure.axes[0]
     axes.imshow(counts, cmap="Blues")
     for (row, column), count in np.ndenumerate(counts):
         colour = "white" if count > counts.max() / 2 else "black"
         axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    axes.set_xticks([0, 1], [APPROVE, DECLINE])
+    axes.set_xticks(range(len(decisions)), decisions)
     axes.set_yticks([0, 1], ["no event", "event"])
     return figure
 
@@ -180,8 +187,7 @@ def calibration_points(
 def all_of(
     target: NDArray[np.int64],
     probability: NDArray[np.float32],
-    costs: Costs,
-    threshold: float,
+    stakes: Stakes,
     epochs: Sequence[Epoch],
     importance: Sequence[Importance],
     weights: Weights = None,
@@ -192,23 +198,23 @@ def all_of(
         "roc": roc(target, probability, float(roc_auc_score(target, probability, sample_weight=weights)), weights),
         "precision_recall": precision_recall(target, probability, weights),
         "calibration": calibration(target, probability, weights),
-        "scores": scores(target, probability, threshold),
+        "scores": scores(target, probability, stakes),
         "gain": gain(target, probability, weights),
-        "cost": cost_over_threshold(target, probability, costs, threshold, weights),
-        "confusion": confusion(target, probability, threshold),
+        "cost": cost_over_threshold(target, probability, stakes, weights),
+        "confusion": confusion(target, probability, stakes),
         "permutation_importance": permutation_importance(importance),
     }
 
 
 def points(
-    target: NDArray[np.int64], probability: NDArray[np.float32], costs: Costs, weights: Weights = None
+    target: NDArray[np.int64], probability: NDArray[np.float32], stakes: Stakes, weights: Weights = None
 ) -> dict[str, dict[str, Any]]:
     """The points of the curves for `dvc plots`, by name."""
     false_alarms, found, _ = roc_curve(target, probability, sample_weight=weights)
     precision, recall, _ = precision_recall_curve(target, probability, sample_weight=weights)
     observed, predicted = calibration_points(target, probability, weights)
     thresholds = np.linspace(0, 1, 101)
-    cost = [mean_cost(target, probability >= value, costs, weights) for value in thresholds]
+    cost = [mean_cost(target, probability >= value, stakes, weights) for value in thresholds]
     return {
         "roc": {"false_alarm_rate": false_alarms, "events_found": found},
         "precision_recall": {

@@ -22,6 +22,7 @@ from train.evaluation.scoring import onnx_probabilities
 from train.fit import fit
 from train.network.onnx_graph import build_graph
 from train.publishing.background import background
+from train.stakes import stakes_of
 from train.tables.table import Table
 
 DECLINED = 100  # applicants that both models decline
@@ -70,7 +71,8 @@ def declined_by_both(schema: Schema, models: Sequence[bytes], table: Table) -> l
     """The applicants of a table that every model declines, as rows of the schema."""
     feed = schema.feed_columns(table.columns)
     probabilities = np.array([onnx_probabilities(Scorer(model, schema), feed) for model in models])
-    places: NDArray[np.int64] = np.flatnonzero((probabilities >= schema.dataset.threshold).all(axis=0))
+    stakes = stakes_of(schema.dataset, table.arrays)
+    places: NDArray[np.int64] = np.flatnonzero(stakes.declined(probabilities).all(axis=0))
     names = [feature.name for feature in schema.dataset.features]
     values = zip(*([table.columns[name][int(place)] for place in places] for name in names), strict=True)
     return [applicant(schema, dict(zip(names, row, strict=True))) for row in values]

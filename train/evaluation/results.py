@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from train.errors import PipelineError
+from train.evaluation.consequences import Profit, Referrals
 from train.evaluation.numbers import DIGITS, Unit, format_number
 from train.vintages import Vintage
 
@@ -18,7 +19,7 @@ Status = Literal["pass", "warn", "waived", "fail", "not judged"]
 
 @dataclass(frozen=True)
 class Metrics:
-    """Metrics of probabilities against outcomes; costs are per row, at the threshold that the costs imply."""
+    """Metrics of probabilities against outcomes; costs are per row, at the thresholds that they imply."""
 
     rows: int
     roc_auc: float
@@ -95,6 +96,7 @@ class Group(Struct, frozen=True, omit_defaults=True):
     approved_with_event: float | None
     judged: bool = True
     few: tuple[str, ...] = ()  # the shares over too few rows of a group that has enough
+    referred: float = 0.0  # share of the rows; the shares above count these as declined
 
 
 class Fairness(Struct, frozen=True):
@@ -110,11 +112,11 @@ class Unseen(Struct, frozen=True):
     """What the model shows on the test part, which no fold and no choice has touched.
 
     Attributes:
-        rows: of the test part.
-        events: among them.
+        rows, events: of the test part, and among them those with the event.
         alike: cost per applicant of declining or approving everyone, whichever is cheaper.
         saving: of that, per applicant.
         gain_over_baseline: in ROC AUC, paired; null if the model is the baseline.
+        referrals, profit: null where the dataset file has no band for them, or no costs that are amounts.
     """
 
     rows: int
@@ -122,6 +124,8 @@ class Unseen(Struct, frozen=True):
     alike: float
     saving: Estimate
     gain_over_baseline: Estimate | None
+    referrals: Referrals | None = None
+    profit: Profit | None = None
 
 
 class Shared(Struct, frozen=True):
@@ -141,11 +145,9 @@ class Comparison(Struct, frozen=True):
 
     Attributes:
         version: of the champion.
-        recipe: gain over the champion's model file, fitted on the same folds; nought for the same file; null if that
-            champion cannot be read.
+        recipe: gain over the champion's model file, fitted on the same folds; nought for the same; null if unreadable.
         graph: gain over the champion's own graph on test rows that neither saw; null if it could not be measured.
-        rows: their number.
-        why: it could not.
+        rows, why: their number, and why it could not.
     """
 
     version: str
@@ -159,8 +161,7 @@ class Evidence(Struct, frozen=True):
     """The evidence about one model.
 
     Attributes:
-        files: SHA-256 of each file that it is about.
-        settings: SHA-256 of the configs and the code that gathered it.
+        files, settings: SHA-256 of each file that it is about, and of the configs and the code that gathered it.
         folds: folds per repeat.
         fold_roc_auc: of this model on each fold, for paired comparisons.
         candidates: by name, each metric of `SHOWN` over the folds, with its interval.

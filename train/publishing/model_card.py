@@ -16,6 +16,7 @@ from configs.model import ModelConfig
 from models.background import Background
 from train.evaluation.results import Estimate, Evidence, Metrics, Verdict, format_estimate, format_figure
 from train.gating.judgement import Judgement
+from train.publishing.policy_text import decision_line, figures_text, referred_text, score_section
 from train.publishing.population_section import VINTAGE_HEADS, VINTAGE_TEXT, limits, parts, rate, vintage_rows
 
 USE = """\
@@ -55,14 +56,17 @@ def model_card(
     data: Mapping[str, Any],
     background: Background,
     facts: Mapping[str, str],
+    points: str = "",
 ) -> str:
-    """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table."""
+    """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table.
+
+    `points` is the table of a scorecard.
+    """
     protected = [feature.name for feature in dataset.features if feature.protected]
     monotone = {feature.name: feature.monotone for feature in dataset.features if feature.monotone}
     about = {
         "predicts": f"the probability that `{dataset.target.column}` is `{dataset.target.event}`",
-        "decision": f"decline at {dataset.threshold:.4f} and above: a missed event costs "
-        f"{dataset.costs.missed_event:g}, a false alarm {dataset.costs.false_alarm:g}",
+        "decision": decision_line(dataset),
         "base rate": rate(dataset, background.base_rate, data),
         "architecture": config.description or "see the model config",
         "not an input": ", ".join(f"`{name}`" for name in protected) or "none: every feature is an input",
@@ -80,6 +84,7 @@ def model_card(
             [
                 table(("metric", "value"), ((name, f"{values[name]:.4f}") for name in TEST)),
                 *filter(None, [parts(dataset)]),
+                *figures_text(evidence.unseen),
                 attempts(judgement.attempt),
             ]
         ),
@@ -87,6 +92,8 @@ def model_card(
         VINTAGES: f"{table(VINTAGE_HEADS, vintage_rows(evidence.vintages))}\n\n{VINTAGE_TEXT}",
         "Gates": gates_section(judgement.verdicts),
         "Groups": fairness_section(evidence),
+        **({"Score": score_section(dataset, dataset.score)} if dataset.score else {}),
+        **({"Points of each bin": points} if points else {}),
         "Most important columns": table(
             ("column", "ROC AUC lost when shuffled"),
             (
@@ -176,7 +183,7 @@ def fairness_section(evidence: Evidence) -> str:
         for group in audit.groups
     )
     heads = ("column", "group", "rows", "approved", "declined without the event", "approved with the event")
-    return table(heads, rows)
+    return "\n\n".join([table(heads, rows), *referred_text(evidence.fairness)])
 
 
 def walks_section(evidence: Evidence) -> str:

@@ -121,6 +121,7 @@ def put(
         Artifact(Path(folder), retrain="make train")  # publish only what can be loaded
     tag = f"{dataset.name}:{version}"
     metadata = {key: value for key, value in msgspec.to_builtins(manifest).items() if key not in ("sha256", "example")}
+    metadata = {key: value for key, value in metadata.items() if value is not None}  # BentoML takes no null
     try:
         if stored(dataset.name, version) is None:
             _discard(tag)

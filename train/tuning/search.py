@@ -85,6 +85,8 @@ def tune(workspace: Workspace, trials: int, out: Path, console: Console, rules: 
     """
     if out.resolve() == workspace.model_path.resolve():
         raise PipelineError(f"{out}: the search starts from this file; give another one with --out")
+    if workspace.config.scorecard:
+        raise PipelineError(f"{workspace.model_path}: a search varies networks, and this is a scorecard; give another")
     if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
         raise PipelineError(f"{out}: its folder is missing or not writable; give another file with --out")
     search, name = _search(workspace, rules), study_name(workspace, rules)

@@ -18,7 +18,7 @@ import pytest
 from mlflow.entities import Run
 
 from configs.model import ModelConfig, read_model
-from tests.conftest import ROOT, environment
+from tests.conftest import GERMAN_CREDIT, ROOT, environment
 from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
 from train.__main__ import _parser, main
@@ -213,7 +213,16 @@ def test_what_cannot_be_done_is_said_before_the_search(make_bench):
         bench.tune(1)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs/models").glob("*.yaml")), ids=lambda path: path.stem)
+NETWORKS = [path for path in sorted((ROOT / "configs/models").glob("*.yaml")) if not read_model(path).scorecard]
+
+
+def test_a_scorecard_is_no_start_of_a_search(tmp_path):
+    workspace = Workspace(GERMAN_CREDIT, ROOT / "configs/models/003_scorecard.yaml", ROOT / "configs/gates.yaml")
+    with pytest.raises(PipelineError, match="a search varies networks, and this is a scorecard"):
+        tune(workspace, 1, tmp_path / "tuned.yaml", Console())
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
 def test_a_model_file_is_read_back_as_it_was_meant(path, tmp_path):
     base = read_model(path)
     space = around(base)
