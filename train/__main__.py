@@ -146,6 +146,22 @@ def search(options: argparse.Namespace) -> int:
     return 0
 
 
+def seeds(options: argparse.Namespace) -> int:
+    """Train the model with other seeds, and print what changes."""
+    from train.console import Console
+    from train.pipeline import run as run_stages
+    from train.publishing.store import stored
+    from train.validation.sections import stable
+    from train.validation.stability import measure
+
+    workspace, console = _workspace(options), Console()
+    run_stages(workspace, STAGES[: STAGES.index("evaluate")], console)
+    print(stable(measure(workspace, options.seeds, console)))
+    if stored(workspace.dataset.name, workspace.version) is not None:
+        console.print(f"the card of {workspace.tag} was published before and stays as it is")
+    return 0
+
+
 def draft(options: argparse.Namespace) -> int:
     """Print a draft of a dataset file for a table."""
     from train.drafting.describe import describe
@@ -203,6 +219,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--trials", type=_count, default=50, help="in total, with those of earlier runs (default: 50)")
     made.add_argument("--out", type=Path, default=Path("configs/models/tuned.yaml"), help="the model file to write")
+    made = command(
+        "stability", seeds, "train the model with other seeds: what changes in figures, decisions and reasons"
+    )
+    made.add_argument("--seeds", type=_count, default=10, help="its own and the next ones (default: 10)")
     command("history", history, "print every change of the champion: who, when, why, on what evidence")
     made = command(
         "describe", draft, "draft the dataset file of a table: types, ranges, vocabularies, protected columns"

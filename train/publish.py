@@ -29,6 +29,7 @@ from train.publishing import seen_rows, store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
 from train.tables.table import Table
+from train.validation import stability
 from train.version import commit, data_sha256
 from train.workspace import Workspace
 
@@ -100,7 +101,7 @@ def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, byte
     dataset, training = workspace.dataset, workspace.parts[0]
     metrics = workspace.read_json("metrics.json", Results).test
     model = workspace.path("model.onnx").read_bytes()
-    reference = background(workspace.schema, model, training)
+    reference, stable = background(workspace.schema, model, training), stability.recorded(workspace)
     card = model_card(
         dataset,
         workspace.config,
@@ -116,8 +117,11 @@ def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, byte
             "commit": f"`{commit() or 'unknown'}`",
             "to reproduce": f"`make train DATASET={workspace.dataset_path} MODEL={workspace.model_path}`",
         },
+        stable,
     )
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
+    if stable is not None:
+        pictures["stability"] = workspace.path(stability.FIGURE).read_bytes()
     return {
         artifact.MODEL: model,
         artifact.ENCODED: workspace.path("encoded.onnx").read_bytes(),

@@ -28,20 +28,23 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train": "calibration check console customers errors evaluate exclusive export fit gate outcomes pipeline "
     "population publish registry rounding split tracking version vintages workspace",
     "train/checks": "data_report expectations exploration html leaks population quality",
-    "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints folding numbers openings "
-    "paired reasons resampling results scoring vintages walk",
+    "train/evaluation": "candidates cross_validation estimate evidence fairness figures fingerprints folding numbers "
+    "openings paired proportion reasons resampling results scoring substitution vintages walk",
     "train/gating": "champion judgement leaks verdicts",
     "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph weights",
-    "train/publishing": "approval background model_card population_section promotions seen_rows store",
+    "train/publishing": "approval background markdown model_card population_section promotions seen_rows store",
     "train/tables": "beside column csv_file files missing numbers parquet_file reader table",
+    "train/validation": "behaviour effects figures interactions outcomes results sections segments sensitivity "
+    "stability",
 }
 MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it
     "models": "background encoding explanation reasons schema scorer",
     "train": "calibration customers evaluate export fit population vintages",
-    "train/evaluation": "candidates cross_validation evidence fairness fingerprints folding paired reasons resampling "
-    "scoring vintages walk",
+    "train/evaluation": "candidates cross_validation evidence fairness fingerprints folding paired proportion reasons "
+    "resampling scoring substitution vintages walk",
     "train/network": "adamw credit_network fused inputs layout monotone onnx_graph",
     "train/publishing": "background",
+    "train/validation": "behaviour effects interactions outcomes segments sensitivity",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph
 
