@@ -24,7 +24,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",
-    "signatures": "dsse keys model promotions",
+    "signatures": "chain dsse keys model promotions",
     "train": "calibration check console customers errors evaluate exclusive export fit gate outcomes pipeline "
     "population publish registry rounding split tracking version vintages workspace",
     "train/checks": "data_report expectations exploration html leaks population quality",
