@@ -15,7 +15,7 @@ from pathlib import Path
 
 from configs.source import ConfigError
 from signatures.keys import SignatureError
-from train import decisions
+from train import decisions, studies
 from train.errors import PipelineError
 from train.workspace import Workspace
 
@@ -146,19 +146,15 @@ def search(options: argparse.Namespace) -> int:
     return 0
 
 
-def seeds(options: argparse.Namespace) -> int:
-    """Train the model with other seeds, and print what changes."""
-    from train.console import Console
-    from train.pipeline import run as run_stages
-    from train.publishing.store import stored
-    from train.validation.sections import stable
-    from train.validation.stability import measure
+def study(options: argparse.Namespace) -> int:
+    """Print what a study of the model found."""
+    print(studies.run(options, _workspace(options)))
+    return 0
 
-    workspace, console = _workspace(options), Console()
-    run_stages(workspace, STAGES[: STAGES.index("evaluate")], console)
-    print(stable(measure(workspace, options.seeds, console)))
-    if stored(workspace.dataset.name, workspace.version) is not None:
-        console.print(f"the card of {workspace.tag} was published before and stays as it is")
+
+def choose(options: argparse.Namespace) -> int:
+    """Record which alternative a person has chosen."""
+    print(*decisions.choose(options, _workspace(options)), sep="\n")
     return 0
 
 
@@ -219,11 +215,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--trials", type=_count, default=50, help="in total, with those of earlier runs (default: 50)")
     made.add_argument("--out", type=Path, default=Path("configs/models/tuned.yaml"), help="the model file to write")
-    made = command(
-        "stability", seeds, "train the model with other seeds: what changes in figures, decisions and reasons"
-    )
-    made.add_argument("--seeds", type=_count, default=10, help="its own and the next ones (default: 10)")
-    command("history", history, "print every change of the champion: who, when, why, on what evidence")
+    for name, help_ in studies.HELP.items():
+        studies.add_options(name, command(name, study, help_))
+    made = command("choose", choose, "record which alternative a person has chosen, and write its model file")
+    made.add_argument("name", help="of an option that was offered")
+    made.add_argument("--out", type=Path, default=Path("configs/models/alternative.yaml"), help="the file to write")
+    decisions.add_reason(made)
+    command("history", history, "print every change of the champion and every choice: who, when, why, on what")
     made = command(
         "describe", draft, "draft the dataset file of a table: types, ranges, vocabularies, protected columns"
     )

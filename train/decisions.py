@@ -1,4 +1,4 @@
-"""The commands by which a person decides about the published versions of a model: promote, roll back, and the record.
+"""The commands by which a person decides: promote, roll back, choose an alternative, and the record of all of it.
 
 Owns their options and what they say. Leaves who may decide to `train.publishing.approval`, and what a decision
 changes to `train.registry`.
@@ -32,9 +32,17 @@ def change(options: argparse.Namespace, workspace: Workspace) -> str:
     return f"{name}:{event.version} is the champion; services that follow the champion serve it after a restart"
 
 
+def choose(options: argparse.Namespace, workspace: Workspace) -> list[str]:
+    """Choose from a search for alternatives; returns what became of it, and what is left to do."""
+    from train.alternatives.choice import choose
+
+    return choose(workspace, options.name, decided(options, workspace), options.out)
+
+
 def history(workspace: Workspace) -> tuple[list[str], str]:
-    """Every change of the champion, a line each, and what the history of the store holds; empty without a store."""
+    """Every change of the champion and every choice, a line each, and what the history of the store holds, if any."""
     from train import registry
+    from train.alternatives import record
     from train.publishing.promotions import verified
     from train.publishing.store import versions_folder
 
@@ -45,8 +53,9 @@ def history(workspace: Workspace) -> tuple[list[str], str]:
         before = f" instead of {event.instead_of}" if event.instead_of else ""
         changed = f"{event.at}  {event.action:8}  {event.version}{before}"
         lines.append(f"{changed}  by {event.by}: {event.why}  [{event.evidence}]")
+    lines += record.lines(record.choices(name), gates.approvers)
     folder = versions_folder(name)
-    return lines, verified(folder, events, workspace.signing_key, gates.approvers) if folder else ""
+    return sorted(lines), verified(folder, events, workspace.signing_key, gates.approvers) if folder else ""
 
 
 def add_reason(command: argparse.ArgumentParser) -> None:

@@ -20,6 +20,8 @@ from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
 from signatures.model import write_signature
 from train import registry, tracking
+from train.alternatives.record import choices
+from train.alternatives.section import section
 from train.errors import PipelineError
 from train.evaluation.results import Evidence, GateError, Results
 from train.exclusive import exclusively
@@ -118,6 +120,7 @@ def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, byte
             "to reproduce": f"`make train DATASET={workspace.dataset_path} MODEL={workspace.model_path}`",
         },
         stable,
+        section(dataset, workspace.config, choices(dataset.name), workspace.gates.approvers),
     )
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
     if stable is not None:

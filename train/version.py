@@ -27,6 +27,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "signatures": "chain dsse keys model promotions",
     "train": "calibration check console customers errors evaluate exclusive export fit gate outcomes pipeline "
     "population publish registry rounding split tracking version vintages workspace",
+    "train/alternatives": "record results section",
     "train/checks": "data_report expectations exploration html leaks population quality",
     "train/evaluation": "candidates cross_validation estimate evidence fairness figures fingerprints folding numbers "
     "openings paired proportion reasons resampling results scoring substitution vintages walk",

@@ -60,6 +60,7 @@ def model_card(
     background: Background,
     facts: Mapping[str, str],
     stability: Stability | None = None,
+    alternatives: str = "",
 ) -> str:
     """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table."""
     protected = [feature.name for feature in dataset.features if feature.protected]
@@ -101,6 +102,7 @@ def model_card(
         ),
         "Values that training did not see": walks_section(evidence),
         **validation_sections(dataset, evidence, stability),
+        **({"Less discriminatory alternatives": alternatives} if alternatives else {}),
         "Explanations": explanations_section(evidence, background, dataset.prior),
         "Limits": LIMITS.format(rate=limits(dataset)),
     }
