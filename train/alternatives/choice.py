@@ -15,6 +15,7 @@ from train.alternatives import record
 from train.alternatives.record import Choice
 from train.alternatives.results import Option, Search
 from train.alternatives.search import FILE
+from train.alternatives.section import SAME
 from train.errors import PipelineError
 from train.publishing.approval import Decision
 from train.version import data_sha256, evidence_settings
@@ -71,7 +72,7 @@ def to_do(workspace: Workspace, option: Option, out: Path) -> list[str]:
     dataset, steps = workspace.dataset, []
     if option.dropped:
         steps.append(f"remove from {workspace.dataset_path} the features {', '.join(option.dropped)}")
-    if option.threshold != dataset.threshold:
+    if abs(option.threshold - dataset.threshold) > SAME:
         odds = (1 - option.threshold) / option.threshold
         steps.append(
             f"set costs in {workspace.dataset_path} to missed_event: {odds:.4g} and false_alarm: 1, if those are your "

@@ -74,6 +74,14 @@ def test_what_is_left_to_do_is_said_where_features_are_dropped_or_the_threshold_
     assert train.startswith("train it")
 
 
+def test_a_threshold_that_was_written_with_few_digits_needs_no_other_costs(workspace, tmp_path):
+    search = workspace.read_json(FILE, Search)
+    written = [*search.options[:1], msgspec.structs.replace(search.options[1], threshold=0.250001)]
+    workspace.write_json(FILE, msgspec.structs.replace(search, options=written))
+    _, train = choose(workspace, "a01", ANA, tmp_path / "chosen.yaml")
+    assert train.startswith("train it")
+
+
 def test_the_model_as_it_is_may_be_chosen_and_declines_every_alternative(workspace, tmp_path):
     assert len(choose(workspace, "a00", ANA, tmp_path / "chosen.yaml")) == 1
     assert [one.name for one in record.choices("hand_made")[0].stated.declined] == ["a01", "a02"]
