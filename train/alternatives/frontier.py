@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.evaluation.estimate import Estimate
+from train.evaluation.paired import NO_GROUPS
+from train.population import Weights
 
 CHUNK = 100  # resamples at a time
 NOBODY = 1e-12  # an approval rate by which a ratio may be divided
@@ -22,7 +24,12 @@ def judged(member: NDArray[np.object_], least_rows: int) -> list[NDArray[np.bool
 
 
 def resampled_ratios(
-    member: NDArray[np.object_], approved: NDArray[np.bool_], least_rows: int, bootstrap: int
+    member: NDArray[np.object_],
+    approved: NDArray[np.bool_],
+    least_rows: int,
+    bootstrap: int,
+    weights: Weights = None,
+    customers: NDArray[np.int64] = NO_GROUPS,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lowest over highest approval rate, `[options]`, and over resamples within groups, `[bootstrap, options]`.
 
@@ -31,17 +38,22 @@ def resampled_ratios(
         approved: `[options, rows]`.
         least_rows: of a group; a smaller one is left out, and at least one has to be left.
         bootstrap: number of resamples, the same rows for every option.
+        weights: `[rows]`, what a row counts; None where all count alike.
+        customers: `[rows]`, equal for rows of one customer, drawn together; empty where rows are independent.
     """
     groups = judged(member, least_rows)
     rng = np.random.default_rng(0)
     rates, drawn = [], []
     for rows in groups:
-        count, of_group = int(rows.sum()), approved[:, rows].astype(np.float64)
-        rates.append(of_group.mean(axis=1))
+        of_group = approved[:, rows].astype(np.float64).T  # rows, options
+        own = np.ones(len(of_group)) if weights is None else weights[rows]
+        unit = np.unique(customers[rows], return_inverse=True)[1] if len(customers) else np.arange(len(of_group))
+        units = int(unit.max()) + 1
+        rates.append(own @ of_group / own.sum())
         parts = []
         for start in range(0, bootstrap, CHUNK):
-            weights = rng.multinomial(count, np.full(count, 1 / count), min(CHUNK, bootstrap - start))
-            parts.append(weights @ of_group.T / count)
+            counts = rng.multinomial(units, np.full(units, 1 / units), min(CHUNK, bootstrap - start))[:, unit] * own
+            parts.append(counts @ of_group / counts.sum(axis=1, keepdims=True))
         drawn.append(np.concatenate(parts))
     return _ratio(np.array(rates)), _ratio(np.array(drawn))
 

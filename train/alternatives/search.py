@@ -22,9 +22,11 @@ from train.console import Console
 from train.errors import PipelineError
 from train.evaluate import mean_cost
 from train.evaluation.candidates import network
-from train.evaluation.cross_validation import Fold, Folds, cross_validate, folds_of, interval
+from train.evaluation.cross_validation import Fold, Folds, cross_validate, interval
 from train.evaluation.evidence import sample
 from train.evaluation.fairness import audit_groups, audits_of
+from train.evaluation.folding import Plan, plan
+from train.population import mean_of, row_weights
 from train.tables.table import Table
 from train.version import data_sha256, evidence_settings
 from train.workspace import Workspace
@@ -51,18 +53,18 @@ def search(workspace: Workspace, within: float, console: Console) -> Search:
             f"name groups under audit in {workspace.dataset_path}, or add rows"
         )
     looked_at = variants(workspace.config, proxies(workspace.schema, table, members))
-    folds = folds_of(table.target, gates.folds, gates.repeats)
+    planned = plan(table, gates.folds, gates.repeats)
     candidates = {one.what: (Schema(without(dataset, one.dropped)), partial(network, one.config)) for one in looked_at}
-    with console.progress("searching", len(folds)) as advance:
-        found = cross_validate(candidates, table, folds, lambda: advance(f"of {len(candidates)} models"))
-    options = options_of(workspace, looked_at, found, table, folds, members)
+    with console.progress("searching", len(planned.folds)) as advance:
+        found = cross_validate(candidates, table, planned.folds, lambda: advance(f"of {len(candidates)} models"))
+    options = options_of(workspace, looked_at, found, table, planned, members)
     on = frontier([one.cost for one in options], [[r.ratio.value for r in one.ratios] for one in options], within)
     result = Search(
         settings=evidence_settings(dataset, workspace.config, workspace.baseline, gates),
         data_sha256=data_sha256(dataset),
-        rows=len(table.target),
-        folds=gates.folds,
-        repeats=gates.repeats,
+        rows=int((~np.isnan(found[looked_at[0].what].held_out)).sum()),
+        folds=len(planned.folds) // len(found[looked_at[0].what].by_repeat),
+        repeats=len(found[looked_at[0].what].by_repeat),
         confidence=gates.confidence,
         within=within,
         options=[msgspec.structs.replace(one, frontier=is_on) for one, is_on in zip(options, on, strict=True)],
@@ -98,7 +100,7 @@ def options_of(
     looked_at: Sequence[Variant],
     found: dict[str, Folds],
     table: Table,
-    folds: Sequence[Fold],
+    planned: Plan,
     members: Members,
 ) -> list[Option]:
     """Every variant at every threshold; the first is the model as it is."""
@@ -106,12 +108,16 @@ def options_of(
     implied = dataset.threshold / (1 - dataset.threshold)
     thresholds = [implied * times / (1 + implied * times) for times in ODDS]
     pairs = [(one, threshold) for one in looked_at for threshold in thresholds]
-    approved = np.array([found[one.what].held_out < threshold for one, threshold in pairs])
+    known = np.flatnonzero(~np.isnan(found[looked_at[0].what].held_out))  # a walk forward only learns from the first
+    measured = table.rows(known)
+    approved = np.array([found[one.what].held_out[known] < threshold for one, threshold in pairs])
+    counts, least = row_weights(measured.target, measured.weight, dataset.prior), gates.fairness.least_rows
     resampled = {
-        column: resampled_ratios(member, approved, gates.fairness.least_rows, gates.bootstrap)
+        column: resampled_ratios(member[known], approved, least, gates.bootstrap, counts, measured.group)
         for column, member in members.items()
+        if len(judged(member[known], least)) > 1
     }
-    costs = [costs_by_fold(dataset, found[one.what], table, folds, threshold) for one, threshold in pairs]
+    costs = [costs_by_fold(dataset, found[one.what], table, planned.folds, threshold) for one, threshold in pairs]
     options = []
     for place, (one, threshold) in enumerate(pairs):
         ratios = [
@@ -129,9 +135,9 @@ def options_of(
                 config=one.config,
                 dropped=one.dropped,
                 threshold=threshold,
-                approved=float(approved[place].mean()),
+                approved=mean_of(approved[place], counts),
                 cost=float(costs[place].mean()),
-                change=interval(costs[place] - costs[0], gates.folds, gates.confidence)[0],
+                change=interval(costs[place] - costs[0], planned.a_repeat, gates.confidence)[0],
                 ratios=ratios,
             )
         )
@@ -143,9 +149,10 @@ def costs_by_fold(
 ) -> NDArray[np.float64]:
     """The cost per applicant of each fold, `[folds * repeats]`, in their order."""
     per_repeat = len(folds) // len(found.by_repeat)
-    return np.array(
-        [
-            mean_cost(table.target[test], found.by_repeat[place // per_repeat][test] >= threshold, dataset.costs)
-            for place, (_, test) in enumerate(folds)
-        ]
-    )
+    costs = []
+    for place, (_, test) in enumerate(folds):
+        rows = table.rows(test)
+        declined = found.by_repeat[place // per_repeat][test] >= threshold
+        counts = row_weights(rows.target, rows.weight, dataset.prior)
+        costs.append(mean_cost(rows.target, declined, dataset.costs, counts))
+    return np.array(costs)

@@ -125,7 +125,7 @@ def gather_evidence(
         unseen=unseen,
         shared=shared,
         vintages=by_vintage([(measured, held_out, "folds"), *([(*opened, "test")] if opened else [])], dataset.prior),
-        outcomes=outcomes_of(dataset, measured, held_out, gates.fairness.least_rows, gates.confidence),
+        outcomes=outcomes_of(dataset, measured, held_out, gates.fairness.least_rows, gates.confidence, counts),
         behaviour=behaviour,
     )
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.dataset import Dataset
-from train.evaluation.proportion import proportion
+from train.evaluation.proportion import share_of
+from train.population import Weights, mean_of
 from train.tables.table import Table
 from train.validation.results import Decile, Outcomes, Zone
 from train.validation.segments import groupings, performance
@@ -21,7 +22,12 @@ DIGITS = 6  # of a probability, by which rows are ordered: the last bits may be 
 
 
 def outcomes_of(
-    dataset: Dataset, table: Table, probability: NDArray[np.float64], least_rows: int, confidence: float
+    dataset: Dataset,
+    table: Table,
+    probability: NDArray[np.float64],
+    least_rows: int,
+    confidence: float,
+    weights: Weights = None,
 ) -> Outcomes:
     """The figures of a table by probabilities `[rows]` of models that did not see the row.
 
@@ -31,23 +37,26 @@ def outcomes_of(
         probability: of the event.
         least_rows: of a group that is shown.
         confidence: of the intervals.
+        weights: `[rows]`, what a row counts; None where all count alike.
     """
     segments = [
         segment
         for name, member in groupings(dataset, table)
         for segment in performance(
-            name, member, table.target, probability, dataset.threshold, dataset.costs, least_rows, confidence
+            name, member, table.target, probability, dataset.threshold, dataset.costs, least_rows, confidence, weights
         )
     ]
     return Outcomes(
-        deciles(table.target, probability, confidence),
-        zones(table.target, probability, dataset.threshold, confidence),
+        deciles(table.target, probability, confidence, weights),
+        zones(table.target, probability, dataset.threshold, confidence, weights),
         segments,
     )
 
 
-def deciles(target: NDArray[np.int64], probability: NDArray[np.float64], confidence: float) -> list[Decile]:
-    """Ten parts of equal size, the riskiest first, of `[rows]`; rows of equal probability keep their order.
+def deciles(
+    target: NDArray[np.int64], probability: NDArray[np.float64], confidence: float, weights: Weights = None
+) -> list[Decile]:
+    """Ten parts of as many rows each, the riskiest first, of `[rows]`; rows of equal probability keep their order.
 
     >>> found = deciles(np.array([1, 0] * 20), np.linspace(0.9, 0.1, 40), 0.9)
     >>> [(part.rows, part.observed.value, part.lift, part.found) for part in found]
@@ -55,18 +64,19 @@ def deciles(target: NDArray[np.int64], probability: NDArray[np.float64], confide
     """
     order = np.argsort(-np.round(probability, DIGITS), kind="stable")
     parts = np.array_split(order, max(1, min(DECILES, len(order) // LEAST_ROWS)))
-    share, events = float(target.mean()), np.cumsum([int(target[part].sum()) for part in parts])
+    share, counts = mean_of(target, weights), target.astype(np.float64) if weights is None else target * weights
+    events = np.cumsum([counts[part].sum() for part in parts])
     found = []
     for place, part in enumerate(parts):
-        here = int(target[part].sum())
-        observed = proportion(here, len(part), confidence)
+        own = None if weights is None else weights[part]
+        observed = share_of(target[part], own, confidence)
         found.append(
             Decile(
                 lowest=float(probability[part].min()),
                 highest=float(probability[part].max()),
                 rows=len(part),
-                events=here,
-                predicted=float(probability[part].mean()),
+                events=int(target[part].sum()),
+                predicted=mean_of(probability[part], own),
                 observed=observed,
                 lift=observed.value / share,
                 found=float(events[place] / events[-1]),
@@ -76,7 +86,11 @@ def deciles(target: NDArray[np.int64], probability: NDArray[np.float64], confide
 
 
 def zones(
-    target: NDArray[np.int64], probability: NDArray[np.float64], threshold: float, confidence: float
+    target: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    threshold: float,
+    confidence: float,
+    weights: Weights = None,
 ) -> list[Zone]:
     """The rows approved, those declined, and those whose odds are within `NEAR` times of the threshold's.
 
@@ -94,8 +108,9 @@ def zones(
     for name, rows in chosen.items():
         count, events = int(rows.sum()), int(target[rows].sum())
         if count:
-            predicted = float(probability[rows].mean())
-            found.append(Zone(name, count, events, predicted, proportion(events, count, confidence)))
+            own = None if weights is None else weights[rows]
+            predicted = mean_of(probability[rows], own)
+            found.append(Zone(name, count, events, predicted, share_of(target[rows], own, confidence)))
         else:
             found.append(Zone(name, 0, 0, None, None))
     return found

@@ -14,7 +14,8 @@ from train.evaluate import mean_cost
 from train.evaluation.estimate import Estimate
 from train.evaluation.fairness import audit_groups, audits_of
 from train.evaluation.paired import roc_auc_gain
-from train.evaluation.proportion import proportion
+from train.evaluation.proportion import share_of
+from train.population import Weights, mean_of
 from train.tables.table import Table
 from train.validation.results import Segment
 
@@ -45,6 +46,7 @@ def performance(
     costs: Costs,
     least_rows: int,
     confidence: float,
+    weights: Weights = None,
 ) -> list[Segment]:
     """The figures of each group with enough rows, by name.
 
@@ -57,6 +59,7 @@ def performance(
         costs: of the mistakes.
         least_rows: of a group; a smaller one is left out.
         confidence: of the intervals.
+        weights: `[rows]`, what a row counts; None where all count alike.
     """
     found = []
     for name in sorted(set(member) - {""}):
@@ -64,27 +67,29 @@ def performance(
         count, events = int(rows.sum()), int(target[rows].sum())
         if count < least_rows:
             continue
-        declined = probability[rows] >= threshold
+        declined, own = probability[rows] >= threshold, None if weights is None else weights[rows]
         found.append(
             Segment(
                 grouping=grouping,
                 name=str(name),
                 rows=count,
                 events=events,
-                approved=float(1 - declined.mean()),
-                predicted=float(probability[rows].astype(np.float64).mean()),
-                observed=proportion(events, count, confidence),
-                roc_auc=_roc_auc(target[rows], probability[rows], confidence),
-                cost=mean_cost(target[rows], declined, costs),
+                approved=1 - mean_of(declined, own),
+                predicted=mean_of(probability[rows].astype(np.float64), own),
+                observed=share_of(target[rows], own, confidence),
+                roc_auc=_roc_auc(target[rows], probability[rows], confidence, own),
+                cost=mean_cost(target[rows], declined, costs, own),
             )
         )
     return found
 
 
-def _roc_auc(target: NDArray[np.int64], probability: NDArray[np.floating], confidence: float) -> Estimate | None:
+def _roc_auc(
+    target: NDArray[np.int64], probability: NDArray[np.floating], confidence: float, weights: Weights
+) -> Estimate | None:
     """By the closed form for two scores, of which the other tells nothing and has an area of one half."""
     events = int(target.sum())
     if min(events, len(target) - events) < LEAST_OUTCOMES:
         return None
-    gain = roc_auc_gain(target, probability, np.zeros(len(target)), confidence)
+    gain = roc_auc_gain(target, probability, np.zeros(len(target)), confidence, weights)
     return Estimate(gain.value + 0.5, max(0.0, gain.low + 0.5), min(1.0, gain.high + 0.5))

@@ -22,11 +22,13 @@ from train.console import Console
 from train.errors import PipelineError
 from train.evaluate import mean_cost
 from train.evaluation.candidates import network
-from train.evaluation.cross_validation import folds_of
+from train.evaluation.cross_validation import Fold
 from train.evaluation.evidence import sample
 from train.evaluation.figures import png
+from train.evaluation.folding import plan
 from train.evaluation.reasons import DECLINED, FEW, LEAST, WIDE, declined_by_both, reasons_of, retrained
 from train.evaluation.resampling import roc_auc
+from train.population import mean_of, row_weights
 from train.tables.table import Table
 from train.validation.figures import stability as draw
 from train.validation.results import Seed, Stability
@@ -46,23 +48,24 @@ def measure(workspace: Workspace, seeds: int, console: Console) -> Stability:
     dataset, config, gates, schema = workspace.dataset, workspace.config, workspace.gates, workspace.schema
     graph = workspace.path("model.onnx").read_bytes()
     training, test = sample(workspace.parts[0]), sample(workspace.parts[1])
-    with console.progress("training ", seeds * (gates.folds + 1)) as advance:
+    planned = plan(training, gates.folds, 1).folds
+    with console.progress("training ", seeds * (len(planned) + 1)) as advance:
 
         def report() -> None:
             advance("seeds")
 
-        held_out = by_seed(schema, config, training, seeds, gates.folds, report)
+        held_out = by_seed(schema, config, training, seeds, planned, report)
         models = [trained(schema, config, training, seed, report) for seed in range(seeds)]
     declined, kept, first = reasons(schema, models, training, test)
-    figures = [
-        figures_of(config.training.seed + place, training.target, row, dataset) for place, row in enumerate(held_out)
-    ]
+    known = ~np.isnan(held_out[0])  # in a walk forward, the first rows are only learned from
+    measured, held_out = training.rows(np.flatnonzero(known)), held_out[:, known]
+    figures = [figures_of(config.training.seed + place, measured, row, dataset) for place, row in enumerate(held_out)]
     decisions = held_out >= dataset.threshold
     found = Stability(
         model_sha256=sha256(graph),
         settings=evidence_settings(dataset, config, workspace.baseline, gates),
-        rows=len(training.target),
-        folds=gates.folds,
+        rows=len(measured.target),
+        folds=len(planned),
         seeds=figures,
         flips=float(np.mean([(one != other).mean() for one, other in combinations(decisions, 2)])),
         undecided=float((decisions.any(axis=0) & ~decisions.all(axis=0)).mean()),
@@ -88,11 +91,11 @@ def recorded(workspace: Workspace) -> Stability | None:
 
 
 def by_seed(
-    schema: Schema, config: ModelConfig, table: Table, seeds: int, folds: int, report: Report
+    schema: Schema, config: ModelConfig, table: Table, seeds: int, folds: Sequence[Fold], report: Report
 ) -> NDArray[np.float64]:
-    """Probabilities `[seeds, rows]`, each of the training with that seed which held the row out."""
-    found = np.zeros((seeds, len(table.target)))
-    for training, test in folds_of(table.target, folds, 1):
+    """Probabilities `[seeds, rows]`, each of the training with that seed which held the row out; NaN where none did."""
+    found = np.full((seeds, len(table.target)), np.nan)
+    for training, test in folds:
         for seed in range(seeds):
             found[seed, test] = network(reseeded(config, seed), schema, table.rows(training), table.rows(test))
             report()
@@ -112,11 +115,11 @@ def reseeded(config: ModelConfig, further: int) -> ModelConfig:
     return msgspec.structs.replace(config, training=training)
 
 
-def figures_of(seed: int, target: NDArray[np.int64], probability: NDArray[np.float64], dataset: Dataset) -> Seed:
-    """The figures of one seed."""
-    declined = probability >= dataset.threshold
-    cost = mean_cost(target, declined, dataset.costs)
-    return Seed(seed, roc_auc(target, probability), cost, float(1 - declined.mean()))
+def figures_of(seed: int, table: Table, probability: NDArray[np.float64], dataset: Dataset) -> Seed:
+    """The figures of one seed on the rows of a table."""
+    declined, counts = probability >= dataset.threshold, row_weights(table.target, table.weight, dataset.prior)
+    cost = mean_cost(table.target, declined, dataset.costs, counts)
+    return Seed(seed, roc_auc(table.target, probability, counts), cost, 1 - mean_of(declined, counts))
 
 
 def reasons(

@@ -21,6 +21,7 @@ from train.console import Console
 from train.errors import PipelineError
 from train.evaluation.cross_validation import Folds, folds_of
 from train.evaluation.fairness import audit_groups, fairness
+from train.tables.table import Table
 from train.workspace import Workspace
 
 BASE = ModelConfig(network=Network(layers=(8,), dropout=0.2, members=2), training=Training(epochs=2, folds=2))
@@ -85,6 +86,17 @@ def test_ratios_are_those_of_the_fairness_checks_and_changes_use_the_same_rows()
     assert (drawn[:, 0] == drawn[:, 1]).all()
 
 
+def test_rows_count_by_weight_and_customers_are_drawn_together():
+    approved, weights = (DRAWN.random((1, 300)) < 0.5), np.where(DRAWN.random(300) < 0.5, 1.0, 3.0)
+    (value,), drawn = resampled_ratios(MEMBER, approved, 30, 500, weights)
+    rates = [np.average(approved[0, name == MEMBER], weights=weights[name == MEMBER]) for name in "fm"]
+    assert value == pytest.approx(min(rates) / max(rates))
+    _, together = resampled_ratios(MEMBER, approved, 30, 500, weights, np.arange(300) // 20)
+    _, alone = resampled_ratios(MEMBER, approved, 30, 500, weights, np.arange(300))
+    assert (alone == drawn).all()
+    assert (together != drawn).any()
+
+
 def test_groups_with_few_rows_are_not_compared_and_a_model_that_approves_nobody_has_no_ratio():
     assert [len(judged(MEMBER, rows)) for rows in (150, 151)] == [2, 0]
     values, _ = resampled_ratios(MEMBER, np.zeros((1, 300), dtype=bool), 30, 100)
@@ -102,7 +114,7 @@ def test_costs_are_of_the_held_out_rows_of_each_fold_by_the_model_that_did_not_s
     dataset = Workspace(write_hand_made(tmp_path), tmp_path, tmp_path).dataset
     target = np.tile([0, 1], 4)
     folds = folds_of(target, 2, 2)
-    table = type("Rows", (), {"target": target})()
+    table = Table({}, target)
     declining, approving = np.ones(8), np.zeros(8)
     found = costs_by_fold(dataset, Folds([], np.array([declining, approving])), table, folds, 0.5)
     assert found.tolist() == [0.5, 0.5, 1.5, 1.5]  # a false alarm costs 1, a missed event 3

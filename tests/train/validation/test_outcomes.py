@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from train.evaluation.proportion import share_of
 from train.validation.outcomes import deciles, zones
 
 #                     20 rows at 0.8, 20 at 0.4, 20 at 0.1, in no order; of which 15, 10 and 1 have the event
@@ -52,3 +53,15 @@ def test_zones_are_the_sides_of_the_threshold_and_what_is_near_it():
 
 def test_a_zone_without_rows_has_no_figures():
     assert [zone.observed is None for zone in zones(TARGET, PROBABILITY, 0.95, 0.9)] == [False, True, True]
+
+
+def test_rows_count_by_weight_and_tell_as_much_as_fewer_that_count_alike():
+    twice = np.where(PROBABILITY == 0.8, 2.0, 1.0)
+    first, *_ = deciles(TARGET, PROBABILITY, 0.9, twice)
+    assert first.observed.value == 0.75
+    assert first.lift == pytest.approx(0.75 / ((30 + 10 + 1) / 80))
+    assert first.found == pytest.approx(30 / 41)
+    happened, uneven = np.tile([1, 0], 10), np.tile([3.0, 3.0, 1.0, 1.0], 5)
+    weighted, alike = (share_of(happened, weights, 0.9) for weights in (uneven, None))
+    assert weighted.value == alike.value == 0.5
+    assert weighted.high - weighted.low > alike.high - alike.low

@@ -37,6 +37,15 @@ def test_any_grouping_has_the_figures_of_each_of_its_groups():
     assert first.cost == pytest.approx((5 * missed.sum() + alarm.sum()) / 190)
 
 
+def test_rows_count_by_weight():
+    weights = np.where(TARGET == 1, 0.5, 1.0)
+    first, _ = performance("vintage", VINTAGE, TARGET, PROBABILITY, 1 / 6, COSTS, 20, 0.9, weights)
+    rows = VINTAGE == "2024-Q1"
+    assert first.observed.value == pytest.approx(np.average(TARGET[rows], weights=weights[rows]))
+    assert first.predicted == pytest.approx(np.average(PROBABILITY[rows], weights=weights[rows]))
+    assert first.roc_auc.value == pytest.approx(roc_auc_score(TARGET[rows], PROBABILITY[rows]))
+
+
 def test_a_small_group_and_rows_in_none_are_left_out():
     assert [one.name for one in by_vintage(least_rows=11)] == ["2024-Q1", "2024-Q2"]
     found = by_vintage(least_rows=10)

@@ -17,6 +17,7 @@ from train.errors import PipelineError
 from train.evaluation.candidates import network
 from train.evaluation.cross_validation import folds_of
 from train.evaluation.reasons import retrained
+from train.tables.table import Table
 from train.validation.stability import FIGURE, FILE, by_seed, figures_of, measure, reasons, recorded
 from train.version import evidence_settings
 from train.workspace import Workspace
@@ -47,7 +48,7 @@ def workspace(tmp_path, monkeypatch):
 def test_each_row_is_held_out_by_every_seed_and_the_first_is_the_models_own(schema_and_table):
     schema, table = schema_and_table
     advanced = []
-    found = by_seed(schema, CONFIG, table, 2, 2, lambda: advanced.append(1))
+    found = by_seed(schema, CONFIG, table, 2, folds_of(table.target, 2, 1), lambda: advanced.append(1))
     assert (found.shape, len(advanced)) == ((2, len(table.target)), 4)
     training, test = folds_of(table.target, 2, 1)[0]
     assert found[0, test] == pytest.approx(network(CONFIG, schema, table.rows(training), table.rows(test)))
@@ -56,7 +57,7 @@ def test_each_row_is_held_out_by_every_seed_and_the_first_is_the_models_own(sche
 
 def test_the_figures_of_a_seed_are_those_of_its_decisions(schema_and_table):
     dataset = schema_and_table[0].dataset  # a missed event costs 3, so the threshold is 1/4
-    found = figures_of(7, np.array([1, 1, 0, 0]), np.array([0.9, 0.2, 0.3, 0.1]), dataset)
+    found = figures_of(7, Table({}, np.array([1, 1, 0, 0])), np.array([0.9, 0.2, 0.3, 0.1]), dataset)
     assert (found.seed, found.roc_auc, found.cost, found.approved) == (7, 0.75, (3 + 1) / 4, 0.5)
 
 
