@@ -92,6 +92,14 @@ evaluate: environment  ## compare every model file and the classics on 100 folds
 tune: environment  ## search for a better model file from MODEL, some minutes; goes on where it was stopped
 	$(TRAIN) tune $(INPUTS) --trials $(call q,$(TRIALS))
 
+.PHONY: stability
+stability: environment  ## train the model with ten seeds for its card: figures, decisions and reasons that change, a minute
+	$(TRAIN) stability $(INPUTS)
+
+.PHONY: alternatives
+alternatives: environment  ## search for models that cost as little and approve groups more alike, some minutes; a person chooses
+	$(TRAIN) alternatives $(INPUTS)
+
 # DVC refuses a second one beside it; here that waits. The lock is the shell's, whose end releases it.
 .PHONY: repro
 repro: environment  ## the same pipeline by DVC: only what has to be done again

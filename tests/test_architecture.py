@@ -271,6 +271,8 @@ STAGE_CODE = {
         "train.evaluation.figures",
         "train.evaluation.reasons",
         "train.evaluation.walk",
+        "train.validation.behaviour",
+        "train.validation.figures",
     ],
 }
 

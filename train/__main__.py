@@ -15,6 +15,7 @@ from pathlib import Path
 
 from configs.source import ConfigError
 from signatures.keys import SignatureError
+from train import decisions, studies
 from train.errors import PipelineError
 from train.workspace import Workspace
 
@@ -114,39 +115,16 @@ def tag(options: argparse.Namespace) -> int:
 
 def change(options: argparse.Namespace) -> int:
     """Promote a version, or roll back."""
-    from signatures.keys import private_key
-    from train import registry
-    from train.publishing.approval import decision
-
-    workspace = _workspace(options)
-    name, key = workspace.dataset.name, workspace.signing_key
-    own_key = private_key(Path(options.approver_key)) if options.approver_key else key
-    decided = decision(options.by, options.why, workspace.gates.approvers, own_key)
-    if options.command == "promote":
-        event = registry.promote(name, options.version, decided, key)
-    else:
-        event = registry.rollback(name, decided, key)
-    print(f"{name}:{event.version} is the champion; services that follow the champion serve it after a restart")
+    print(decisions.change(options, _workspace(options)))
     return 0
 
 
 def history(options: argparse.Namespace) -> int:
     """Print every change of the champion."""
-    from train import registry
-
-    workspace = _workspace(options)
-    from train.publishing.promotions import verified
-    from train.publishing.store import versions_folder
-
-    name = workspace.dataset.name
-    events = registry.history(name)
-    for event in events:
-        before = f" instead of {event.instead_of}" if event.instead_of else ""
-        print(f"{event.at}  {event.action:8}  {event.version}{before}  by {event.by}: {event.why}  [{event.evidence}]")
-    if folder := versions_folder(name):
-        print(
-            f"history   {verified(folder, events, workspace.signing_key, workspace.gates.approvers)}", file=sys.stderr
-        )
+    lines, whole = decisions.history(_workspace(options))
+    print(*lines, sep="\n", end="\n" if lines else "")
+    if whole:
+        print(f"history   {whole}", file=sys.stderr)
     return 0
 
 
@@ -165,6 +143,18 @@ def search(options: argparse.Namespace) -> int:
     from train.tuning.search import tune
 
     print(tune(_workspace(options), options.trials, options.out, Console()))
+    return 0
+
+
+def study(options: argparse.Namespace) -> int:
+    """Print what a study of the model found."""
+    print(studies.run(options, _workspace(options)))
+    return 0
+
+
+def choose(options: argparse.Namespace) -> int:
+    """Record which alternative a person has chosen."""
+    print(*decisions.choose(options, _workspace(options)), sep="\n")
     return 0
 
 
@@ -216,8 +206,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--champion", action="store_true", help="print the tag of the champion instead")
     made = command("promote", change, "make a published version the champion")
     made.add_argument("version", help="a version, or the first characters of one")
-    _add_reason(made)
-    _add_reason(command("rollback", change, "make the previous champion the champion again"))
+    decisions.add_reason(made)
+    decisions.add_reason(command("rollback", change, "make the previous champion the champion again"))
     made = command("leaderboard", evaluate, "compare every model file and classic models on the same repeated folds")
     made.add_argument("--repeats", type=int, default=10, help="of ten folds (default: 10)")
     made = command(
@@ -225,7 +215,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--trials", type=_count, default=50, help="in total, with those of earlier runs (default: 50)")
     made.add_argument("--out", type=Path, default=Path("configs/models/tuned.yaml"), help="the model file to write")
-    command("history", history, "print every change of the champion: who, when, why, on what evidence")
+    for name, help_ in studies.HELP.items():
+        studies.add_options(name, command(name, study, help_))
+    made = command("choose", choose, "record which alternative a person has chosen, and write its model file")
+    made.add_argument("name", help="of an option that was offered")
+    made.add_argument("--out", type=Path, default=Path("configs/models/alternative.yaml"), help="the file to write")
+    decisions.add_reason(made)
+    command("history", history, "print every change of the champion and every choice: who, when, why, on what")
     made = command(
         "describe", draft, "draft the dataset file of a table: types, ranges, vocabularies, protected columns"
     )
@@ -233,17 +229,6 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--target", required=True, help="the column to predict")
     made.add_argument("--event", help="the value whose probability to predict; without it, the values are listed")
     return parser
-
-
-def _add_reason(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--by", default="", help="who decides (default: the owner of the key, or the current user)")
-    command.add_argument(
-        "--approver-key",
-        default="",
-        metavar="KEY",
-        help="PEM file of the private key of who decides, where approvers have keys (default: the signing key)",
-    )
-    command.add_argument("--why", required=True, help="the reason, for the record")
 
 
 if __name__ == "__main__":

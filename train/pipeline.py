@@ -20,8 +20,7 @@ from train.tables.table import Table
 from train.workspace import Workspace
 
 if TYPE_CHECKING:
-    from train.evaluation.results import Importance
-    from train.vintages import Vintage
+    from train.evaluation.results import Evidence
 
 
 def check_stage(workspace: Workspace, console: Console) -> None:
@@ -120,6 +119,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     from train.network.onnx_graph import build_graph
     from train.population import row_weights
     from train.stakes import stakes_of
+    from train.validation.behaviour import behaviour
 
     dataset, gates = workspace.dataset, workspace.gates
     training, test = workspace.parts
@@ -150,6 +150,7 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
             kept,
             on_test_part(test, probability, theirs, dataset, gates),
             shared_rows(workspace.table, workspace.in_test, workspace.in_test | workspace.in_training),
+            behaviour(workspace.schema, scorer.probabilities, training, importance),
             digests(workspace, MEASURED),
             lambda: advance("folds"),
             (test, probability),
@@ -157,16 +158,10 @@ def evaluate_stage(workspace: Workspace, console: Console) -> None:
     workspace.write_json("evidence.json", evidence)
     held_out = {name: estimate.value for name, estimate in next(iter(evidence.candidates.values())).items()}
     workspace.write_json("metrics.json", Results(metrics, held_out))
-    _write_plots(workspace, test, probability, importance, evidence.vintages)
+    _write_plots(workspace, test, probability, evidence)
 
 
-def _write_plots(
-    workspace: Workspace,
-    test: Table,
-    probability: np.ndarray,
-    importance: "list[Importance]",
-    vintages: "list[Vintage]",
-) -> None:
+def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, evidence: "Evidence") -> None:
     """Plots for people, and the points of the main curves for `dvc plots`."""
     from sklearn.metrics import classification_report
 
@@ -174,6 +169,7 @@ def _write_plots(
     from train.network.epoch import Epoch
     from train.population import row_weights
     from train.stakes import stakes_of
+    from train.validation.figures import all_of
 
     dataset, stakes = workspace.dataset, stakes_of(workspace.dataset, test.arrays)
     declined, counts = stakes.declined(probability), row_weights(test.target, test.weight, dataset.prior)
@@ -181,9 +177,11 @@ def _write_plots(
     report = classification_report(test.target, declined, target_names=names, zero_division=0, sample_weight=counts)
     workspace.write("classification_report.txt", report.encode())
     epochs = workspace.read_json("epochs.json", list[Epoch])
-    drawn = figures.all_of(test.target, probability, stakes, epochs, importance, counts)
-    if vintages:
-        drawn["vintages"] = figures.vintages(vintages)
+    drawn = figures.all_of(test.target, probability, stakes, epochs, evidence.importance, counts)
+    if evidence.vintages:
+        drawn["vintages"] = figures.vintages(evidence.vintages)
+    if evidence.outcomes and evidence.behaviour:
+        drawn |= all_of(evidence.outcomes, evidence.behaviour, dataset.threshold)
     for name, figure in drawn.items():
         workspace.write(f"figures/{name}.png", figures.png(figure))
     for name, columns in figures.points(test.target, probability, stakes, counts).items():

@@ -20,6 +20,8 @@ from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
 from signatures.model import write_signature
 from train import registry, tracking
+from train.alternatives.record import choices
+from train.alternatives.section import section
 from train.errors import PipelineError
 from train.evaluation.results import Evidence, GateError, Results
 from train.exclusive import exclusively
@@ -30,6 +32,7 @@ from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
 from train.publishing.points_table import points_table
 from train.tables.table import Table
+from train.validation import stability
 from train.version import commit, data_sha256
 from train.workspace import Workspace
 
@@ -101,7 +104,7 @@ def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, byte
     dataset, training = workspace.dataset, workspace.parts[0]
     metrics = workspace.read_json("metrics.json", Results).test
     model = workspace.path("model.onnx").read_bytes()
-    reference = background(workspace.schema, model, training)
+    reference, stable = background(workspace.schema, model, training), stability.recorded(workspace)
     card = model_card(
         dataset,
         workspace.config,
@@ -118,8 +121,12 @@ def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, byte
             "to reproduce": f"`make train DATASET={workspace.dataset_path} MODEL={workspace.model_path}`",
         },
         points_table(workspace.schema, workspace.config, training),
+        stable,
+        section(dataset, workspace.config, choices(dataset.name), workspace.gates.approvers),
     )
     pictures = {path.stem: path.read_bytes() for path in sorted(workspace.path("figures").glob("*.png"))}
+    if stable is not None:
+        pictures["stability"] = workspace.path(stability.FIGURE).read_bytes()
     return {
         artifact.MODEL: model,
         artifact.ENCODED: workspace.path("encoded.onnx").read_bytes(),

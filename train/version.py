@@ -19,32 +19,37 @@ from train.tables.files import files_of
 ROOT = Path(__file__).parents[1]
 CODE = {  # every module that `train.pipeline` reaches, by folder; a test compares
     "configs": "checks dataset dates feature gates model policy source",
-    "models": "application_ids artifact background champion deciding encoding errors explanation points reasons schema "
-    "scorer spelling validation",
+    "models": "application_ids artifact background champion deciding encoding errors explanation points reasons "
+    "schema scorer spelling validation",
     "monitoring/drift": "distributions statistics",
     "monitoring/profiles": "profile whylogs_compat",
     "monitoring/records": "lines locks",
-    "signatures": "dsse keys model promotions",
+    "signatures": "chain dsse keys model promotions",
     "train": "calibration check console customers errors evaluate exclusive export fit gate outcomes pipeline "
     "population publish registry rounding split stakes tracking version vintages workspace",
+    "train/alternatives": "record results section",
     "train/checks": "data_report expectations exploration html leaks population quality",
-    "train/evaluation": "candidates consequences cross_validation evidence fairness figures fingerprints folding "
-    "numbers openings paired reasons referrals resampling results savings scoring vintages walk",
+    "train/evaluation": "candidates consequences cross_validation estimate evidence fairness figures fingerprints "
+    "folding numbers openings paired proportion reasons referrals resampling results savings scoring substitution "
+    "vintages walk",
     "train/gating": "champion judgement leaks verdicts",
     "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph scorecard_network weights",
-    "train/publishing": "approval background model_card points_table policy_text population_section promotions "
-    "seen_rows store",
+    "train/publishing": "approval background markdown model_card points_table policy_text population_section "
+    "promotions seen_rows store",
     "train/scorecard": "binning learning",
     "train/tables": "beside column csv_file files missing numbers parquet_file reader table",
+    "train/validation": "behaviour effects figures interactions outcomes results sections segments sensitivity "
+    "stability",
 }
 MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage evaluate depends on all of it
     "models": "background deciding encoding explanation points reasons schema scorer",
     "train": "calibration customers evaluate export fit population stakes vintages",
     "train/evaluation": "candidates consequences cross_validation evidence fairness fingerprints folding paired "
-    "reasons referrals resampling savings scoring vintages walk",
+    "proportion reasons referrals resampling savings scoring substitution vintages walk",
     "train/network": "adamw credit_network fused inputs layout monotone onnx_graph scorecard_network",
     "train/publishing": "background",
     "train/scorecard": "binning learning",
+    "train/validation": "behaviour effects interactions outcomes segments sensitivity",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph
 

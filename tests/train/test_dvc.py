@@ -11,7 +11,10 @@ import yaml
 from tests.conftest import ROOT
 from tests.train.clones import STAGES, Clone, ran
 
-FIGURES = "calibration confusion cost gain learning_curves permutation_importance precision_recall roc scores"
+FIGURES = (
+    "calibration calibration_by_decile confusion cost gain interactions learning_curves lift partial_dependence "
+    "permutation_importance precision_recall roc scores segments sensitivity"
+)
 CURVES = {  # columns, and what stands at the axes
     "Learning curves": ({"training_loss", "validation_loss"}, "epoch", "cross-entropy, nats"),
     "ROC": ({"false_alarm_rate", "events_found"}, "false-alarm rate", "share of events found"),

@@ -41,7 +41,8 @@ METRICS = {
 }
 FIGURES = {
     *("learning_curves", "roc", "precision_recall", "calibration", "scores", "gain", "cost", "confusion"),
-    "permutation_importance",
+    *("permutation_importance", "calibration_by_decile", "lift", "segments", "partial_dependence", "interactions"),
+    "sensitivity",
 }
 FILES = {
     *("classification_report.txt", "data_report.html", "evidence.json", "gates.json", "model_card.html"),

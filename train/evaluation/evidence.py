@@ -33,6 +33,8 @@ from train.population import row_weights
 from train.rounding import to_digits
 from train.stakes import Stakes, stakes_of
 from train.tables.table import Table
+from train.validation.outcomes import outcomes_of
+from train.validation.results import Behaviour
 from train.version import evidence_settings
 
 MODEL, BASELINE, PROTECTED = "this model", "baseline", "with the protected columns"
@@ -54,6 +56,7 @@ def gather_evidence(
     reasons_kept: Estimate | None,
     unseen: Unseen,
     shared: Shared | None,
+    behaviour: Behaviour | None,
     files: dict[str, str],
     report: Callable[[], None] = lambda: None,
     opened: tuple[Table, NDArray[np.float32]] | None = None,
@@ -71,6 +74,7 @@ def gather_evidence(
         reasons_kept: by a training with another seed.
         unseen: the figures on the test part.
         shared: rows on both sides of the split.
+        behaviour: of the graph.
         files: SHA-256 of the files of the workspace that all of it is about.
         report: called after each fold.
         opened: the test part, and the probability of each of its rows; for the figures by vintage.
@@ -126,6 +130,8 @@ def gather_evidence(
         unseen=unseen,
         shared=shared,
         vintages=by_vintage([(measured, held_out, "folds"), *([(*opened, "test")] if opened else [])], dataset.prior),
+        outcomes=outcomes_of(dataset, measured, held_out, gates.fairness.least_rows, gates.confidence, counts),
+        behaviour=behaviour,
     )
 
 

@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from scipy import stats
 
 from configs.model import ModelConfig
 from models.explanation import MAX_INPUTS, Explainer
 from models.schema import Schema
 from models.scorer import Scorer
 from train.evaluation.evidence import MAX_ROWS, sample
+from train.evaluation.proportion import proportion
 from train.evaluation.results import Estimate
 from train.evaluation.scoring import onnx_probabilities
 from train.fit import fit
@@ -56,7 +56,7 @@ def reasons_kept(
         return None
     told = [reasons_of(schema, model, training, rows) for model in (graph, again)]
     kept = sum(set(one) == set(other) for one, other in zip(*told, strict=True))
-    return share(kept, len(rows), confidence)
+    return proportion(kept, len(rows), confidence)
 
 
 def retrained(schema: Schema, config: ModelConfig, training: Table, seeds: int = 1) -> bytes:
@@ -88,15 +88,3 @@ def reasons_of(schema: Schema, model: bytes, training: Table, rows: Sequence[Str
     """The features that each applicant, which the model declines, is told as reasons, the strongest first."""
     explainer = Explainer(schema, Scorer(model, schema).probabilities, background(schema, model, training), "-")
     return [[reason.feature for reason in explainer.explain(row).reasons] for row in rows]
-
-
-def share(kept: int, rows: int, confidence: float) -> Estimate:
-    """A share with its interval.
-
-    >>> [round(value, 3) for value in msgspec.structs.astuple(share(80, 100, 0.9))]
-    [0.8, 0.723, 0.863]
-    """
-    tail = (1 - confidence) / 2
-    low = float(stats.beta.ppf(tail, kept, rows - kept + 1)) if kept else 0.0
-    high = float(stats.beta.ppf(1 - tail, kept + 1, rows - kept)) if kept < rows else 1.0
-    return Estimate(kept / rows, low, high)

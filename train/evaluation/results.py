@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from train.errors import PipelineError
 from train.evaluation.consequences import Profit, Referrals
+from train.evaluation.estimate import Estimate as Estimate  # noqa: PLC0414 - for others to import from here
 from train.evaluation.numbers import DIGITS, Unit, format_number
+from train.validation.results import Behaviour, Outcomes
 from train.vintages import Vintage
 
 Status = Literal["pass", "warn", "waived", "fail", "not judged"]
@@ -48,14 +50,6 @@ class Results:
 
     test: Metrics
     held_out: dict[str, float]
-
-
-class Estimate(Struct, frozen=True):
-    """A value with its interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class Importance(Struct, frozen=True):
@@ -179,6 +173,8 @@ class Evidence(Struct, frozen=True):
         unseen: on the test part.
         shared: rows on both sides of the split; null where so many are by chance, in few columns of few values.
         vintages: the performance by vintage, the oldest first; empty where the table has no dates.
+        outcomes: held-out probabilities against outcomes: by decile, at the threshold, by segment.
+        behaviour: of the graph: the effect of each column, interactions, and what an error in a column does.
     """
 
     files: dict[str, str]
@@ -199,6 +195,8 @@ class Evidence(Struct, frozen=True):
     unseen: Unseen
     shared: Shared | None = None
     vintages: list[Vintage] = []
+    outcomes: Outcomes | None = None
+    behaviour: Behaviour | None = None
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

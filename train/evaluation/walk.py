@@ -7,7 +7,6 @@ with 5. And how far does it move against a feature that is declared monotone? Wo
 for any model. Leaves the bounds to `train.gate`.
 """
 
-from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -15,16 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from configs.feature import Feature
-from models.schema import MISSING_TEXT, Column, Schema
+from models.schema import MISSING_TEXT, Schema
 from train.evaluation.results import Walk
+from train.evaluation.substitution import Applicants, Probabilities, Road
 from train.tables.table import Table
 
 APPLICANTS = 100  # training rows, evenly spread, each walked through the values of one feature, all else equal
 SEEN, GAPS = 16, 8  # values of a number: of the table, and in its widest gaps
 BEYOND = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)  # shares of the way from an end of the table to the limit
-CHUNK_APPLICANTS = 20  # scored at once
-
-Probabilities = Callable[[Mapping[str, Column]], NDArray[np.floating[Any]]]
 
 
 def walks(schema: Schema, probabilities: Probabilities, training: Table) -> list[Walk]:
@@ -37,34 +34,15 @@ def walks(schema: Schema, probabilities: Probabilities, training: Table) -> list
     """
     rows = len(training.target)
     chosen = np.linspace(0, rows - 1, min(rows, APPLICANTS)).astype(np.int64)
-    applicants = schema.feed_columns(training.rows(chosen).columns)
+    applicants = Applicants(schema.feed_columns(training.rows(chosen).columns), probabilities)
     found = []
     for feature in schema.inputs:
         visit = _categories if feature.type == "categorical" else _numbers
-        found.append(visit(feature, training.arrays[feature.name], _Road(feature.name, applicants, probabilities)))
+        found.append(visit(feature, training.arrays[feature.name], applicants.road(feature.name)))
     return found
 
 
-class _Road:
-    """Every applicant with each of some values of one feature."""
-
-    def __init__(self, name: str, applicants: dict[str, Column], probabilities: Probabilities) -> None:
-        self._name, self._applicants, self._probabilities = name, applicants, probabilities
-
-    def at(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Probabilities `[applicants, values]`."""
-        count = len(self._applicants[self._name])
-        parts = []
-        for start in range(0, count, CHUNK_APPLICANTS):
-            some = {name: column[start : start + CHUNK_APPLICANTS] for name, column in self._applicants.items()}
-            here = len(some[self._name])
-            feed: dict[str, Any] = {name: np.repeat(column, len(values), axis=0) for name, column in some.items()}
-            feed[self._name] = np.tile(values, here)[:, None].astype(some[self._name].dtype)
-            parts.append(self._probabilities(feed).astype(np.float64).reshape(here, len(values)))
-        return np.concatenate(parts)
-
-
-def _categories(feature: Feature, column: NDArray[Any], road: _Road) -> Walk:
+def _categories(feature: Feature, column: NDArray[Any], road: Road) -> Walk:
     present = {MISSING_TEXT if text is None else text for text in column.tolist()}
     seen = [text for text in (*feature.categories, MISSING_TEXT) if text in present]
     unseen = [text for text in feature.categories if text not in seen]
@@ -72,13 +50,13 @@ def _categories(feature: Feature, column: NDArray[Any], road: _Road) -> Walk:
         unseen.append(MISSING_TEXT)
     if not unseen:
         return Walk(feature.name, [], 0.0)
-    found = road.at(np.array([*seen, *unseen], dtype=object))
+    found = road(np.array([*seen, *unseen], dtype=object))
     known, new = found[:, : len(seen)], found[:, len(seen) :]
     departure = _departure(new, known.min(axis=1, keepdims=True), known.max(axis=1, keepdims=True))
     return Walk(feature.name, [text or "missing" for text in unseen], float(departure.max()))
 
 
-def _numbers(feature: Feature, column: NDArray[Any], road: _Road) -> Walk:
+def _numbers(feature: Feature, column: NDArray[Any], road: Road) -> Walk:
     known = np.unique(column[~np.isnan(column)].astype(np.float32)).astype(np.float64)  # as the graph takes them
     if not len(known):
         return Walk(feature.name, [], 0.0, 0.0 if feature.monotone else None)
@@ -86,11 +64,11 @@ def _numbers(feature: Feature, column: NDArray[Any], road: _Road) -> Walk:
     below, above = known[np.clip(_places(known, unseen), 0, len(known) - 1)].T  # of each unseen value
     spread = known[np.linspace(0, len(known) - 1, min(len(known), SEEN)).astype(np.int64)]
     values = np.unique(np.concatenate([spread, unseen, below, above]))
-    found = road.at(values)
+    found = road(values)
     ends = np.stack([found[:, np.searchsorted(values, side)] for side in (below, above)])
     departure = [0.0, *_departure(found[:, np.searchsorted(values, unseen)], ends.min(axis=0), ends.max(axis=0))]
     if feature.nullable and not np.isnan(column).any():
-        missing = road.at(np.array([np.nan]))
+        missing = road(np.array([np.nan]))
         departure += _departure(missing, found.min(axis=1, keepdims=True), found.max(axis=1, keepdims=True)).tolist()
     against = float(np.maximum(-feature.direction * np.diff(found, axis=1), 0.0).max()) if feature.monotone else None
     return Walk(feature.name, _outside(feature, known), float(max(departure)), against)

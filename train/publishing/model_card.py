@@ -5,7 +5,7 @@ the numbers to `train.evaluation.evidence` and `train.gate`.
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -16,8 +16,11 @@ from configs.model import ModelConfig
 from models.background import Background
 from train.evaluation.results import Estimate, Evidence, Metrics, Verdict, format_estimate, format_figure
 from train.gating.judgement import Judgement
+from train.publishing.markdown import table
 from train.publishing.policy_text import decision_line, figures_text, referred_text, score_section
 from train.publishing.population_section import VINTAGE_HEADS, VINTAGE_TEXT, limits, parts, rate, vintage_rows
+from train.validation.results import Stability
+from train.validation.sections import sections as validation_sections
 
 USE = """\
 To support a decision on an application like those in the table, by a person who can explain it. Not for other products,
@@ -43,7 +46,8 @@ h1, h2 { line-height: 1.2; } h2 { margin-top: 2rem; border-bottom: 1px solid #dd
 table { border-collapse: collapse; margin: 1rem 0; font-size: 0.9rem; }
 th, td { padding: 0.25rem 0.75rem; text-align: left; }
 tr { border-bottom: 1px solid #eee; } code { background: #f4f4f4; padding: 0 0.2em; }
-figure { display: inline-block; margin: 0.5rem; } img { max-width: 24rem; }"""
+figure { display: inline-block; margin: 0.5rem; } img { max-width: 24rem; } img.wide { max-width: 100%; }"""
+WIDE_PIXELS = 600  # from which a figure has many parts, and takes the whole width
 
 
 def model_card(
@@ -57,6 +61,8 @@ def model_card(
     background: Background,
     facts: Mapping[str, str],
     points: str = "",
+    stability: Stability | None = None,
+    alternatives: str = "",
 ) -> str:
     """The card as Markdown; `data` is the report on the table, `facts` are further rows of the card's first table.
 
@@ -102,6 +108,8 @@ def model_card(
             ),
         ),
         "Values that training did not see": walks_section(evidence),
+        **validation_sections(dataset, evidence, stability),
+        **({"Less discriminatory alternatives": alternatives} if alternatives else {}),
         "Explanations": explanations_section(evidence, background, dataset.prior),
         "Limits": LIMITS.format(rate=limits(dataset)),
     }
@@ -211,31 +219,24 @@ def explanations_section(evidence: Evidence, background: Background, prior: floa
     return f"{text}\n\nOf the declined test rows, this share keeps its set of reasons with another seed: {kept}."
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    r"""A table in Markdown.
-
-    >>> print(table(("a", "b"), [("1", "x|y")]))
-    | a | b |
-    |---|---|
-    | 1 | x\|y |
-    """
-    body = (f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
-    return "\n".join([f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *body])
-
-
 def html_page(card: str, title: str, figures: Mapping[str, bytes]) -> str:
     """The card as a self-contained page; `figures` are PNG files by name."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(card)
     pictures = "".join(
-        f'<figure><img alt="{escape(name.replace("_", " "))}" src="data:image/png;base64,'
+        f'<figure><img{_class(content)} alt="{escape(name.replace("_", " "))}" src="data:image/png;base64,'
         f'{base64.b64encode(content).decode()}"></figure>\n'
         for name, content in figures.items()
     )
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f"<style>\n{STYLE}\n</style>\n</head>\n<body>\n{body}"
-        f"<h2>Figures, on the test rows</h2>\n{pictures}</body>\n</html>\n"
+        f"<h2>Figures, on the test rows where not said otherwise</h2>\n{pictures}</body>\n</html>\n"
     )
+
+
+def _class(png: bytes) -> str:
+    """The class of a figure, by the width in its header (PNG, third edition, 11.2.1)."""
+    return ' class="wide"' if int.from_bytes(png[16:20]) > WIDE_PIXELS else ""
 
 
 def _share(share: float | None) -> str:
