@@ -31,7 +31,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train/evaluation": "candidates cross_validation evidence fairness figures fingerprints folding numbers openings "
     "paired reasons resampling results scoring vintages walk",
     "train/gating": "champion judgement leaks verdicts",
-    "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph weights",
+    "train/network": "adamw budget credit_network fused inputs layout look monotone onnx_graph weights",
     "train/publishing": "approval background model_card population_section promotions seen_rows store",
     "train/tables": "beside column csv_file files missing numbers parquet_file reader table",
 }
@@ -40,7 +40,7 @@ MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage eval
     "train": "calibration customers evaluate export fit population vintages",
     "train/evaluation": "candidates cross_validation evidence fairness fingerprints folding paired reasons resampling "
     "scoring vintages walk",
-    "train/network": "adamw credit_network fused inputs layout monotone onnx_graph",
+    "train/network": "adamw budget credit_network fused inputs layout monotone onnx_graph",
     "train/publishing": "background",
 }
 LIBRARIES = ("numpy", "onnx", "scikit-learn", "torch", "whylogs")  # whose results reach the graph

@@ -13,7 +13,7 @@ from tests.train.clones import STAGES, Clone, ran
 
 FIGURES = "calibration confusion cost gain learning_curves permutation_importance precision_recall roc scores"
 CURVES = {  # columns, and what stands at the axes
-    "Learning curves": ({"training_loss", "validation_loss"}, "epoch", "cross-entropy, nats"),
+    "Learning curves": ({"training_loss", "validation_loss"}, "step", "cross-entropy, nats"),
     "ROC": ({"false_alarm_rate", "events_found"}, "false-alarm rate", "share of events found"),
     "Precision and recall": ({"recall", "precision"}, "recall", "precision"),
     "Calibration": ({"predicted", "observed"}, "predicted probability", "observed share of events"),

@@ -24,7 +24,7 @@ from train.tables.table import Table
 
 COSTS = Costs(missed_event=5, false_alarm=1)
 NONE, UNGROUPED = np.zeros(0), np.zeros(0, dtype=np.int64)
-CONFIG = ModelConfig(network=Network(layers=(4,), members=2), training=Training(epochs=20, folds=2, learning_rate=0.02))
+CONFIG = ModelConfig(network=Network(layers=(4,), members=2), training=Training(steps=120, folds=2, learning_rate=0.02))
 
 
 @pytest.fixture
