@@ -16,6 +16,8 @@ GRPC_PORT = 3001
 WORKERS = 1
 GATES = configs/gates.yaml
 REPEATS = 10
+TABLES =
+ROWS = 1000 10000 100000 1000000
 TRIALS = 50
 WORKFLOW =
 OVERLAY = staging
@@ -63,6 +65,8 @@ PYTHON ?= $(or $(shell command -v python3.11 || command -v python3),python3)
 BIN := .venv/bin
 LOAD_BIN := .venv-load/bin
 TRAIN = $(BIN)/python -m train
+# With the opponents of .venv-comparison, whose other packages have the versions of .venv.
+COMPARE = PYTHONPATH="$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')" .venv-comparison/bin/python -m train
 INPUTS = --dataset $(call q,$(DATASET)) --model $(call q,$(MODEL)) --gates $(call q,$(GATES)) \
 	$(if $(SIGNING_KEY),--signing-key $(call q,$(SIGNING_KEY)))
 # One line for what takes long; all that it said is in the log.
@@ -85,8 +89,21 @@ train: environment  ## run the pipeline: data, checks, fit, export, evaluate, ga
 	$(TRAIN) $(INPUTS)
 
 .PHONY: evaluate
-evaluate: environment  ## compare every model file and the classics on 100 folds, some minutes
-	$(TRAIN) leaderboard $(INPUTS) --repeats $(call q,$(REPEATS))
+evaluate: environment comparison-environment  ## compare every model file and every opponent on 100 folds; TABLES= on several tables
+	$(COMPARE) leaderboard $(INPUTS) --repeats $(call q,$(REPEATS)) --tables $(call q,$(TABLES))
+
+.PHONY: study
+study: public-tables generated-tables  ## compare MODEL with every opponent on all tables, from 1,000 rows to 1,000,000: hours
+	$(COMPARE) leaderboard $(INPUTS) --repeats $(call q,$(REPEATS)) --plot docs/opponents.svg \
+	  --tables $(call q,$(DATASET) configs/datasets/public/*.yaml var/tables/generated_*.yaml)
+
+.PHONY: public-tables
+public-tables: environment comparison-environment  ## write the tables of configs/datasets/public/, which a package holds, to var/tables
+	.venv-comparison/bin/python benchmarks/public_tables.py
+
+.PHONY: generated-tables
+generated-tables: environment  ## generate credit tables of ROWS= rows, with their dataset files, in var/tables
+	$(BIN)/python -m benchmarks.credit_tables --rows $(call q,$(ROWS))
 
 .PHONY: tune
 tune: environment  ## search for a better model file from MODEL, some minutes; goes on where it was stopped
@@ -194,7 +211,7 @@ check: environment checks-environment  ## format, lint, types, and the quick tes
 	wait $$mypy || code=$$?; cat $$types; rm $$types; exit $$code
 
 .PHONY: test
-test: environment checks-environment shipping-environment  ## run the whole test suite, but what `make shipping-test` runs
+test: environment checks-environment shipping-environment comparison-environment  ## run the whole test suite, but what `make shipping-test` runs
 	$(PYTEST) -m 'not shipping'
 
 .PHONY: shipping-test
@@ -303,7 +320,8 @@ install-references:
 
 # What wants other versions of the same packages, or is imported by nobody, has an environment of its own: .venv-NAME of
 # requirements/NAME.txt, made anew as a whole when the list changes. `load` has locust; `checks` looks at manifests,
-# dependencies and secrets; `shipping` describes and checks a bento and an image.
+# dependencies and secrets; `shipping` describes and checks a bento and an image; `comparison` has the opponents of
+# `make evaluate` that are not scikit-learn's, and public tables.
 define environment_apart
 stamp_$1 := .venv-$1/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,$1}.txt; } | cksum | tr ' ' -)
 
@@ -314,7 +332,7 @@ $$(stamp_$1):
 .PHONY: $1-environment
 $1-environment: $$(stamp_$1)
 endef
-$(foreach name,load checks shipping,$(eval $(call environment_apart,$(name))))
+$(foreach name,load checks shipping comparison,$(eval $(call environment_apart,$(name))))
 
 .PHONY: install-apart
 install-apart:
@@ -329,7 +347,7 @@ install-apart:
 
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
-	cd requirements; for list in serving all cuda benchmarks mlserver load checks shipping; do $(LOCK) $$list.in; done
+	cd requirements; for list in serving all cuda benchmarks mlserver load checks shipping comparison; do $(LOCK) $$list.in; done
 
 # Torch is pinned in torch.txt and torch-cpu.txt, and the reason stands there. Locking takes the CPU build, so it needs an
 # index that has it; what a CUDA build requires is locked in cuda.txt.
@@ -338,7 +356,7 @@ LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --genera
 
 .PHONY: clean
 clean:  ## remove every .venv and var: the environments, and every record of what was trained and served
-	rm -rf .venv .venv-bench .venv-load .venv-checks .venv-shipping var
+	rm -rf .venv .venv-bench .venv-load .venv-checks .venv-shipping .venv-comparison var
 
 .PHONY: help
 help:  ## list the targets

@@ -28,6 +28,9 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of one member, and how many there are."""
 
     layers: tuple[Count, ...] = ()  # units of each hidden layer; without any it is a logistic regression
+    growth: Annotated[float, Meta(ge=0, le=1)] = (
+        0.0  # power by which more rows of the rarer outcome than 250 widen the layers and divide the dropout
+    )
     activation: Literal["relu", "silu", "tanh"] = "relu"
     dropout: Share = 0.0  # share of hidden units left out per step
     column_dropout: Share = 0.0  # share of whole columns left out per step, so that no member relies on one
@@ -39,12 +42,13 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 1e-3
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0  # of the weights, not of the biases
-    epochs: Annotated[int, Meta(ge=1, le=10_000)] = 30
+    steps: Annotated[int, Meta(ge=1, le=1_000_000)] = 240  # most steps, for 250 rows of the rarer outcome
+    growth: Annotated[float, Meta(ge=0, le=1)] = 0.5  # power by which more or fewer of those rows change the steps
     batch_size: Annotated[int, Meta(ge=2)] = 64  # rows per step
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: Share = 0.1  # share of the steps over which the rate rises
     patience: Annotated[int, Meta(ge=0)] = (
-        0  # epochs without a better validation loss before it stops; 0 never stops early
+        0  # thirtieths of the steps without a better validation loss before it stops; 0 never stops early
     )
     folds: Annotated[int, Meta(ge=2, le=50)] = 8  # each member leaves one fold out, for validation and calibration
     seed: Annotated[int, Meta(ge=0)] = 0

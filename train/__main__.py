@@ -17,36 +17,13 @@ from configs.source import ConfigError
 from signatures.keys import SignatureError
 from train import decisions, studies
 from train.errors import PipelineError
+from train.process_environment import CACHES, IGNORED, SWITCHES
 from train.workspace import Workspace
 
 # As in `train.pipeline`, which imports PyTorch.
 STAGES = ("check", "split", "fit", "export", "evaluate", "gate", "publish")
 
 SIGNING_KEY_VARIABLE = "SCORER_SIGNING_KEY"
-
-SWITCHES = {
-    "OMP_NUM_THREADS": "1",  # the networks are small: threads that wait for each other took two thirds of the processor
-    "GIT_OPTIONAL_LOCKS": "0",  # naming the commit leaves the repository as it is
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default, MLflow retries an unreachable server for minutes
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for the tag alone
-}
-CACHES = {  # of libraries that would keep them in the home directory or in /tmp; relative to the working directory
-    "MPLCONFIGDIR": "var/cache/matplotlib",
-    "TORCHINDUCTOR_CACHE_DIR": "var/cache/torch",
-}
-
-# A shell that is inside a run of MLflow, or a job that MLflow started, has these. Each would put the runs of a training
-# into another run, experiment or model than that of its dataset, or refuse them after everything is trained.
-IGNORED = {
-    "MLFLOW_RUN_ID": "every training is a run of its own",
-    "MLFLOW_EXPERIMENT_ID": "runs go to the experiment of their dataset",
-    "MLFLOW_EXPERIMENT_NAME": "runs go to the experiment of their dataset",
-    "MLFLOW_ACTIVE_MODEL_ID": "every training logs a model of its own",
-    "_MLFLOW_ACTIVE_MODEL_ID": "every training logs a model of its own",
-    "MLFLOW_RUN_CONTEXT": "the tags of a run come from its training alone",
-    "MLFLOW_ENABLE_ASYNC_LOGGING": "a run is complete when its training ends",
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -129,11 +106,14 @@ def history(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Print the leaderboard."""
+    """Print the leaderboard of a table, or what the model file is on several."""
     from train.console import Console
-    from train.evaluation.leaderboard import leaderboard
+    from train.evaluation.leaderboard import leaderboard, study_of_files
 
-    print(leaderboard(_workspace(options), options.repeats, Console()))
+    if options.tables:
+        print(study_of_files(options.tables.split(), options.model, options.repeats, options.plot, Console()))
+    else:
+        print(leaderboard(_workspace(options), options.repeats, Console()))
     return 0
 
 
@@ -210,6 +190,10 @@ def _parser() -> argparse.ArgumentParser:
     decisions.add_reason(command("rollback", change, "make the previous champion the champion again"))
     made = command("leaderboard", evaluate, "compare every model file and classic models on the same repeated folds")
     made.add_argument("--repeats", type=int, default=10, help="of ten folds (default: 10)")
+    made.add_argument(
+        "--tables", default="", help="dataset files to compare the model file on, with spaces between them"
+    )
+    made.add_argument("--plot", type=Path, default=Path("var/train/study.svg"), help="the plot of such a comparison")
     made = command(
         "tune", search, "search for a better model file, starting from the given one; resumes where it stopped"
     )

@@ -1,4 +1,4 @@
-"""What training prints: one line per stage, a progress bar over the epochs, and a table at the end."""
+"""What training prints: one line per stage, a progress bar over the training, and a table at the end."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -6,7 +6,7 @@ to them. The test part is not used here.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -21,11 +21,12 @@ from models.schema import Schema
 from train.calibration import of_mean
 from train.customers import folds_by_customer
 from train.errors import PipelineError
+from train.network import budget
 from train.network.adamw import AdamW
 from train.network.credit_network import CreditNetwork
-from train.network.epoch import Epoch
 from train.network.inputs import Inputs
 from train.network.layout import learn_encoding
+from train.network.look import Look
 from train.network.monotone import RISING
 from train.network.scorecard_network import network_of
 from train.population import Weights, event_share, logit_shift, row_weights
@@ -34,6 +35,7 @@ from train.scorecard.learning import learn
 from train.tables.table import Table
 
 NO_GROUPS = np.zeros(0, dtype=np.int64)
+LOOKS = 30  # points of the learning curves, and moments at which patience may end the training
 MIN_GAIN = 1e-9  # nats: losses closer than that are equal, and would be ordered differently on another processor
 
 
@@ -42,17 +44,17 @@ class Fitted:
     """A trained network with its learning curves, if they were asked for."""
 
     network: CreditNetwork
-    epochs: list[Epoch]
+    looks: list[Look]
 
 
-def fit(schema: Schema, table: Table, config: ModelConfig, report: Callable[[Epoch], None] | None = None) -> Fitted:
+def fit(schema: Schema, table: Table, config: ModelConfig, report: Callable[[Look], None] | None = None) -> Fitted:
     """Train on `table`; the same table and config give the same weights, on any x86-64 processor.
 
     Args:
         schema: the compiled dataset.
         table: the training part.
         config: the model file.
-        report: called after each epoch. Without it there are no learning curves, unless early stopping needs them.
+        report: called at each look. Without it there are no learning curves, unless early stopping needs them.
     """
     torch.set_num_threads(1)  # the order of sums must not depend on the number of cores; the networks are small
     rng = np.random.default_rng(config.training.seed)
@@ -62,7 +64,7 @@ def fit(schema: Schema, table: Table, config: ModelConfig, report: Callable[[Epo
 
 
 def _fit(
-    schema: Schema, table: Table, config: ModelConfig, rng: np.random.Generator, report: Callable[[Epoch], None] | None
+    schema: Schema, table: Table, config: ModelConfig, rng: np.random.Generator, report: Callable[[Look], None] | None
 ) -> Fitted:
     training, members = config.training, config.network.members
     if config.scorecard:
@@ -76,23 +78,26 @@ def _fit(
             f"network.activation is {config.network.activation}, which falls in places, and the dataset file has "
             f"monotone features; set it to {' or '.join(RISING)}"
         )
-    network = CreditNetwork(layout, config.network, event_share(table.target, table.weight))
+    events = int(table.target.sum())
+    rarer = min(events, len(table.target) - events)
+    network = CreditNetwork(layout, budget.shape(config.network, rarer), event_share(table.target, table.weight))
     inputs = Inputs(network, codes, numbers)
     target = torch.from_numpy(table.target).double()
     held_out = held_out_rows(table.target, members, training.folds, rng, table.group)  # M B
     weight = row_weights(table.target, table.weight, None)
-    epochs = _train_loop(network, inputs, target, weight, held_out, training, rng, report)
+    steps = budget.steps(training, rarer)
+    looks = _train_loop(network, inputs, target, weight, held_out, training, steps, rng, report)
     network.center()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.from_numpy(to_step(parameter.numpy())))
     logits = np.concatenate([each for _, each in inputs.logits()], axis=1)  # M B
     if not np.isfinite(logits).all():
-        raise PipelineError("the weights diverged in the last epoch; lower training.learning_rate")
+        raise PipelineError("the weights diverged in the last step; lower training.learning_rate")
     slope, intercept = of_mean(logits, held_out, table.target, weight)
     intercept += logit_shift(table.target, table.weight, schema.dataset.prior)
     network.calibration.copy_(torch.tensor([to_bits(slope), float(to_step(np.array(intercept)))]))
-    return Fitted(network, epochs)
+    return Fitted(network, looks)
 
 
 def _train_loop(
@@ -102,47 +107,61 @@ def _train_loop(
     weight: Weights,
     held_out: NDArray[np.bool_],
     training: Training,
+    steps: int,
     rng: np.random.Generator,
-    report: Callable[[Epoch], None] | None,
-) -> list[Epoch]:
-    """The training loop; leaves the network at its last epoch, or at its best one with early stopping."""
-    count = int((~held_out).sum(axis=1).min())  # members step together, so all see equally many rows
-    rows = torch.from_numpy(np.stack([rng.permutation(np.flatnonzero(~out))[:count] for out in held_out]))  # M count
+    report: Callable[[Look], None] | None,
+) -> list[Look]:
+    """The training loop; leaves the network at its last step, or at its best look with early stopping."""
     decayed, others = [*network.weights, network.out_weight], [*network.biases, network.out_bias]
     counts = None if weight is None else torch.from_numpy(weight)
     optimizer = AdamW([(decayed, training.weight_decay), (others, 0.0)])
-    steps_an_epoch = math.ceil(count / training.batch_size)
-    step, best, waited = 0, (math.inf, deepcopy(network.state_dict())), 0
-    epochs: list[Epoch] = []
-    for number in range(1, training.epochs + 1):
+    best, waited = (math.inf, deepcopy(network.state_dict())), 0
+    looks: list[Look] = []
+    due = look_steps(steps)
+    for step, batch in zip(range(1, steps + 1), _batches(held_out, training.batch_size, rng), strict=False):
         network.train()
-        order = torch.stack([own[torch.rand(count).argsort()] for own in rows])  # M count
-        for start in range(0, count, training.batch_size):
-            batch = order[:, start : start + training.batch_size]  # M b
-            learning_rate = training.learning_rate * rate(step, steps_an_epoch * training.epochs, training)
-            step += 1
-            logits = network.member_logits(inputs.batch(batch))
-            losses = functional.binary_cross_entropy_with_logits(logits, target[batch], reduction="none")
-            loss = (losses if counts is None else losses * counts[batch]).mean(1).sum()
-            if not torch.isfinite(loss):
-                raise PipelineError(f"the loss became {loss.item()} in epoch {number}; lower training.learning_rate")
-            loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
-            optimizer.step(learning_rate)
-            network.project()
-        if report or training.patience:
-            epochs.append(_epoch(number, inputs, target.numpy(), held_out, weight))
+        logits = network.member_logits(inputs.batch(batch))
+        losses = functional.binary_cross_entropy_with_logits(logits, target[batch], reduction="none")
+        loss = (losses if counts is None else losses * counts[batch]).mean(1).sum()
+        if not torch.isfinite(loss):
+            raise PipelineError(f"the loss became {loss.item()} in step {step}; lower training.learning_rate")
+        loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
+        optimizer.step(training.learning_rate * rate(step - 1, steps, training))
+        network.project()
+        if step not in due or not (report or training.patience):
+            continue
+        looks.append(_look(step, inputs, target.numpy(), held_out, weight))
         if report:
-            report(epochs[-1])
+            report(looks[-1])
         if not training.patience:
             continue
-        if epochs[-1].validation_loss < best[0] - MIN_GAIN:
-            best, waited = (epochs[-1].validation_loss, deepcopy(network.state_dict())), 0
+        if looks[-1].validation_loss < best[0] - MIN_GAIN:
+            best, waited = (looks[-1].validation_loss, deepcopy(network.state_dict())), 0
         elif (waited := waited + 1) >= training.patience:
             break
     if training.patience:
         network.load_state_dict(best[1])
     network.eval()
-    return epochs
+    return looks
+
+
+def look_steps(steps: int) -> frozenset[int]:
+    """After which of `steps` the learning curves have a point: `LOOKS` of them, evenly spread, the last one included.
+
+    >>> sorted(look_steps(3)), sorted(look_steps(300))[:2], len(look_steps(1000))
+    ([1, 2, 3], [10, 20], 30)
+    """
+    return frozenset(math.ceil(steps * look / LOOKS) for look in range(1, LOOKS + 1))
+
+
+def _batches(held_out: NDArray[np.bool_], size: int, rng: np.random.Generator) -> Iterator[torch.Tensor]:
+    """Rows to step on, `[M, b]`, without an end: each member's own rows, pass after pass, in an order of its own."""
+    count = int((~held_out).sum(axis=1).min())  # members step together, so all see equally many rows
+    rows = torch.from_numpy(np.stack([rng.permutation(np.flatnonzero(~out))[:count] for out in held_out]))  # M count
+    while True:
+        order = torch.stack([own[torch.rand(count).argsort()] for own in rows])  # M count
+        for start in range(0, count, size):
+            yield order[:, start : start + size]
 
 
 def rate(step: int, steps: int, training: Training) -> float:
@@ -183,12 +202,10 @@ def _stratified(target: NDArray[np.int64], folds: int, rng: np.random.Generator)
     return fold
 
 
-def _epoch(
-    number: int, inputs: Inputs, target: NDArray[np.float64], held_out: NDArray[np.bool_], weight: Weights
-) -> Epoch:
+def _look(step: int, inputs: Inputs, target: NDArray[np.float64], held_out: NDArray[np.bool_], weight: Weights) -> Look:
     sums = np.zeros((2, 2))  # loss and accuracy on training rows, then on held-out rows
     for part, logits in inputs.logits():
-        with np.errstate(invalid="ignore"):  # diverged weights raise an error after the last epoch
+        with np.errstate(invalid="ignore"):  # diverged weights raise an error after the last step
             loss = np.logaddexp(0, logits) - target[part] * logits  # M b
         if weight is not None:
             loss = loss * weight[part]
@@ -196,4 +213,4 @@ def _epoch(
         for side, chosen in enumerate((~held_out[:, part], held_out[:, part])):
             sums[side] += loss[chosen].sum(), right[chosen].sum()
     training, validation = sums / [[np.count_nonzero(~held_out)], [np.count_nonzero(held_out)]]
-    return Epoch(number, *training.tolist(), *validation.tolist())
+    return Look(step, *training.tolist(), *validation.tolist())

@@ -70,23 +70,23 @@ def split_stage(workspace: Workspace, console: Console) -> None:
 
 def fit_stage(workspace: Workspace, console: Console) -> None:
     """The training part → `network.npz`, and the learning curves."""
-    from train.fit import fit
+    from train.fit import LOOKS, fit
     from train.network import weights
 
     config = workspace.config
-    with console.progress("fitting  ", config.training.epochs) as advance:
+    with console.progress("fitting  ", LOOKS) as advance:
         fitted = fit(
             workspace.schema,
             workspace.parts[0],
             config,
-            lambda epoch: advance(f"loss {epoch.training_loss:.4f}, held out {epoch.validation_loss:.4f}"),
+            lambda look: advance(f"loss {look.training_loss:.4f}, held out {look.validation_loss:.4f}"),
         )
     with workspace.writing("network.npz") as path:
         weights.save(fitted.network, path)
-    workspace.write_json("epochs.json", fitted.epochs)
-    names = ("number", "training_loss", "validation_loss", "training_accuracy", "validation_accuracy")
+    workspace.write_json("curves.json", fitted.looks)
+    names = ("step", "training_loss", "validation_loss", "training_accuracy", "validation_accuracy")
     workspace.write_csv(
-        "plots/epochs.csv", {name: [float(getattr(epoch, name)) for epoch in fitted.epochs] for name in names}
+        "plots/curves.csv", {name: [float(getattr(look, name)) for look in fitted.looks] for name in names}
     )
 
 
@@ -166,7 +166,7 @@ def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, evi
     from sklearn.metrics import classification_report
 
     from train.evaluation import figures
-    from train.network.epoch import Epoch
+    from train.network.look import Look
     from train.population import row_weights
     from train.stakes import stakes_of
     from train.validation.figures import all_of
@@ -176,8 +176,8 @@ def _write_plots(workspace: Workspace, test: Table, probability: np.ndarray, evi
     names = ["no event", "event"]
     report = classification_report(test.target, declined, target_names=names, zero_division=0, sample_weight=counts)
     workspace.write("classification_report.txt", report.encode())
-    epochs = workspace.read_json("epochs.json", list[Epoch])
-    drawn = figures.all_of(test.target, probability, stakes, epochs, evidence.importance, counts)
+    looks = workspace.read_json("curves.json", list[Look])
+    drawn = figures.all_of(test.target, probability, stakes, looks, evidence.importance, counts)
     if evidence.vintages:
         drawn["vintages"] = figures.vintages(evidence.vintages)
     if evidence.outcomes and evidence.behaviour:

@@ -26,7 +26,7 @@ from models import schema as scorer_schema
 from models.artifact import sha256
 from train.errors import PipelineError
 from train.exclusive import exclusively
-from train.network.epoch import Epoch
+from train.network.look import Look
 from train.version import ROOT, commit, data_sha256
 from train.workspace import Workspace
 
@@ -168,8 +168,8 @@ def log_inputs(workspace: Workspace) -> None:
 def log_results(workspace: Workspace, run_id: str) -> None:
     """Log those of curves, metrics, plots and evidence that exist."""
     folder = workspace.folder
-    if (folder / "epochs.json").exists():
-        _log_epochs(workspace.read_json("epochs.json", list[Epoch]), run_id)
+    if (folder / "curves.json").exists():
+        _log_curves(workspace.read_json("curves.json", list[Look]), run_id)
     if (folder / "metrics.json").exists():
         found = workspace.read_json("metrics.json", dict[str, dict[str, float]])
         mlflow.log_metrics(
@@ -184,10 +184,10 @@ def log_results(workspace: Workspace, run_id: str) -> None:
             mlflow.log_artifact(str(folder / name))
 
 
-def _log_epochs(epochs: list[Epoch], run_id: str) -> None:
-    """Log training and validation loss and accuracy of each epoch."""
+def _log_curves(looks: list[Look], run_id: str) -> None:
+    """Log training and validation loss and accuracy at each look."""
     names = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
-    points = [mlflow.entities.Metric(name, getattr(epoch, name), 0, epoch.number) for epoch in epochs for name in names]
+    points = [mlflow.entities.Metric(name, getattr(look, name), 0, look.step) for look in looks for name in names]
     for first in range(0, len(points), 1000):  # the most per call
         mlflow.MlflowClient().log_batch(run_id, metrics=points[first : first + 1000])
 

@@ -33,7 +33,8 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "folding numbers openings paired proportion reasons referrals resampling results savings scoring substitution "
     "vintages walk",
     "train/gating": "champion judgement leaks verdicts",
-    "train/network": "adamw credit_network epoch fused inputs layout monotone onnx_graph scorecard_network weights",
+    "train/network": "adamw budget credit_network fused inputs layout look monotone onnx_graph scorecard_network "
+    "weights",
     "train/publishing": "approval background markdown model_card points_table policy_text population_section "
     "promotions seen_rows store",
     "train/scorecard": "binning learning",
@@ -46,7 +47,7 @@ MEASURES = {  # the part of it that `evidence.json` comes from; DVC's stage eval
     "train": "calibration customers evaluate export fit population stakes vintages",
     "train/evaluation": "candidates consequences cross_validation evidence fairness fingerprints folding paired "
     "proportion reasons referrals resampling savings scoring substitution vintages walk",
-    "train/network": "adamw credit_network fused inputs layout monotone onnx_graph scorecard_network",
+    "train/network": "adamw budget credit_network fused inputs layout monotone onnx_graph scorecard_network",
     "train/publishing": "background",
     "train/scorecard": "binning learning",
     "train/validation": "behaviour effects interactions outcomes segments sensitivity",

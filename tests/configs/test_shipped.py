@@ -126,8 +126,8 @@ def test_every_setting_yields_to_the_environment(path, kind, name, monkeypatch):
         ("encoding: {bins: 1}", "encoding.bins"),
         ("training: {learning_rate: 2}", "training.learning_rate"),
         ("training: {learning_rate: nan}", "training.learning_rate"),
-        ("training: {epochs: 0}", "training.epochs"),
-        ("training: {epochs: 2.5}", "training.epochs"),
+        ("training: {steps: 0}", "training.steps"),
+        ("training: {steps: 2.5}", "training.steps"),
         ("split: {test: 0}", "split.test"),
         ("network: {members: 3}", "network.members"),  # of eight folds, five would be in nobody's validation part
     ],

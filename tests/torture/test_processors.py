@@ -16,7 +16,7 @@ from tests.train.small import OLDEST_KERNELS
 MODEL = """\
 network: {layers: [8, 4], members: 2, dropout: 0.3, column_dropout: 0.1}
 encoding: {numbers: piecewise_linear, bins: 4}
-training: {epochs: 2, folds: 2, learning_rate: 0.02, patience: 1}
+training: {steps: 12, folds: 2, learning_rate: 0.02, patience: 1}
 """
 # Every stage but the last, which puts these files into stores; the artifact, but its manifest, is written here.
 STAGES = """

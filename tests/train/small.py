@@ -4,7 +4,7 @@ SMALL = """\
 split: {test: 0.2, seed: 0}
 network: {layers: [8], members: 2}
 encoding: {numbers: piecewise_linear, bins: 4}
-training: {epochs: 20, folds: 2, learning_rate: 0.02}
+training: {steps: 120, folds: 2, learning_rate: 0.02}
 """
 LENIENT = """\
 folds: 2

@@ -16,7 +16,7 @@ FIGURES = (
     "permutation_importance precision_recall roc scores segments sensitivity"
 )
 CURVES = {  # columns, and what stands at the axes
-    "Learning curves": ({"training_loss", "validation_loss"}, "epoch", "cross-entropy, nats"),
+    "Learning curves": ({"training_loss", "validation_loss"}, "step", "cross-entropy, nats"),
     "ROC": ({"false_alarm_rate", "events_found"}, "false-alarm rate", "share of events found"),
     "Precision and recall": ({"recall", "precision"}, "recall", "precision"),
     "Calibration": ({"predicted", "observed"}, "predicted probability", "observed share of events"),

@@ -66,7 +66,7 @@ def s3():
 
 
 def test_an_experiment_runs_what_a_training_parameter_changes_and_is_compared(back):
-    output = back.dvc("exp", "run", "--name", "shorter", "-S", "configs/models/small.yaml:training.epochs=10")
+    output = back.dvc("exp", "run", "--name", "shorter", "-S", "configs/models/small.yaml:training.steps=60")
     assert ran(output) == AFTER_SPLIT
     (metrics,) = json.loads(back.dvc("metrics", "diff", "--json")).values()
     found = metrics["test.log_loss"]
@@ -74,7 +74,7 @@ def test_an_experiment_runs_what_a_training_parameter_changes_and_is_compared(ba
     assert found["diff"] == pytest.approx(found["new"] - found["old"])
     table = list(csv.DictReader(back.dvc("exp", "show", "--csv", "--only-changed").splitlines()))
     (row,) = [row for row in table if row["Experiment"] == "shorter"]
-    assert row["configs/models/small.yaml:training.epochs"] == "10"
+    assert row["configs/models/small.yaml:training.steps"] == "60"
     assert float(row["test.log_loss"]) == found["new"]
     (losses,) = json.loads(back.dvc("plots", "diff", "--json"))["data"]["Learning curves"]
     points = losses["content"]["data"]["values"]

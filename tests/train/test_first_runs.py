@@ -18,7 +18,7 @@ from train.exclusive import NAME, exclusively
 TINY = {
     "network": {"layers": [4], "members": 1},
     "encoding": {"numbers": "piecewise_linear", "bins": 4},
-    "training": {"epochs": 1, "folds": 2, "learning_rate": 0.02},
+    "training": {"steps": 6, "folds": 2, "learning_rate": 0.02},
 }
 # Imports, which takes seconds, and then forks: all wait for the end of the pipe, and begin at the same moment.
 EXPERIMENTS = """

@@ -18,7 +18,7 @@ from tests.models.tables import hand_made, write_hand_made
 from tests.train.small import OLDEST_KERNELS
 from train.check import check
 from train.errors import PipelineError
-from train.fit import fit, held_out_rows, rate
+from train.fit import LOOKS, fit, held_out_rows, rate
 from train.network import inputs
 from train.network.inputs import Inputs
 from train.network.onnx_graph import build_graphs
@@ -37,7 +37,7 @@ def config(members=2, **training):
     return ModelConfig(
         encoding=Encoding(numbers="piecewise_linear", bins=4),
         network=Network(layers=(6,), members=members, dropout=0.2, column_dropout=0.1),
-        training=Training(**({"epochs": 3, "folds": 2, "learning_rate": 0.01} | training)),
+        training=Training(**({"steps": 6, "growth": 0, "folds": 2, "learning_rate": 0.01} | training)),
     )
 
 
@@ -56,9 +56,9 @@ def test_the_same_table_and_config_give_the_same_weights_and_curves(schema_and_t
     np.random.default_rng(5).random()
     second = fit_with_curves(*schema_and_table, config())
     other = fit_with_curves(*schema_and_table, config(seed=1))
-    assert first.epochs == second.epochs
+    assert first.looks == second.looks
     assert all(torch.equal(value, weights(second)[name]) for name, value in weights(first).items())
-    assert first.epochs != other.epochs
+    assert first.looks != other.looks
 
 
 @pytest.mark.parametrize("encoding", [Encoding(), Encoding(numbers="piecewise_linear", bins=4)], ids=["std", "pieces"])
@@ -69,7 +69,7 @@ def test_a_table_too_large_to_be_kept_encoded_gives_the_same_weights_and_curves(
     kept = fit(*schema_and_table, settings)
     monkeypatch.setattr(inputs, "KEPT_BYTES", 0)
     anew = fit(*schema_and_table, settings)
-    assert kept.epochs == anew.epochs
+    assert kept.looks == anew.looks
     assert all(torch.equal(value, weights(anew)[name]) for name, value in weights(kept).items())
 
 
@@ -81,7 +81,7 @@ def test_rows_scored_in_chunks_give_the_curves_and_calibration_of_rows_scored_to
     monkeypatch.setattr(inputs, "KEPT_BYTES", kept_bytes)
     monkeypatch.setattr(inputs, "CHUNK_ROWS", 50)
     chunked = fit_with_curves(*schema_and_table, config())
-    for one, other in zip(together.epochs, chunked.epochs, strict=True):
+    for one, other in zip(together.looks, chunked.looks, strict=True):
         assert vars(one) == pytest.approx(vars(other), rel=1e-5)
     for name, value in weights(together).items():
         if name != "calibration":
@@ -124,22 +124,22 @@ def test_fitting_leaves_the_generator_of_others_alone(schema_and_table):
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    fit(*schema_and_table, config(epochs=1))
+    fit(*schema_and_table, config(steps=1))
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_without_curves_the_weights_are_the_same(schema_and_table):
     with_curves, without = fit_with_curves(*schema_and_table, config()), fit(*schema_and_table, config())
-    assert len(with_curves.epochs) == 3
-    assert without.epochs == []
+    assert len(with_curves.looks) == 6
+    assert without.looks == []
     assert all(torch.equal(value, weights(without)[name]) for name, value in weights(with_curves).items())
 
 
-def test_each_epoch_is_reported_once_and_training_helps(schema_and_table):
+def test_each_look_is_reported_once_and_training_helps(schema_and_table):
     reported = []
-    fitted = fit(*schema_and_table, config(epochs=12), reported.append)
-    assert reported == fitted.epochs
-    assert [epoch.number for epoch in reported] == list(range(1, 13))
+    fitted = fit(*schema_and_table, config(steps=60), reported.append)
+    assert reported == fitted.looks
+    assert [look.step for look in reported] == list(range(2, 61, 2))
     assert reported[-1].training_loss < reported[0].training_loss
     assert 0 <= reported[-1].validation_accuracy <= 1
 
@@ -175,13 +175,14 @@ def test_what_a_member_holds_out_does_not_move_its_weights(schema_and_table):
     assert away[1] > 0.01
 
 
-def test_early_stopping_gives_the_weights_of_the_best_epoch(schema_and_table):
-    patient = config(epochs=40, patience=3, learning_rate=0.1, schedule="constant", warmup=0.0)
+def test_early_stopping_gives_the_weights_of_the_best_look(schema_and_table):
+    patient = config(steps=90, patience=3, learning_rate=0.1, schedule="constant", warmup=0.0)
     stopped = fit(*schema_and_table, patient)
-    losses = [epoch.validation_loss for epoch in stopped.epochs]
-    best = int(np.argmin(losses)) + 1
-    assert len(losses) == best + 3 < 40
-    to_the_best = fit(*schema_and_table, config(epochs=best, learning_rate=0.1, schedule="constant", warmup=0.0))
+    losses = [look.validation_loss for look in stopped.looks]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 1 + 3 < LOOKS
+    steps = stopped.looks[best].step
+    to_the_best = fit(*schema_and_table, config(steps=steps, learning_rate=0.1, schedule="constant", warmup=0.0))
     assert all(torch.equal(value, weights(to_the_best)[name]) for name, value in weights(stopped).items())
 
 
@@ -192,7 +193,7 @@ def test_a_loss_that_is_no_number_stops_with_a_remedy(schema_and_table):
 
 def test_weights_that_blow_up_in_the_very_last_step_stop_with_a_remedy(schema_and_table):
     with pytest.raises(PipelineError, match=r"lower training\.learning_rate"):
-        fit(*schema_and_table, config(learning_rate=1e200, epochs=1, batch_size=10_000, warmup=0.0))
+        fit(*schema_and_table, config(learning_rate=1e200, steps=1, batch_size=10_000, warmup=0.0))
 
 
 def test_the_rate_rises_and_then_falls_to_nothing():
@@ -210,6 +211,6 @@ def test_labels_that_mean_nothing_turn_no_model_around(schema_and_table):
     slopes = []
     for _ in range(4):
         permuted = Table(table.columns, drawn.permutation(table.target))
-        network = fit(schema, permuted, config(epochs=6)).network
+        network = fit(schema, permuted, config(steps=12)).network
         slopes.append(network.calibration[0].item())
     assert min(slopes) == 0  # where held-out rows rank the wrong way, everyone has the base rate

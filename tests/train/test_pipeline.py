@@ -26,7 +26,7 @@ GERMAN_CREDIT = "configs/datasets/german_credit.yaml"
 SMALL = """\
 network: {layers: [8], members: 2}
 encoding: {numbers: piecewise_linear, bins: 4}
-training: {epochs: 20, folds: 2, learning_rate: 0.02}
+training: {steps: 120, folds: 2, learning_rate: 0.02}
 """
 BREAST_CANCER = "breast_cancer"
 MADE = "var/train/hand_made/small"
@@ -94,7 +94,7 @@ def again(tmp_path_factory):
     with Path(os.devnull).open("r+") as nothing:
         process = TRAIN.start("train", inputs, home, environment(home), [nothing] * 3)
     try:
-        while not (home / MADE / "epochs.json").exists():
+        while not (home / MADE / "curves.json").exists():
             assert process.poll() is None
             time.sleep(0.01)
     finally:
@@ -198,7 +198,7 @@ def test_a_mistake_in_the_inputs_is_told_before_pytorch_is_imported():
 
 def test_an_interrupt_while_fitting_leaves_nothing_half_written(tmp_path):
     """Ctrl-C once the split is there, which is when fitting begins."""
-    (tmp_path / "long.yaml").write_text("{network: {layers: [64], members: 16}, training: {epochs: 10000}}")
+    (tmp_path / "long.yaml").write_text("{network: {layers: [64], members: 16}, training: {steps: 100000}}")
     inputs = ["--dataset", str(GERMAN_CREDIT), "--model", str(tmp_path / "long.yaml")]
     with (tmp_path / "told").open("w") as output, Path(os.devnull).open() as nothing:
         process = TRAIN.start("train", inputs, workplace(tmp_path), environment(tmp_path), (nothing, output, output))
@@ -256,7 +256,7 @@ def test_a_full_disk_is_told_and_the_next_run_recovers(again):
     """In the store of `again`, to which it adds a version."""
     before = contents(again / "bentoml/models")
     known = models(again, "hand_made")
-    (again / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 21"))
+    (again / "small.yaml").write_text(SMALL.replace("steps: 120", "steps: 121"))
     arguments = ["--dataset", "hand_made.yaml", "--model", "small.yaml", "--gates", "gates.yaml"]
     done = subprocess.run(
         [sys.executable, "-B", "-c", FULL, *arguments],  # half a .pyc would break every import after it

@@ -11,13 +11,13 @@ from models.schema import Schema
 from models.scorer import Scorer
 from train.calibration import calibrate, of_mean
 from train.evaluate import evaluate, logit
-from train.evaluation.candidates import classic
 from train.evaluation.fairness import fairness
 from train.evaluation.figures import calibration_points
 from train.evaluation.paired import roc_auc_gain
 from train.evaluation.resampling import calibration_slope, resampled_cells, resamples_of, roc_auc
 from train.fit import fit
 from train.network.onnx_graph import build_graph
+from train.opponents.entrants import opponents
 from train.population import logit_shift, mean_of, row_weights
 from train.stakes import Stakes
 from train.tables.column import NumberColumn
@@ -26,7 +26,7 @@ from train.tables.table import Table
 COSTS = Costs(missed_event=5, false_alarm=1)
 STAKES = Stakes(5, 1, threshold=1 / 6)
 NONE, UNGROUPED = np.zeros(0), np.zeros(0, dtype=np.int64)
-CONFIG = ModelConfig(network=Network(layers=(4,), members=2), training=Training(epochs=20, folds=2, learning_rate=0.02))
+CONFIG = ModelConfig(network=Network(layers=(4,), members=2), training=Training(steps=120, folds=2, learning_rate=0.02))
 
 
 @pytest.fixture
@@ -178,17 +178,16 @@ def test_probabilities_of_a_table_drawn_by_outcome_are_true_of_the_population():
     assert observed == pytest.approx(predicted, abs=0.1)
 
 
-@pytest.mark.parametrize("kind", ["logistic regression", "random forest", "gradient boosting"])
-def test_every_opponent_learns_by_weights_and_speaks_of_the_prior(kind, monkeypatch):
-    monkeypatch.setattr("train.evaluation.candidates.TREES", 50)
+@pytest.mark.parametrize("kind", ["logistic regression", "scorecard", "random forest", "gradient boosting"])
+def test_every_opponent_learns_by_weights_and_speaks_of_the_prior(kind):
     table, later = made(400), made(2000, seed=1)
-    plain = classic(kind, schema_of(), table, later).astype(float)
-    rare = classic(kind, schema_of(0.05), table, later).astype(float)
+    plain = opponents()[kind](schema_of(), table, later).astype(float)
+    rare = opponents()[kind](schema_of(0.05), table, later).astype(float)
     shift = logit_shift(table.target, NONE, 0.05)
     inside = (plain > 1e-4) & (plain < 1 - 1e-4)
     assert (logit(rare) - logit(plain))[inside] == pytest.approx(np.full(inside.sum(), shift), abs=1e-2)
     heavy = table.with_beside({"weight": np.where(table.target == 1, 3.0, 1.0), "group": np.arange(400) // 2})
-    assert classic(kind, schema_of(), heavy, later).mean() > plain.mean() + 0.1
+    assert opponents()[kind](schema_of(), heavy, later).mean() > plain.mean() + 0.1
 
 
 def test_a_network_learns_rows_by_their_weights():

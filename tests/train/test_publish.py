@@ -105,7 +105,7 @@ def test_a_retraining_is_compared_with_the_champion_by_graph_and_by_recipe_and_p
 
     margins = {"saving": 0, "roc_auc": 0, "test_roc_auc": 0}
     strict = lenient_gates(tmp_path, least_gain_over_champion=0.99, margins=margins).rename(tmp_path / "strict.yaml")
-    (tmp_path / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 19"))
+    (tmp_path / "small.yaml").write_text(SMALL.replace("steps: 120", "steps: 119"))
     for command in ((), ("publish",)):
         _, said = step(*command, gates=strict, code=1)
         refused = said.split("so nothing was published")[1]

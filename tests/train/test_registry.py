@@ -16,7 +16,7 @@ from tests.signatures.test_promotions import new_key
 SMALL = {
     "network": {"layers": [4], "members": 2},
     "encoding": {"numbers": "piecewise_linear", "bins": 4},
-    "training": {"epochs": 2, "folds": 2, "learning_rate": 0.02},
+    "training": {"steps": 12, "folds": 2, "learning_rate": 0.02},
 }
 VERSIONS = range(5)
 

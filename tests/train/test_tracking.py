@@ -33,7 +33,7 @@ from tests.models.tables import write_hand_made
 from tests.train.small import LENIENT, SMALL
 
 NAME = "hand_made"
-EPOCHS = 20  # of SMALL
+LOOKED = 30  # times, in 120 steps
 CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
 METRICS = {
     *("accuracy", "precision", "recall", "f1", "cost", "roc_auc", "gini", "ks", "brier", "log_loss"),
@@ -242,19 +242,19 @@ def test_a_run_shows_parameters_curves_and_test_metrics(page):
     run = page.published()
     assert run["info"]["status"] == "FINISHED"
     parameters = {item["key"]: item["value"] for item in run["data"]["params"]}
-    assert parameters["training.epochs"] == str(EPOCHS)
+    assert parameters["training.steps"] == "120"
     assert parameters["network.layers"] == "(8,)"
     assert parameters["training.seed"] == "0"  # which the file leaves to its default
     assert parameters["dataset"] == str(page.dataset)
     metrics = {item["key"]: item["value"] for item in run["data"]["metrics"]}
     kept = json.loads((page.trained.folder / "metrics.json").read_bytes())
     assert {name: metrics[f"test_{name}"] for name in METRICS} == {name: pytest.approx(kept[name]) for name in METRICS}
-    kept = json.loads((page.dataset.parent / "var/train" / NAME / "small/epochs.json").read_bytes())
+    kept = json.loads((page.dataset.parent / "var/train" / NAME / "small/curves.json").read_bytes())
     for name in CURVES:
         points = page.ask("metrics/get-history", run_id=run["info"]["run_id"], metric_key=name)["metrics"]
         shown = {int(point["step"]): point["value"] for point in points}
-        assert shown == {epoch["number"]: pytest.approx(epoch[name]) for epoch in kept}
-        assert len(shown) == EPOCHS
+        assert shown == {look["step"]: pytest.approx(look[name]) for look in kept}
+        assert len(shown) == LOOKED
 
 
 def test_a_run_shows_figures_reports_and_the_model_card(page):

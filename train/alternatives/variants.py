@@ -62,7 +62,7 @@ def _regularised(base: ModelConfig) -> Iterator[Variant]:
     training, network = base.training, base.network
     decay = max(10 * training.weight_decay, 0.01)
     yield Variant(f"weight decay {decay:g}", _with(base, "training", weight_decay=decay))
-    yield Variant("half as many epochs", _with(base, "training", epochs=max(1, training.epochs // 2)))
+    yield Variant("half as many steps", _with(base, "training", steps=max(1, training.steps // 2)))
     if network.layers:
         for share in (network.dropout / 2, min(0.8, network.dropout + 0.2)):
             yield Variant(f"dropout {share:g}", _with(base, "network", dropout=share))

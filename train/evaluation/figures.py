@@ -14,7 +14,7 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 from models.deciding import APPROVE, DECLINE, REFER
 from train.evaluate import mean_cost
 from train.evaluation.results import Estimate, Importance
-from train.network.epoch import Epoch
+from train.network.look import Look
 from train.population import Weights, mean_of
 from train.stakes import Stakes
 from train.vintages import Vintage
@@ -32,12 +32,12 @@ def _figure(title: str, x: str, y: str) -> Figure:
     return figure
 
 
-def learning_curves(epochs: Sequence[Epoch]) -> Figure:
-    """Training and validation loss over the epochs."""
-    figure = _figure("Learning curves", "epoch", "cross-entropy, nats")
-    axes, numbers = figure.axes[0], [epoch.number for epoch in epochs]
-    axes.plot(numbers, [epoch.training_loss for epoch in epochs], label="training")
-    axes.plot(numbers, [epoch.validation_loss for epoch in epochs], label="validation (held-out folds)")
+def learning_curves(looks: Sequence[Look]) -> Figure:
+    """Training and validation loss over the steps."""
+    figure = _figure("Learning curves", "step", "cross-entropy, nats")
+    axes, steps = figure.axes[0], [look.step for look in looks]
+    axes.plot(steps, [look.training_loss for look in looks], label="training")
+    axes.plot(steps, [look.validation_loss for look in looks], label="validation (held-out folds)")
     axes.legend(frameon=False)
     return figure
 
@@ -188,13 +188,13 @@ def all_of(
     target: NDArray[np.int64],
     probability: NDArray[np.float32],
     stakes: Stakes,
-    epochs: Sequence[Epoch],
+    looks: Sequence[Look],
     importance: Sequence[Importance],
     weights: Weights = None,
 ) -> dict[str, Figure]:
     """Every figure of one model on its test rows, by name."""
     return {
-        "learning_curves": learning_curves(epochs),
+        "learning_curves": learning_curves(looks),
         "roc": roc(target, probability, float(roc_auc_score(target, probability, sample_weight=weights)), weights),
         "precision_recall": precision_recall(target, probability, weights),
         "calibration": calibration(target, probability, weights),
@@ -224,6 +224,14 @@ def points(
         "calibration": {"predicted": predicted, "observed": observed},
         "cost": {"threshold": thresholds, "cost": cost},
     }
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as an SVG file; the same figure gives the same bytes."""
+    content = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "credit-scorer"}):
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
 
 
 def png(figure: Figure) -> bytes:

@@ -1,4 +1,4 @@
-"""The leaderboard: every model file and the classic models on the same repeated folds of the whole table.
+"""The leaderboard: every model file and every opponent on the same repeated folds of the whole table.
 
 `make evaluate` prints it. It selects nothing: the candidates are fixed in advance, and each learns everything,
 including its calibration, from the training part of a fold.
@@ -10,17 +10,21 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+import train.opponents
+from configs.model import read_model
 from train.calibration import calibrate
 from train.check import check
 from train.console import Console
 from train.evaluate import logit
-from train.evaluation import figures, openings
-from train.evaluation.candidates import all_candidates
+from train.evaluation import figures, openings, study_page
+from train.evaluation import study as study_module
 from train.evaluation.cross_validation import Folds, cross_validate, interval
 from train.evaluation.folding import plan
 from train.evaluation.results import Estimate
+from train.opponents.entrants import absent, networks, opponents
 from train.population import row_weights
 from train.tables.table import Table
+from train.version import code_files
 from train.workspace import HOME, Workspace
 
 CONFIGS = Path("configs/models")
@@ -40,7 +44,9 @@ def leaderboard(workspace: Workspace, repeats: int, console: Console) -> str:
     openings.record(HOME / workspace.dataset.name, table.target, "leaderboard", "the model files on all rows")
     planned = plan(table, FOLDS, repeats)
     folds = planned.folds
-    candidates = {name: (workspace.schema, candidate) for name, candidate in all_candidates(CONFIGS).items()}
+    say_absent(console)
+    entrants = networks(sorted(CONFIGS.glob("*.yaml"))) | opponents()
+    candidates = {name: (workspace.schema, candidate) for name, candidate in entrants.items()}
     with console.progress("comparing", len(folds)) as advance:
         found = cross_validate(candidates, table, folds, lambda: advance("folds"), workers=os.cpu_count() or 1)
     confidence, reference = workspace.gates.confidence, workspace.model_path.stem
@@ -63,6 +69,33 @@ def leaderboard(workspace: Workspace, repeats: int, console: Console) -> str:
     cost = found[reference].values("cost_of_declining_all").mean()
     lines += ["", f"Declining everyone costs {cost:.2f} per applicant."]
     return "\n".join(lines)
+
+
+def study_of_files(named: list[str], model: Path, repeats: int, plot: Path, console: Console) -> str:
+    """Compare a model file with every opponent on many tables, draw `plot`, and return the figures as Markdown.
+
+    Args:
+        named: dataset files, or patterns of them.
+        model: the model file.
+        repeats: how often the folds of a small table are drawn.
+        plot: the SVG file to write.
+        console: shows the progress.
+    """
+    files = [path for name in map(Path, named) for path in (sorted(name.parent.glob(name.name)) or [name])]
+    say_absent(console)
+    code = [*code_files(), Path(study_module.__file__), *sorted(Path(train.opponents.__path__[0]).glob("*.py"))]
+    decides = b"".join([msgspec.json.encode(read_model(model)), *(path.read_bytes() for path in code)])
+    results = study_module.study(files, model.stem, networks([model]) | opponents(), repeats, decides, console)
+    plot.parent.mkdir(parents=True, exist_ok=True)
+    plot.write_bytes(figures.svg(study_page.plot(results, model.stem)))
+    console.print(f"drawn     {plot}")
+    return study_page.markdown(results, model.stem)
+
+
+def say_absent(console: Console) -> None:
+    """Say which opponents are not installed where this runs."""
+    if left_out := absent():
+        console.print(f"left out  {', '.join(left_out)}: not installed here; make evaluate has them")
 
 
 def _save(workspace: Workspace, rows: dict[str, dict[str, Estimate]]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from msgspec import structs
 
 from configs.model import Network
 from train.network.credit_network import CreditNetwork
@@ -19,7 +20,7 @@ def save(network: CreditNetwork, path: Path) -> None:
 
 
 def load(path: Path, shape: Network) -> CreditNetwork:
-    """Read a network of this shape, ready for scoring."""
+    """Read a network of this shape, widened or not, ready for scoring."""
     with np.load(path, allow_pickle=False) as file:
         state = {name: file[name] for name in file.files}
     layout = Layout(
@@ -31,6 +32,9 @@ def load(path: Path, shape: Network) -> CreditNetwork:
         directions=state["directions"],
         groups=state["groups"],
     )
-    network = CreditNetwork(layout, shape, base_rate=0.5)
+    units = tuple(
+        state[f"weights.{layer}"].shape[2] for layer in range(len(shape.layers))
+    )  # as the table has widened them
+    network = CreditNetwork(layout, structs.replace(shape, layers=units), base_rate=0.5)
     network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
     return network.eval()

@@ -18,7 +18,7 @@ SECTIONS = {
     "column_dropout": "network",
     "learning_rate": "training",
     "weight_decay": "training",
-    "epochs": "training",
+    "steps": "training",
     "batch_size": "training",
 }
 
@@ -26,7 +26,8 @@ SECTIONS = {
 class Space(Struct, frozen=True, kw_only=True):
     """Ascending choices for each key: a few round values, because folds cannot distinguish those in between.
 
-    The number of members is not searched: more are better, and take proportionally longer.
+    The number of members is not searched: more are better, and take proportionally longer. Neither is how steps and
+    layers grow with the table: a search has one table, on which that is the same as more steps and wider layers.
     """
 
     numbers: tuple[str, ...] = ("piecewise_linear", "standard")  # steps, or straight lines
@@ -37,12 +38,13 @@ class Space(Struct, frozen=True, kw_only=True):
         (64,),
         (64, 32),
         (128,),
-    )  # none, or small: larger ones only memorise
+        (256,),
+    )  # none, or small; the wider ones for tables of many rows
     dropout: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # beyond one half a small layer has few units left
     column_dropout: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3)  # tables have few columns to spare
     learning_rate: tuple[float, ...] = (0.001, 0.002, 0.005, 0.01, 0.02)  # from AdamW's usual 0.001: runs are short
     weight_decay: tuple[float, ...] = (0.0, 0.001, 0.01, 0.1, 1.0)  # multiplied by the rate and a few hundred steps
-    epochs: tuple[int, ...] = (15, 20, 30, 45, 60)  # half to twice the 30 of the defaults
+    steps: tuple[int, ...] = (60, 120, 180, 240, 360, 480, 960)  # a quarter to four times the 240 of the defaults
     batch_size: tuple[int, ...] = (64, 128, 256)  # rows per step; half the rows take nearly twice the time
 
 
@@ -51,7 +53,7 @@ def around(base: ModelConfig) -> Space:
 
     >>> from configs.model import Network
     >>> around(ModelConfig()).layers, around(ModelConfig(network=Network(layers=(8,)))).layers
-    (((), (32,), (64,), (64, 32), (128,)), ((), (8,), (32,), (64,), (64, 32), (128,)))
+    (((), (32,), (64,), (64, 32), (128,), (256,)), ((), (8,), (32,), (64,), (64, 32), (128,), (256,)))
     """
     present = values_of(base)
     return Space(**{name: _with(getattr(Space(), name), present[name]) for name in SECTIONS})

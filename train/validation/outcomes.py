@@ -92,7 +92,7 @@ def zones(
     confidence: float,
     weights: Weights = None,
 ) -> list[Zone]:
-    """The rows approved, near the threshold (with odds within `NEAR` times of its), declined, and referred if any may be.
+    """The rows approved, near the threshold (with odds within `NEAR` times of its), declined, and referred, if any are.
 
     >>> found = zones(np.array([0, 0, 1]), np.array([0.1, 0.19, 0.9]), Stakes(4, 1, threshold=0.2), 0.9)
     >>> [(zone.name, zone.rows) for zone in found]

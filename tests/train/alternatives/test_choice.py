@@ -96,7 +96,7 @@ def test_what_was_not_offered_cannot_be_chosen(workspace, tmp_path, name):
 
 
 def test_a_search_about_other_settings_or_none_is_refused(workspace, tmp_path):
-    workspace.model_path.write_text("training: {epochs: 7}\n")
+    workspace.model_path.write_text("training: {steps: 7}\n")
     other = Workspace(workspace.dataset_path, workspace.model_path, workspace.gates_path)
     with pytest.raises(PipelineError, match="about other settings or another table"):
         choose(other, "a01", ANA, tmp_path / "chosen.yaml")

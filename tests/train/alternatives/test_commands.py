@@ -12,10 +12,10 @@ WHY = "as cheap, minutes of 3 March"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A table made by hand, a model of two epochs, and gates that compare groups of ten rows."""
+    """A table made by hand, a model of twelve steps, and gates that compare groups of ten rows."""
     home = tmp_path_factory.mktemp("alternatives")
     write_hand_made(home)
-    (home / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 2"))
+    (home / "small.yaml").write_text(SMALL.replace("steps: 120", "steps: 12"))
     lenient_gates(home, fairness={"least_approval_ratio": 0, "most_odds_difference": 1, "least_rows": 10})
     return home
 

@@ -24,7 +24,7 @@ from train.evaluation.fairness import audit_groups, fairness
 from train.tables.table import Table
 from train.workspace import Workspace
 
-BASE = ModelConfig(network=Network(layers=(8,), dropout=0.2, members=2), training=Training(epochs=2, folds=2))
+BASE = ModelConfig(network=Network(layers=(8,), dropout=0.2, members=2), training=Training(steps=12, folds=2))
 DRAWN = np.random.default_rng(0)
 MEMBER = np.array(["f", "m"] * 150, dtype=object)
 
@@ -127,7 +127,7 @@ def searched(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         (home / "configs").symlink_to(ROOT / "configs")
-        (home / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 2"))
+        (home / "small.yaml").write_text(SMALL.replace("steps: 120", "steps: 12"))
         gates = (ROOT / "configs/gates.yaml").read_text()
         for key, value in (("folds: 5", 2), ("repeats: 2", 1), ("bootstrap: 1000", 100), ("least_rows: 30", 10)):
             gates = gates.replace(f"{key} ", f"{key.split(':')[0]}: {value} ")

@@ -9,12 +9,11 @@ from configs.model import ModelConfig
 from models.schema import Schema
 from tests.models.tables import hand_made
 from train.check import check
-from train.evaluation.candidates import classic, network, with_protected
+from train.evaluation.candidates import network, with_protected
 from train.evaluation.cross_validation import cross_validate, folds_of, interval
+from train.opponents.classics import logistic_regression
 
 pytestmark = pytest.mark.slow
-
-KINDS = ("logistic regression", "random forest", "gradient boosting")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,8 @@ def test_no_row_is_judged_by_what_has_seen_it(schema_and_table):
 
 def test_all_candidates_get_the_same_rows_whatever_the_number_of_processes(schema_and_table):
     schema, table = schema_and_table
-    candidates = {kind: (schema, partial(classic, kind)) for kind in KINDS[::2]}
+    entrants = {"regression": logistic_regression, "network": partial(network, ModelConfig())}
+    candidates = {name: (schema, candidate) for name, candidate in entrants.items()}
     folds = folds_of(table.target, 3, 1)
     alone, together = (cross_validate(candidates, table, folds, workers=workers) for workers in (1, 2))
     for name in candidates:
@@ -46,10 +46,9 @@ def test_all_candidates_get_the_same_rows_whatever_the_number_of_processes(schem
         assert [m.rows for m in alone[name].metrics] == [80, 80, 80]
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "network"])
-def test_a_candidate_is_calibrated_and_blind_to_protected_columns(schema_and_table, kind):
+def test_a_network_is_calibrated_and_blind_to_protected_columns(schema_and_table):
     schema, table = schema_and_table
-    candidate = partial(network, ModelConfig()) if kind == "network" else partial(classic, kind)
+    candidate = partial(network, ModelConfig())
     rows = np.arange(len(table.target))
     training, test = table.rows(rows[::2]), table.rows(rows[1::2])
     probability = candidate(schema, training, test)

@@ -12,7 +12,7 @@ from train.evaluation.reasons import declined_by_both, reasons_kept, retrained
 CONFIG = ModelConfig(
     encoding=Encoding(numbers="piecewise_linear", bins=4),
     network=Network(layers=(8,), members=2),
-    training=Training(epochs=10, folds=2, learning_rate=0.02),
+    training=Training(steps=60, folds=2, learning_rate=0.02),
 )
 LINEAR = msgspec.structs.replace(CONFIG, encoding=Encoding(), network=Network(members=2))
 

@@ -32,11 +32,11 @@ SCHEMA = Schema(
         features=FEATURES,
     )
 )
-LINEAR = ModelConfig(network=Network(members=2), training=Training(epochs=40, folds=2, learning_rate=0.05))
+LINEAR = ModelConfig(network=Network(members=2), training=Training(steps=240, folds=2, learning_rate=0.05))
 DEEP = ModelConfig(
     encoding=Encoding(numbers="piecewise_linear", bins=4),
     network=Network(layers=(8,), members=2),
-    training=Training(epochs=20, folds=2, learning_rate=0.02),
+    training=Training(steps=120, folds=2, learning_rate=0.02),
 )
 
 

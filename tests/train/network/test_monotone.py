@@ -41,7 +41,7 @@ SCHEMA = Schema(
 )
 MONOTONE = [feature for feature in FEATURES if feature.monotone]
 PIECES = Encoding(numbers="piecewise_linear", bins=8)
-TRAINING = Training(epochs=12, folds=2, learning_rate=0.03)
+TRAINING = Training(steps=100, folds=2, learning_rate=0.03)
 
 
 def config(layers, activation="relu", **network):

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 
 BASE = """\
 network: {layers: [8], members: 2}
-training: {epochs: 2, folds: 2, learning_rate: 0.02, batch_size: 128}
+training: {steps: 4, folds: 2, learning_rate: 0.02, batch_size: 128}
 """
 QUICK = Rules(folds=3, repeats=2)
 

@@ -25,7 +25,7 @@ from train.workspace import Workspace
 CONFIG = ModelConfig(
     encoding=Encoding(numbers="piecewise_linear", bins=4),
     network=Network(layers=(8,), members=2),
-    training=Training(epochs=4, folds=2, learning_rate=0.02, seed=3),
+    training=Training(steps=24, folds=2, learning_rate=0.02, seed=3),
 )
 
 
@@ -41,7 +41,7 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dataset = write_hand_made(tmp_path)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
-    (tmp_path / "small.yaml").write_text(SMALL.replace("epochs: 20", "epochs: 2"))
+    (tmp_path / "small.yaml").write_text(SMALL.replace("steps: 120", "steps: 12"))
     return Workspace(dataset, tmp_path / "small.yaml", ROOT / "configs/gates.yaml")
 
 
