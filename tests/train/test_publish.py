@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from models.artifact import sha256
+from models.artifact import CONFIG, MANIFEST, sha256
 from tests.conftest import environment, lenient_gates, with_mlflow
 from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
@@ -95,6 +95,19 @@ def test_a_retraining_is_compared_with_the_champion_by_graph_and_by_recipe_and_p
         verdict["undefined"] for verdict in damaged["verdicts"] if verdict["gate"].startswith("gain over the c")
     } == {"that champion is damaged, or of a format that this code cannot read"}
     card.write_bytes(whole)
+    config, manifest = card.parent / CONFIG, card.parent / MANIFEST
+    kept = {path: path.read_bytes() for path in (config, manifest)}
+    config.write_bytes(kept[config].replace(b'"steps"', b'"epochs"'))  # as a model file of earlier code
+    manifest.write_bytes(
+        kept[manifest].replace(*(sha256(text).encode() for text in (kept[config], config.read_bytes())))
+    )
+    (made / "judgement.json").unlink()
+    step("gate")
+    *_, by_recipe, by_graph = json.loads((made / "judgement.json").read_bytes())["verdicts"]
+    assert by_recipe["undefined"] == "the champion's model file has keys that this code does not know"
+    assert by_graph["status"] == "pass"
+    for path, content in kept.items():
+        path.write_bytes(content)
     (card.parent / "seen_rows.bin").rename(tmp_path / "seen_rows.bin")  # as an artifact of earlier code
     (made / "judgement.json").unlink()
     step("gate")

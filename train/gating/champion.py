@@ -31,22 +31,29 @@ from train.publishing.store import stored
 from train.workspace import Workspace
 
 REMEDY = "keep the champion, or find out why this model is worse"
+UNREADABLE = "that champion is damaged, or of a format that this code cannot read"
+OTHER_KEYS = "the champion's model file has keys that this code does not know"
 
 
 def compare(workspace: Workspace, evidence: Evidence, version: str) -> Comparison:
     """The gain over the champion of that version, by its recipe and by its graph."""
     champion = stored(workspace.dataset.name, version)
     if champion is None:
-        why = "that champion is damaged, or of a format that this code cannot read"
-        return Comparison(version=version, recipe=None, graph=None, rows=0, why=why)
+        return Comparison(version=version, recipe=None, graph=None, rows=0, why=UNREADABLE)
     graph, rows, why = own_graph(workspace, champion)
     return Comparison(version=version, recipe=recipe(workspace, evidence, champion), graph=graph, rows=rows, why=why)
 
 
-def recipe(workspace: Workspace, evidence: Evidence, champion: Artifact) -> Estimate:
-    """The gain over the champion's model file on the folds of the training part; nought where it is the same file."""
+def recipe(workspace: Workspace, evidence: Evidence, champion: Artifact) -> Estimate | None:
+    """The gain over the champion's model file on the folds of the training part; nought where it is the same file.
+
+    None where it has keys that this code does not know, as one of an earlier version may.
+    """
     gates, training = workspace.gates, sample(workspace.parts[0])
-    config = msgspec.json.decode((champion.folder / artifact.CONFIG).read_bytes(), type=ModelConfig)
+    try:
+        config = msgspec.json.decode((champion.folder / artifact.CONFIG).read_bytes(), type=ModelConfig)
+    except msgspec.ValidationError:
+        return None
     if config == workspace.config:
         return Estimate(0.0, 0.0, 0.0)
     planned, candidate = plan(training, gates.folds, gates.repeats), (workspace.schema, partial(network, config))
@@ -82,13 +89,14 @@ def judge(comparison: Comparison | None, gates: Gates) -> list[Verdict]:
     if comparison is None:
         return []
     version, bound, margins = comparison.version, gates.least_gain_over_champion, gates.margins
+    recipe_why = UNREADABLE if comparison.why == UNREADABLE else OTHER_KEYS
     figures = (
-        (f"gain over the champion's recipe, {version}", comparison.recipe, margins.roc_auc),
-        (f"gain over the champion, {version}", comparison.graph, margins.test_roc_auc),
+        (f"gain over the champion's recipe, {version}", comparison.recipe, margins.roc_auc, recipe_why),
+        (f"gain over the champion, {version}", comparison.graph, margins.test_roc_auc, comparison.why),
     )
     return [
-        msgspec.structs.replace(at_least(gate, None, bound, REMEDY), undefined=comparison.why)
+        msgspec.structs.replace(at_least(gate, None, bound, REMEDY), undefined=why)
         if figure is None
         else shown(gate, figure, bound, margin, REMEDY)
-        for gate, figure, margin in figures
+        for gate, figure, margin, why in figures
     ]
