@@ -59,7 +59,7 @@ class Points:
 
         >>> from configs.policy import ScoreScale
         >>> points = Points(ScoreScale(points=600, odds=50, double=20))
-        >>> points.shares(0.0, [-0.05, -0.05, 0.02], points.scores([1 / (1 + math.exp(0.08))])[0])
+        >>> points.shares(0.0, [-0.05, -0.06, 0.03], points.scores([1 / (1 + math.exp(0.08))])[0])
         (487, [1, 2, -1])
         """
         exact = np.array([self.offset - self.factor * base_log_odds, *(-self.factor * np.array(contributions))])

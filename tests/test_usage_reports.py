@@ -207,7 +207,7 @@ def test_a_test_asks_nobody(home):
     variables = dict(os.environ)
     cache = f"cache_dir={home / 'cache'}"
     watched = watch(
-        home, variables, "-m", "pytest", "-q", "-o", cache, "--rootdir", str(ROOT), f"{ROOT}/models/scorer.py"
+        home, variables, "-m", "pytest", "-q", "-o", cache, "--rootdir", str(ROOT), f"{ROOT}/models/encoding.py"
     )
     assert watched.asked == []
     assert list((home / "home").rglob("*")) == []

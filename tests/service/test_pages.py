@@ -6,6 +6,8 @@ import re
 import jsonschema
 import pytest
 
+from tests.train.test_tracking import FIGURES
+
 
 @pytest.fixture(scope="module")
 def document(client):
@@ -97,7 +99,7 @@ def test_the_model_card_is_served_as_a_page_and_as_markdown(client, trained):
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["content-security-policy"]
     assert f"<h1>{trained.tag}</h1>" in page.text
-    assert page.text.count("<img ") == page.text.count("data:image/png;base64,") == 9
+    assert page.text.count("<img ") == page.text.count("data:image/png;base64,") == len(FIGURES)
     card = client.get("/model/card", headers={"accept": "text/markdown"})
     assert card.headers["content-type"].startswith("text/markdown")
     assert card.text == (trained.folder / "model_card.md").read_text()

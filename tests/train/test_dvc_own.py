@@ -13,6 +13,7 @@ from tests.conftest import digests
 from tests.models.tables import write_hand_made
 from tests.train.clones import STAGES, Clone, fresh, ran
 from tests.train.small import LENIENT, SMALL
+from train.fit import LOOKS
 
 AFTER_SPLIT = STAGES[2:]
 DELIVERED = "data/applications.csv"
@@ -79,7 +80,8 @@ def test_an_experiment_runs_what_a_training_parameter_changes_and_is_compared(ba
     (losses,) = json.loads(back.dvc("plots", "diff", "--json"))["data"]["Learning curves"]
     points = losses["content"]["data"]["values"]
     lengths = {revision: len([p for p in points if p["rev"] == revision]) for revision in losses["revisions"]}
-    assert lengths == {"HEAD": 2 * 20, "workspace": 2 * 10}
+    assert lengths["HEAD"] == 2 * LOOKS
+    assert 0 < lengths["workspace"] < 2 * LOOKS  # fewer steps than that
     back.run("git", "checkout", "--quiet", ".")
     assert back.repro() == []  # what was there comes out of the cache
 

@@ -129,7 +129,7 @@ def test_a_sync_that_fails_in_passing_refuses_the_next_batch(directory):
     script = """
 import logging.handlers, queue
 told = queue.SimpleQueue()
-logging.basicConfig(handlers=[logging.handlers.QueueHandler(told)])
+logging.basicConfig(format="%(message)s", handlers=[logging.handlers.QueueHandler(told)])
 log = DecisionLog(directory, 2**26, sync="interval", sync_interval_ms=10)
 log.append("m:1", rows)
 print(told.get(timeout=60).getMessage())

@@ -62,7 +62,7 @@ def test_a_handler_sees_who_calls_with_what_and_for_how_long():
     assert peer.startswith("ipv4:127.0.0.1:")
     assert (metadata["x-name"], metadata["x-bytes-bin"]) == ("value", b"\xff")
     assert properties.get("transport_security_type", [b"none"])[0] in {b"none", b"insecure"}
-    assert 0 < remaining_s <= 5
+    assert 0 < remaining_s < 6  # the core rounds a deadline up
     assert for_ever_s is None
 
 
