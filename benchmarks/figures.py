@@ -80,8 +80,8 @@ class Figures(Struct, frozen=True, kw_only=True):
             Bound(
                 what=f"gRPC, one row per call, {CONNECTIONS} in flight, calls/s against {MLSERVER}",
                 value=self.rpc[MLSERVER].ratio if self.rpc else None,
-                least=1.5,
-                aim=4,
+                least=4,
+                aim=6,
             ),
             Bound(what="two workers against one", value=1 / self.workers[TWO].ratio, least=1.7, unjudged=short),
             *self.memory.bounds(),
