@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from train.evaluation.estimate import Estimate
 from train.evaluation.paired import NO_GROUPS
 from train.population import Weights
 
@@ -62,12 +61,6 @@ def _ratio(rates: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lowest over highest along the first axis; 0 where nobody is approved."""
     ratio: NDArray[np.float64] = rates.min(axis=0) / np.maximum(rates.max(axis=0), NOBODY)
     return ratio
-
-
-def percentiles(value: float, drawn: NDArray[np.float64], confidence: float) -> Estimate:
-    """A value with the percentile interval of its resamples, `[bootstrap]`."""
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(value, min(value, float(low)), max(value, float(high)))
 
 
 def most_cost(costs: Sequence[float], within: float) -> float:

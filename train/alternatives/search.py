@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from configs.dataset import Dataset
 from models.schema import Schema
-from train.alternatives.frontier import frontier, judged, percentiles, resampled_ratios
+from train.alternatives.frontier import frontier, judged, resampled_ratios
 from train.alternatives.proxies import association
 from train.alternatives.results import Option, Ratio, Search
 from train.alternatives.variants import Variant, variants
@@ -23,6 +23,7 @@ from train.errors import PipelineError
 from train.evaluate import mean_cost
 from train.evaluation.candidates import network
 from train.evaluation.cross_validation import Fold, Folds, cross_validate, interval
+from train.evaluation.estimate import percentile_estimate
 from train.evaluation.evidence import sample
 from train.evaluation.fairness import audit_groups, audits_of
 from train.evaluation.folding import Plan, plan
@@ -132,8 +133,8 @@ def options_of(
         ratios = [
             Ratio(
                 column,
-                percentiles(float(values[place]), drawn[:, place], gates.confidence),
-                percentiles(float(values[place] - values[0]), drawn[:, place] - drawn[:, 0], gates.confidence),
+                percentile_estimate(float(values[place]), drawn[:, place], gates.confidence),
+                percentile_estimate(float(values[place] - values[0]), drawn[:, place] - drawn[:, 0], gates.confidence),
             )
             for column, (values, drawn) in resampled.items()
         ]

@@ -21,6 +21,7 @@ from train.evaluate import logit
 from train.evaluation import resampling
 from train.evaluation.candidates import network, with_protected, without_monotone
 from train.evaluation.cross_validation import Folds, cross_validate, interval
+from train.evaluation.estimate import percentile_estimate
 from train.evaluation.fairness import audits_of, fairness
 from train.evaluation.folding import plan
 from train.evaluation.paired import NO_GROUPS, roc_auc_gain
@@ -191,11 +192,7 @@ def bootstrap_estimates(
         slope = resampling.calibration_slope(outcome, logits[rows], values["calibration_slope"], counts)
         drawn["calibration_slope"].append(slope)
         drawn["saving"].append(saving(outcome, declined[rows], stakes.rows(rows), counts))
-    limits = [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2]
-    return {
-        name: Estimate(value, *(float(limit) for limit in np.quantile(drawn[name], limits)))
-        for name, value in values.items()
-    }
+    return {name: percentile_estimate(value, drawn[name], gates.confidence) for name, value in values.items()}
 
 
 def permutation_importance(schema: Schema, scorer: Scorer, table: Table) -> list[Importance]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from configs.dataset import Audit, Dataset
 from models.schema import Values
+from train.evaluation.estimate import percentile_estimate
 from train.evaluation.paired import NO_GROUPS
 from train.evaluation.resampling import resampled_cells
 from train.evaluation.results import Estimate, Fairness, Group
@@ -143,22 +144,20 @@ def fairness(
             cell, of_customer = 2 * target[rows] + declined[rows], customers[rows] if len(customers) else customers
             drawn.append(resampled_cells(cell, 4, own, bootstrap, rng, of_customer))
             whole.append(np.bincount(cell, weights=own, minlength=4).astype(np.float64))
-    limits = [(1 - confidence) / 2, (1 + confidence) / 2]
     enough = [[place for place, cell in enumerate(judged) if cell[list(kind)].sum() >= least_rows] for kind in MISTAKES]
     odds = partial(_odds_difference, enough=enough)
     approval_ratio, odds_difference = (
-        _estimate(float(figure([cell[None] for cell in whole])[0]), figure(drawn), limits)
+        _estimate(float(figure([cell[None] for cell in whole])[0]), figure(drawn), confidence)
         for figure in (_approval_ratio, odds)
     )
     return Fairness(audit.column, groups, approval_ratio, odds_difference)
 
 
-def _estimate(value: float, resampled: NDArray[np.float64], limits: list[float]) -> Estimate | None:
+def _estimate(value: float, resampled: NDArray[np.float64], confidence: float) -> Estimate | None:
     """The value with its percentile interval over the resamples in which it is defined; None where it is not itself."""
     if np.isnan(value):
         return None
-    low, high = np.quantile(resampled[~np.isnan(resampled)], limits)
-    return Estimate(value, min(value, float(low)), max(value, float(high)))
+    return percentile_estimate(value, resampled[~np.isnan(resampled)], confidence)
 
 
 def _cells(target: NDArray[np.int64], declined: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from configs.gates import Gates
 from train.evaluate import mean_cost
 from train.evaluation import resampling
 from train.evaluation.consequences import Profit, Referrals
+from train.evaluation.estimate import percentile_estimate
 from train.evaluation.paired import NO_GROUPS
 from train.population import Weights, mean_of
 from train.stakes import Stakes
@@ -61,11 +62,11 @@ def profit(
         mean_of(found[rows], counts)
         for rows, counts in resampling.resamples_of(target, counted, group, prior, gates.bootstrap)
     ]
-    low, high = np.quantile(means, [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2])
+    realised = percentile_estimate(mean_of(found, weights), means, gates.confidence)
     return Profit(
-        realised=mean_of(found, weights),
-        low=float(low),
-        high=float(high),
+        realised=realised.value,
+        low=realised.low,
+        high=realised.high,
         expected=mean_of(expected * approved, weights),
         of_approving_all=mean_of(earned, weights),
     )

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from configs.gates import Gates
 from train.evaluate import mean_cost
 from train.evaluation import resampling
+from train.evaluation.estimate import Estimate, percentile_estimate
 from train.evaluation.paired import NO_GROUPS
-from train.evaluation.results import Estimate
 from train.population import Weights
 from train.stakes import Stakes
 
@@ -25,14 +25,14 @@ def saving_estimate(
     prior: float | None = None,
 ) -> Estimate:
     """The saving with a percentile interval over resampled rows; where all cost alike, only four counts matter."""
-    limits = [(1 - gates.confidence) / 2, (1 + gates.confidence) / 2]
+    found = saving(target, declined, stakes, weights)
     if stakes.differ:
         counted = np.zeros(0) if weights is None else weights
         values = [
             saving(target[rows], declined[rows], stakes.rows(rows), counts)
             for rows, counts in resampling.resamples_of(target, counted, group, prior, gates.bootstrap)
         ]
-        return Estimate(saving(target, declined, stakes, weights), *(float(v) for v in np.quantile(values, limits)))
+        return percentile_estimate(found, values, gates.confidence)
     cell = 2 * target + declined  # approved and declined without the event, then with it
     rng = np.random.default_rng(0)
     drawn = resampling.resampled_cells(cell, 4, weights, gates.bootstrap, rng, group)
@@ -43,8 +43,7 @@ def saving_estimate(
     approved_event, declined_other = drawn[:, 2], drawn[:, 1]
     alike = np.minimum(stakes.missed_event * drawn[:, 2:].sum(axis=1), stakes.false_alarm * drawn[:, :2].sum(axis=1))
     saved = (alike - stakes.missed_event * approved_event - stakes.false_alarm * declined_other) / rows
-    low, high = np.quantile(saved, limits)
-    return Estimate(saving(target, declined, stakes, weights), float(low), float(high))
+    return percentile_estimate(found, saved, gates.confidence)
 
 
 def saving(target: NDArray[np.int64], declined: NDArray[np.bool_], stakes: Stakes, weights: Weights = None) -> float:
