@@ -28,6 +28,11 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interval_s: Annotated[float, Meta(ge=0.05, le=60)]
     frame_rows: Annotated[int, Meta(ge=1, le=65_536)]
     models_archive: Annotated[str, Meta(min_length=1)]
+    watch_every_s: Annotated[int, Meta(ge=0, le=86_400)]
+    watch_profile_lag_s: Annotated[int, Meta(ge=10, le=604_800)]
+    watch_no_traffic_s: Annotated[int, Meta(ge=0, le=2_592_000)]
+    watch_model_age_days: Annotated[int, Meta(ge=0, le=3_650)]
+    watch_free_bytes: Annotated[int, Meta(ge=0, le=1 << 40)]
 
 
 def read_monitoring(path: Path = MONITORING_YAML) -> Monitoring:

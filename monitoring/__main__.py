@@ -17,6 +17,7 @@ from configs.opt_outs import opt_out
 from configs.source import ConfigError
 from monitoring import replaying, verifying
 from monitoring.console import counted
+from monitoring.findings import listing
 from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import LOG_KEY_VARIABLE, KeyMissing
@@ -220,6 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=erase)
     verifying.add_command(commands)
     replaying.add_command(commands)
+    listing.add_command(commands)
     command = commands.add_parser("profiles", help="`profiles export DIR` writes ordinary whylogs binaries")
     command.add_argument("verb", choices=["export"])
     command.add_argument("target", type=Path, metavar="DIR", help="made if missing; not inside the profiles themselves")

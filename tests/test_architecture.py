@@ -38,8 +38,11 @@ DRAWING = {
     "monitoring.profiles": ["monitoring.records"],
     "monitoring.drift": ["monitoring.profiles"],
     "monitoring.performance": ["monitoring.profiles"],
-    "monitoring.report": ["monitoring.drift", "monitoring.performance", "monitoring.status"],
-    "monitoring": ["monitoring.report"],
+    "monitoring.findings": ["monitoring.drift", "monitoring.performance", "monitoring.status"],
+    "monitoring.actions": ["monitoring.findings"],
+    "monitoring.report": ["monitoring.findings"],
+    "monitoring.watch": ["monitoring.report", "monitoring.actions"],
+    "monitoring": ["monitoring.watch"],
     "serving": ["monitoring", "signatures"],
     "service": ["serving"],
     "train": ["monitoring", "signatures"],
@@ -169,7 +172,7 @@ def test_the_drawing_keeps_apart_what_must_not_meet():
     assert not {"serving", "service"} & usable_from("lifecycle")
     assert "train" not in usable_from("service")
     assert usable_from("deploy") == {"deploy", "deploy.packing", "deploy.rollout", "configs", "signatures"}
-    rooms = ["records", "profiles", "drift", "report"]
+    rooms = ["records", "profiles", "drift", "findings", "report", "watch"]
     for number, room in enumerate(rooms):
         above = {f"monitoring.{other}" for other in rooms[number + 1 :]} | {"monitoring"}
         assert not above & usable_from(f"monitoring.{room}")
