@@ -183,6 +183,7 @@ def test_the_processes_that_our_code_starts_are_these():
     arrows = {name_of(path): starts(path) for path in MODULES}
     assert {name: found for name, found in arrows.items() if found} == {
         "monitoring.profiles.supervision": {"monitoring.profiles.process"},
+        "monitoring.watch.children": {"monitoring.watch.process"},
         "monitoring.records.lookup": {"monitoring.records.archive_search"},
         "serving.explaining": {"serving.explaining_process"},
     }  # and `loadtests.calibration`, which starts itself

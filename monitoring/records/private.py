@@ -12,7 +12,7 @@ from pathlib import Path
 
 FILE, FOLDER = 0o600, 0o700
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_FOLDERS = ("decisions", "archive", "explanations", "ids", "models", "profiles", "audits")
+_FOLDERS = ("decisions", "archive", "explanations", "ids", "models", "profiles", "audits", "monitor")
 
 _log = logging.getLogger("bentoml.scorer")
 
