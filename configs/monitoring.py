@@ -33,6 +33,11 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     watch_no_traffic_s: Annotated[int, Meta(ge=0, le=2_592_000)]
     watch_model_age_days: Annotated[int, Meta(ge=0, le=3_650)]
     watch_free_bytes: Annotated[int, Meta(ge=0, le=1 << 40)]
+    action_webhook_endpoint: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
+    action_github_repository: str
+    action_github_endpoint: Annotated[str, Meta(pattern=r"^https?://\S+$")]
+    action_repeat_s: Annotated[int, Meta(ge=0, le=31_536_000)]
+    action_timeout_s: Annotated[float, Meta(ge=0.1, le=60)]
 
 
 def read_monitoring(path: Path = MONITORING_YAML) -> Monitoring:

@@ -4,6 +4,8 @@ Owns: the order, and that what fails leaves the rest as it was. Leaves to others
 metrics (metrics_text), the files (files).
 """
 
+import logging
+import os
 import shutil
 import time
 from datetime import UTC, datetime
@@ -12,16 +14,21 @@ from pathlib import Path
 import msgspec
 
 from configs.monitoring import Monitoring
+from configs.source import ConfigError
+from monitoring.actions.destinations import Destination, destinations
+from monitoring.actions.telling import tell
 from monitoring.findings.finding import Finding, Findings
 from monitoring.findings.log_state import log_state
 from monitoring.findings.looking import look
 from monitoring.records.log_keys import LogKeys
 from monitoring.watch.files import FINDINGS, METRICS, monitor_folder, replace_file
-from monitoring.watch.metrics_text import finding_metrics, look_metrics, record_metrics
+from monitoring.watch.metrics_text import action_metrics, finding_metrics, look_metrics, record_metrics
+
+_log = logging.getLogger(__name__)
 
 
 def look_once(settings: Monitoring, keys: LogKeys) -> list[Finding]:
-    """Look, and write what was found for the workers.
+    """Look, write what was found for the workers, and tell whoever wants to know.
 
     Raises:
         OSError: there are no records, or no file can be written beside them.
@@ -32,5 +39,17 @@ def look_once(settings: Monitoring, keys: LogKeys) -> list[Finding]:
     found = look(settings, keys, now)
     replace_file(folder / FINDINGS, msgspec.json.format(msgspec.json.encode(Findings(found)), indent=1))
     text = finding_metrics(found) + record_metrics(log_state(directory, keys), shutil.disk_usage(directory).free, now)
-    replace_file(folder / METRICS, (text + look_metrics(now, time.monotonic() - started_s)).encode())
+    text += look_metrics(now, time.monotonic() - started_s)
+    replace_file(folder / METRICS, text.encode())
+    told = tell(directory, _destinations(settings), found, now, settings.action_repeat_s, settings.action_timeout_s)
+    if told:  # after the rest, which does not wait for other machines
+        replace_file(folder / METRICS, (text + action_metrics(told)).encode())
     return found
+
+
+def _destinations(settings: Monitoring) -> list[Destination]:
+    try:
+        return destinations(settings, os.environ)
+    except ConfigError as error:
+        _log.error("nobody is told of findings: %s", error)
+        return []

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from monitoring.actions.ledger import Account
 from monitoring.findings.finding import CODES, Finding
 from monitoring.findings.log_state import LogState
 
@@ -47,6 +48,19 @@ def record_metrics(state: LogState, free_bytes: int, now: datetime) -> str:
             ("scorer_newest_row_timestamp_seconds", "When the newest row was logged, or the log opened", newest),
             ("scorer_records_free_bytes", "Free space where the records are", float(free_bytes)),
         )
+    )
+
+
+def action_metrics(accounts: Mapping[str, Account]) -> str:
+    """What destinations were sent: what arrived and what did not, ever, and how often the last one has failed."""
+    counts = (
+        ("scorer_actions_delivered", "Messages that arrived, ever", "delivered"),
+        ("scorer_actions_failed", "Attempts that did not arrive, ever", "failed"),
+        ("scorer_actions_failing", "Attempts since the last that arrived", "attempts"),
+    )
+    return "".join(
+        gauge(name, about, [({"destination": to}, getattr(account, field)) for to, account in accounts.items()])
+        for name, about, field in counts
     )
 
 
