@@ -28,6 +28,13 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interval_s: Annotated[float, Meta(ge=0.05, le=60)]
     frame_rows: Annotated[int, Meta(ge=1, le=65_536)]
     models_archive: Annotated[str, Meta(min_length=1)]
+    drift_window_rows: Annotated[int, Meta(ge=50, le=1_000_000)]
+    drift_least_rows: Annotated[int, Meta(ge=1, le=1_000_000)]
+    drift_psi: Annotated[float, Meta(ge=0.01, le=10)]
+    drift_ks: Annotated[float, Meta(ge=0.01, le=1)]
+    drift_share: Annotated[float, Meta(ge=0, le=1)]
+    drift_bins: Annotated[int, Meta(ge=2, le=100)]
+    most_false_alarms_per_year: Annotated[float, Meta(ge=0.001, le=1000)]
 
 
 def read_monitoring(path: Path = MONITORING_YAML) -> Monitoring:
