@@ -38,6 +38,13 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     action_github_endpoint: Annotated[str, Meta(pattern=r"^https?://\S+$")]
     action_repeat_s: Annotated[int, Meta(ge=0, le=31_536_000)]
     action_timeout_s: Annotated[float, Meta(ge=0.1, le=60)]
+    drift_window_rows: Annotated[int, Meta(ge=50, le=1_000_000)]
+    drift_least_rows: Annotated[int, Meta(ge=1, le=1_000_000)]
+    drift_psi: Annotated[float, Meta(ge=0.01, le=10)]
+    drift_ks: Annotated[float, Meta(ge=0.01, le=1)]
+    drift_share: Annotated[float, Meta(ge=0, le=1)]
+    drift_bins: Annotated[int, Meta(ge=2, le=100)]
+    most_false_alarms_per_year: Annotated[float, Meta(ge=0.001, le=1000)]
 
 
 def read_monitoring(path: Path = MONITORING_YAML) -> Monitoring:

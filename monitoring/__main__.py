@@ -15,7 +15,7 @@ import msgspec
 from configs.monitoring import Monitoring, read_monitoring
 from configs.opt_outs import opt_out
 from configs.source import ConfigError
-from monitoring import replaying, verifying
+from monitoring import drifting, replaying, verifying
 from monitoring.console import counted
 from monitoring.findings import listing
 from monitoring.records import retention
@@ -222,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     verifying.add_command(commands)
     replaying.add_command(commands)
     listing.add_command(commands)
+    drifting.add_command(commands)
     command = commands.add_parser("profiles", help="`profiles export DIR` writes ordinary whylogs binaries")
     command.add_argument("verb", choices=["export"])
     command.add_argument("target", type=Path, metavar="DIR", help="made if missing; not inside the profiles themselves")
