@@ -6,46 +6,40 @@ records, each of which knows what is too much there.
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import reduce
 from pathlib import Path
 
 from configs.monitoring import Monitoring
+from monitoring.findings.drift_findings import drift_part
 from monitoring.findings.finding import Finding
-from monitoring.findings.record_findings import record_findings
+from monitoring.findings.part import Part, blind
+from monitoring.findings.record_findings import record_part
 from monitoring.records.log_keys import LogKeys
 
-Part = Callable[[Monitoring, LogKeys, datetime], list[Finding]]
-PARTS: dict[str, Part] = {"records": record_findings}
+# By the command that shows the same at length.
+PARTS: dict[str, Callable[[Monitoring, LogKeys, datetime], Part]] = {"status": record_part, "drift": drift_part}
 
 
 def look(settings: Monitoring, keys: LogKeys, now: datetime) -> list[Finding]:
-    """What is wrong with the service whose records are in `settings.directory`, at `now` in UTC.
+    """What is wrong with the service whose records are in `settings.directory`, at `now` in UTC; see `examine`."""
+    return examine(settings, keys, now).findings
 
-    A part that cannot look is a finding itself, `not_watched`, so that its silence is not taken for health.
+
+def examine(settings: Monitoring, keys: LogKeys, now: datetime) -> Part:
+    """The findings of all parts, and the figures behind them.
+
+    A part that cannot look is a finding itself, `not_watched`.
 
     Raises:
         FileNotFoundError: there are no records.
     """
     if not Path(settings.directory).is_dir():
         raise FileNotFoundError(f"{settings.directory}: no such folder, so there are no records to look at")
-    found: list[Finding] = []
-    for name, part in PARTS.items():
-        try:
-            found += part(settings, keys, now)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are still looked at
-            found.append(_blind(name, error, now))
-    return found
+    return reduce(Part.joined, (_ask(name, settings, keys, now) for name in PARTS))
 
 
-def _blind(part: str, error: Exception, now: datetime) -> Finding:
-    return Finding(
-        code="not_watched",
-        subject=part,
-        value=None,
-        bound=None,
-        since=now,
-        message=f"{part} could not be looked at: {str(error) or type(error).__name__}",
-        remedy=f"mend what the message names, then run `python -m monitoring {REMEDIES.get(part, 'findings')}`",
-    )
-
-
-REMEDIES = {"records": "status", "drift": "drift", "performance": "performance"}
+def _ask(name: str, settings: Monitoring, keys: LogKeys, now: datetime) -> Part:
+    try:
+        return PARTS[name](settings, keys, now)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are still looked at
+        return Part([blind(name, name, str(error) or type(error).__name__, now)])

@@ -14,12 +14,18 @@ from configs.monitoring import Monitoring
 from models.artifact import MANIFEST, Manifest
 from monitoring.findings.finding import Finding
 from monitoring.findings.log_state import LogState, log_state
+from monitoring.findings.part import Part
 from monitoring.records.checkpoint import profiles_directory
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.models_archive import archive_folder
 
 DAY_S = 86_400
 GIB = 1 << 30
+
+
+def record_part(settings: Monitoring, keys: LogKeys, now: datetime) -> Part:
+    """The findings of `record_findings`."""
+    return Part(record_findings(settings, keys, now))
 
 
 def record_findings(settings: Monitoring, keys: LogKeys, now: datetime) -> list[Finding]:

@@ -19,10 +19,10 @@ from monitoring.actions.destinations import Destination, destinations
 from monitoring.actions.telling import tell
 from monitoring.findings.finding import Finding, Findings
 from monitoring.findings.log_state import log_state
-from monitoring.findings.looking import look
+from monitoring.findings.looking import examine
 from monitoring.records.log_keys import LogKeys
 from monitoring.watch.files import FINDINGS, METRICS, monitor_folder, replace_file
-from monitoring.watch.metrics_text import action_metrics, finding_metrics, look_metrics, record_metrics
+from monitoring.watch.metrics_text import action_metrics, drift_metrics, finding_metrics, look_metrics, record_metrics
 
 _log = logging.getLogger(__name__)
 
@@ -36,9 +36,11 @@ def look_once(settings: Monitoring, keys: LogKeys) -> list[Finding]:
     now, started_s = datetime.now(UTC), time.monotonic()
     directory = Path(settings.directory)
     folder = monitor_folder(directory)
-    found = look(settings, keys, now)
+    seen = examine(settings, keys, now)
+    found = seen.findings
     replace_file(folder / FINDINGS, msgspec.json.format(msgspec.json.encode(Findings(found)), indent=1))
-    text = finding_metrics(found) + record_metrics(log_state(directory, keys), shutil.disk_usage(directory).free, now)
+    text = finding_metrics(found) + drift_metrics(seen.drift)
+    text += record_metrics(log_state(directory, keys), shutil.disk_usage(directory).free, now)
     text += look_metrics(now, time.monotonic() - started_s)
     replace_file(folder / METRICS, text.encode())
     told = tell(directory, _destinations(settings), found, now, settings.action_repeat_s, settings.action_timeout_s)

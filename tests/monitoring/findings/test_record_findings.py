@@ -134,6 +134,7 @@ def test_a_part_that_cannot_look_is_a_finding_and_hides_no_other(settings, monke
     assert sorted(codes(found)) == ["disk", "not_watched"]
     (blind,) = [one for one in found if one.code == "not_watched"]
     assert (blind.subject, blind.value) == ("drift", None)
+    assert blind.remedy.endswith("`python -m monitoring drift`")
     assert "checkpoint.json: cannot be decoded" in blind.message
 
 
