@@ -44,6 +44,7 @@ from sqlalchemy.types import TypeDecorator
 from configs.monitoring import Monitoring
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.outcomes_database import READS, open_database, shown_url
+from monitoring.records.outcomes_place import has_outcomes, outcomes_path
 
 CHUNK = 500  # ids per query: SQLite takes 32,766 parameters
 _LOCK = 0x5C0_0E5  # of PostgreSQL's advisory locks: who writes outcomes, one transaction at a time
@@ -126,7 +127,7 @@ class OutcomeStore:
 
     def __init__(self, settings: Monitoring, keys: LogKeys = NO_KEYS) -> None:
         self._path = outcomes_path(Path(settings.directory))
-        self._url = settings.outcomes_url
+        self._settings, self._url = settings, settings.outcomes_url
         self._where = shown_url(settings.outcomes_url) if settings.outcomes_url else str(self._path)
         self._secrets = [_secret(secret) for secret in keys.secrets]
         self._engine: Engine | None = None
@@ -241,7 +242,7 @@ class OutcomeStore:
     @contextmanager
     def _reading(self) -> Iterator[Connection | None]:
         """A connection that writes nothing; None where there is no store yet."""
-        if not self._url and not self._path.exists():
+        if not has_outcomes(self._settings):
             yield None
             return
         with self._reported(), self._open().connect().execution_options(**{READS: True}) as connection:
@@ -261,11 +262,6 @@ class OutcomeStore:
                 raise
             self.close()  # the next call connects anew
             raise OutcomesUnavailable(self._where, error) from None
-
-
-def outcomes_path(directory: Path) -> Path:
-    """Return the path of the store of a service without `outcomes_url`."""
-    return directory / "outcomes.db"
 
 
 def _secret(log_key: bytes) -> bytes:
