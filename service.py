@@ -56,6 +56,7 @@ from serving.http.descriptors import prepare_descriptors
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
 from serving.http.explanation_record import ExplanationRecord
+from serving.http.feedback import FeedbackEndpoint
 from serving.http.pages import Pages
 from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware, answer_routed
 from serving.http.protocol import ScorerProtocol
@@ -190,6 +191,6 @@ app: Any = CreditScorer  # which BentoML's decorator has made a Service
 app.add_asgi_middleware(CrossOriginMiddleware, origins=ACCESS.origins)
 app.add_asgi_middleware(AccessMiddleware, policy=ACCESS)
 app.add_asgi_middleware(PredictMiddleware, endpoint=ENDPOINT, connections=CONNECTIONS, ask_route=not SETTINGS.fast_path)
-PAGES = Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys)
-mount(app, [*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()], MODEL.tag)
+ROUTES = [EXPLAIN.route(), FeedbackEndpoint(SETTINGS, MONITORING, LOG_KEYS).route(), *OPEN_INFERENCE.routes()]
+mount(app, [*Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys).routes(), *ROUTES], MODEL.tag)
 register()

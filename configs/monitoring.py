@@ -22,6 +22,11 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     when_log_fails: Literal["refuse", "score"]
     seal_key_file: str
     seal_public_keys_file: str
+    outcomes_url: Annotated[str, Meta(pattern=r"^(postgres(ql)?://\S+)?$")]
+    performance_least_outcomes: Annotated[int, Meta(ge=20, le=1_000_000)]
+    performance_confidence: Annotated[float, Meta(ge=0.5, le=0.9999)]
+    performance_most_auc_loss: Annotated[float, Meta(ge=0, le=0.5)]
+    performance_false_alarms_per_year: Annotated[float, Meta(ge=0.001, le=0.9)]
     retention_days: Annotated[int, Meta(ge=0, le=36_500)]
     window_s: Annotated[int, Meta(ge=60, le=86_400)]
     least_window_rows: Annotated[int, Meta(ge=1, le=100_000)]

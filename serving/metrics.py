@@ -47,6 +47,7 @@ class Metrics:
         self.evicted_connections = Counter(
             "scorer_evicted_connections_total", "Connections without a request closed early to make room for new ones"
         )
+        self.outcomes = Counter("scorer_outcomes_total", "Outcomes reported, by what became of them", ["result"])
         self.unlogged_explanations = Counter(
             "scorer_unlogged_explanations_total", "Explanations that could not be logged"
         )
