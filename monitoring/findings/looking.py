@@ -13,11 +13,16 @@ from configs.monitoring import Monitoring
 from monitoring.findings.drift_findings import drift_part
 from monitoring.findings.finding import Finding
 from monitoring.findings.part import Part, blind
+from monitoring.findings.performance_findings import performance_part
 from monitoring.findings.record_findings import record_part
 from monitoring.records.log_keys import LogKeys
 
 # By the command that shows the same at length.
-PARTS: dict[str, Callable[[Monitoring, LogKeys, datetime], Part]] = {"status": record_part, "drift": drift_part}
+PARTS: dict[str, Callable[[Monitoring, LogKeys, datetime], Part]] = {
+    "status": record_part,
+    "drift": drift_part,
+    "performance": performance_part,
+}
 
 
 def look(settings: Monitoring, keys: LogKeys, now: datetime) -> list[Finding]:

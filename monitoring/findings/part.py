@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from monitoring.drift.looking import ColumnDrift
 from monitoring.findings.finding import Finding
+from monitoring.performance.results import Performance
 
 
 class Part(NamedTuple):
@@ -14,14 +15,17 @@ class Part(NamedTuple):
     Attributes:
         findings: what is wrong.
         drift: of each model and column the day that counts now.
+        performance: of the model that decided last.
     """
 
     findings: list[Finding]
     drift: Sequence[ColumnDrift] = ()
+    performance: Performance | None = None
 
     def joined(self, other: "Part") -> "Part":
         """Both together."""
-        return Part([*self.findings, *other.findings], [*self.drift, *other.drift])
+        findings, drift = [*self.findings, *other.findings], [*self.drift, *other.drift]
+        return Part(findings, drift, self.performance or other.performance)
 
 
 def blind(subject: str, command: str, why: str, now: datetime) -> Finding:

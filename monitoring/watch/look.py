@@ -21,8 +21,9 @@ from monitoring.findings.finding import Finding, Findings
 from monitoring.findings.log_state import log_state
 from monitoring.findings.looking import examine
 from monitoring.records.log_keys import LogKeys
+from monitoring.watch.figure_metrics import drift_metrics, performance_metrics
 from monitoring.watch.files import FINDINGS, METRICS, monitor_folder, replace_file
-from monitoring.watch.metrics_text import action_metrics, drift_metrics, finding_metrics, look_metrics, record_metrics
+from monitoring.watch.metrics_text import action_metrics, finding_metrics, look_metrics, record_metrics
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def look_once(settings: Monitoring, keys: LogKeys) -> list[Finding]:
     seen = examine(settings, keys, now)
     found = seen.findings
     replace_file(folder / FINDINGS, msgspec.json.format(msgspec.json.encode(Findings(found)), indent=1))
-    text = finding_metrics(found) + drift_metrics(seen.drift)
+    text = finding_metrics(found) + drift_metrics(seen.drift) + performance_metrics(seen.performance)
     text += record_metrics(log_state(directory, keys), shutil.disk_usage(directory).free, now)
     text += look_metrics(now, time.monotonic() - started_s)
     replace_file(folder / METRICS, text.encode())

@@ -6,15 +6,12 @@ writes them anew, and a series that is not written any more ends.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from monitoring.actions.ledger import Account
-from monitoring.drift.looking import ColumnDrift
 from monitoring.findings.finding import CODES, Finding
 from monitoring.findings.log_state import LogState
-
-STATISTICS = ("psi", "psi_bound", "ks", "ks_bound", "js", "p_value", "nulls", "unknown")
 
 Samples = Iterable[tuple[Mapping[str, str], float | None]]
 
@@ -36,16 +33,6 @@ def finding_metrics(findings: Iterable[Finding]) -> str:
         "Something that is wrong now",
         [({"code": one.code, "subject": one.subject}, 1) for one in found],
     ) + gauge("scorer_findings", "How many there are of a code", [({"code": code}, counts[code]) for code in CODES])
-
-
-def drift_metrics(columns: Sequence[ColumnDrift]) -> str:
-    """How far each column has moved; `feature` is a column of the applicant, `probability` or `decision`."""
-    labelled = [({"model": one.model, "feature": one.column}, one) for one in columns]
-    return gauge(
-        "scorer_drift",
-        "How far a column of the current day is from the reference of the model",
-        [(labels | {"statistic": name}, getattr(one, name)) for labels, one in labelled for name in STATISTICS],
-    ) + gauge("scorer_drift_rows", "Rows of the current day", [(labels, one.rows) for labels, one in labelled])
 
 
 def record_metrics(state: LogState, free_bytes: int, now: datetime) -> str:

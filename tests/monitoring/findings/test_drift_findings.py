@@ -8,7 +8,7 @@ import pytest
 from monitoring.drift.looking import ColumnDrift
 from monitoring.findings.drift_findings import current, drift_findings, drift_part
 from monitoring.records.log_keys import NO_KEYS
-from monitoring.watch.metrics_text import drift_metrics
+from monitoring.watch.figure_metrics import drift_metrics
 from tests.monitoring.drift.conftest import MODEL, MONDAY, draw, served, settings, version  # noqa: F401 - fixtures
 
 STILL = ColumnDrift(
