@@ -172,6 +172,10 @@ verify: environment  ## verify the model by the public key KEY=, or WHAT=, an ar
 apply:  ## bring an image to a Kubernetes cluster: OVERLAY=staging IMAGE=registry/credit-scorer:version; DRY_RUN=1 prints
 	DRY_RUN=$(call q,$(DRY_RUN)) deploy/kubernetes/apply.sh $(call q,$(OVERLAY)) $(call q,$(IMAGE))
 
+.PHONY: monitor
+monitor: environment  ## write the report on the running or last-run service to var/monitor/index.html
+	$(BIN)/python -m monitoring report
+
 .PHONY: ui
 ui: environment  ## browse the training runs in MLflow
 	$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///var/mlflow.db}"

@@ -27,6 +27,7 @@ from monitoring.records.log_keys import LogKeys, configured_keys
 from monitoring.records.outcomes_upkeep import erase_outcomes, retain_outcomes
 from monitoring.records.segments import explanations_directory, logs
 from monitoring.records.upkeep import exclusive_upkeep
+from monitoring.report import command as report_command
 from monitoring.status import Status, count, inspect_log
 
 # Commands import the profiler when they run: it imports whylogs, and `status` would take 2 s instead of 0.2 s.
@@ -228,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     verifying.add_command(commands)
     replaying.add_command(commands)
     listing.add_command(commands)
+    report_command.add_command(commands)
     drifting.add_command(commands)
     performance_showing.add_command(commands)
     command = commands.add_parser("profiles", help="`profiles export DIR` writes ordinary whylogs binaries")
