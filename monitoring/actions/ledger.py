@@ -1,6 +1,6 @@
 """What each destination has been told, so that nothing is told twice, restarts included.
 
-Owns: the file `<directory>/monitor/actions.json`, and what is due by it. Leaves to others: messages, sending (telling).
+Owns: the file `actions.json` beside the page, and what is due by it. Leaves to others: messages, sending (telling).
 
 A finding is told when it is new to a destination, again after `repeat_s`, and once more when it has been gone for
 `GONE_S`: a value that swings about its bound makes no message each minute. One that began and ended while a destination

@@ -1,4 +1,4 @@
-"""What the watch leaves in `<directory>/monitor/`, for the workers, which only read it.
+"""What the watch leaves beside the page, in `<directory>/monitor/`, for the workers, which only read it.
 
 Owns: the paths, replacing a file as a whole, and what of the metrics a worker may pass on. Leaves to others: content.
 """
@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 from monitoring.records import private
+from monitoring.report.place import FOLDER
 
-FOLDER = "monitor"
 METRICS = "metrics.prom"
 FINDINGS = "findings.json"
 MOST_BYTES = 4_194_304  # of metrics: a hundred columns have 100 KB

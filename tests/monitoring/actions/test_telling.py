@@ -14,7 +14,7 @@ from configs.source import ConfigError
 from monitoring.actions.delivery import REFUSED_S
 from monitoring.actions.destinations import GitHub, Slack, Webhook, destinations, secret_bytes
 from monitoring.actions.messages import signature
-from monitoring.actions.telling import ledger_path, tell
+from monitoring.actions.telling import LEDGER, tell
 from monitoring.findings.finding import Finding
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ def after(**span):
 @pytest.fixture
 def send(tmp_path):
     """`send(to, findings, now)` is one look; gives the account of that destination."""
-    return lambda to, findings, now=NOW: tell(tmp_path, [to], findings, now, 86_400, 5.0)[to.name]
+    return lambda to, findings, now=NOW: tell(tmp_path, read_monitoring(), [to], findings, now)[to.name]
 
 
 def test_a_signature_is_that_of_the_published_example():
@@ -128,15 +128,15 @@ def test_a_redirect_is_not_followed_as_it_would_take_token_and_message_elsewhere
 
 def test_a_server_that_is_not_there_is_told_apart_and_costs_no_other_destination(receiver, tmp_path, caplog):
     gone = Slack("http://127.0.0.1:9/services/T000/secret")
-    accounts = tell(tmp_path, [gone, Webhook(receiver.url)], [DRIFT], NOW, 86_400, 5.0)
+    accounts = tell(tmp_path, read_monitoring(), [gone, Webhook(receiver.url)], [DRIFT], NOW)
     assert (accounts["slack"].failed, accounts["webhook"].delivered) == (1, 1)
     assert "findings not sent to slack: 127.0.0.1 cannot be reached" in caplog.text
     assert "secret" not in caplog.text
-    assert "secret" not in ledger_path(tmp_path).read_text()
+    assert "secret" not in (tmp_path / LEDGER).read_text()
 
 
 def test_without_destinations_nothing_is_written(tmp_path):
-    assert tell(tmp_path, [], [DRIFT], NOW, 86_400, 5.0) == {}
+    assert tell(tmp_path, read_monitoring(), [], [DRIFT], NOW) == {}
     assert list(tmp_path.iterdir()) == []
 
 

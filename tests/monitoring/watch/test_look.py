@@ -9,6 +9,7 @@ import pytest
 
 from configs.monitoring import read_monitoring
 from monitoring.records.log_keys import NO_KEYS
+from monitoring.report.place import INDEX
 from monitoring.watch.files import FINDINGS, METRICS, monitor_folder, watched_metrics
 from monitoring.watch.look import look_once
 
@@ -46,6 +47,7 @@ def test_a_look_leaves_findings_and_metrics_and_tells_once(tmp_path, settings):
     assert [one["subject"] for message in received for one in message["data"]["firing"]] == [found.subject]
     (written,) = json.loads((monitor_folder(tmp_path / "var") / FINDINGS).read_bytes())["findings"]
     assert written["code"] == "disk"
+    assert (monitor_folder(tmp_path / "var") / INDEX).exists()
     text = watched_metrics(tmp_path / "var")
     assert f'scorer_finding{{code="disk",subject="{found.subject}"}} 1' in text
     assert 'scorer_actions_delivered{destination="webhook"} 1\n' in text
@@ -56,3 +58,11 @@ def test_a_destination_that_is_set_wrongly_costs_the_look_nothing_but_is_reporte
     assert look_once(settings(action_github_repository="bank"), NO_KEYS)
     assert "nobody is told of findings" in caplog.text
     assert (monitor_folder(tmp_path / "var") / METRICS).exists()
+
+
+def test_a_page_that_cannot_be_made_costs_neither_metrics_nor_findings(tmp_path, settings, caplog):
+    page = monitor_folder(tmp_path / "var") / INDEX
+    page.mkdir(parents=True)  # which no file can replace
+    assert look_once(settings(), NO_KEYS)
+    assert "the page could not be made" in caplog.text
+    assert watched_metrics(tmp_path / "var")
