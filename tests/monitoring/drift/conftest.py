@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.drift_windows import write_version
-from configs.dataset import Dataset, Source, Target
+from configs.dataset import Audit, Dataset, Source, Target
 from configs.feature import Feature
 from configs.monitoring import Monitoring, read_monitoring
 from configs.policy import Costs
@@ -31,6 +31,7 @@ DATASET = Dataset(
         Feature(name="items", type="integer", minimum=0, nullable=True),
         Feature(name="sex", type="categorical", categories=("f", "m"), protected=True),
     ),
+    audit=(Audit(column="sex", groups={"women": ("f",), "men": ("m",)}),),
 )
 
 
