@@ -146,7 +146,10 @@ def _between(below: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
 
 
 def _plot_edges(points: NDArray[np.float64], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Around each value, where they are few; else of equal width, over all but 0.5% of the rows on either side."""
+    """Around each value, where they are few; else of equal width, over all but 0.5% of the rows on either side.
+
+    Between whole numbers the width is whole too, or some bars would have a value more than others.
+    """
     if len(points) < 2:
         middle = points[0] if len(points) else 0.0
         return np.array([middle - 0.5, middle + 0.5])
@@ -154,4 +157,7 @@ def _plot_edges(points: NDArray[np.float64], quantiles: NDArray[np.float64]) -> 
         half = np.diff(points) / 2
         return np.concatenate([[points[0] - half[0]], points[:-1] + half, [points[-1] + half[-1]]])
     low, high = np.quantile(quantiles, [0.005, 0.995])
+    if np.array_equal(points, np.rint(points)):
+        low, width = np.floor(low) - 0.5, max(1.0, np.ceil((high - low + 1) / PLOT_BINS))
+        return np.asarray(low + width * np.arange(np.ceil((high + 0.5 - low) / width) + 1))
     return np.linspace(low, high if high > low else low + 1, PLOT_BINS + 1)
