@@ -10,6 +10,7 @@ from html import escape
 
 from models.deciding import APPROVE, DECLINE, REFER
 from monitoring.drift.looking import ColumnDrift
+from monitoring.findings.finding import Finding
 from monitoring.report import charts
 from monitoring.report.figures import Group
 from monitoring.report.shapes import Column, Shape
@@ -142,6 +143,20 @@ def _points(change: float) -> str:
     ('+12', '\u22125')
     """
     return ("+" if change > 0 else MINUS) + f"{abs(change) * 100:.0f}"
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """What is wrong now, and what to do; that nothing is, too."""
+    if not found:
+        return '<p class="card quietly">Nothing is wrong.</p>'
+    rows = [
+        f'<li class="card finding"><header><h3>{escape(one.subject)}</h3>'
+        f'<span class="chip bad">{escape(one.code.replace("_", " "))}</span>'
+        f'<span class="quiet small">since {moment(one.since)}</span></header>'
+        f'<p>{escape(one.message)}</p><p class="remedy">{escape(one.remedy)}</p></li>'
+        for one in found
+    ]
+    return f'<ul class="findings">{"".join(rows)}</ul>'
 
 
 def groups(found: Sequence[Group]) -> str:
