@@ -65,7 +65,7 @@ def over_time(found: Performance) -> str:
         return ""
     low, high = min(known), max(known)
     pad = (high - low or 0.1) * MARGIN
-    low, high = low - pad, high + pad
+    low, high = max(0.0, low - pad), min(1.0, high + pad)
 
     def tall(value: float | None) -> float:
         return ((value or 0.0) - low) / (high - low)
