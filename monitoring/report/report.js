@@ -19,6 +19,7 @@
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   }
 
+  if (location.protocol === "file:") document.querySelector("header nav")?.remove(); // no service is beside a file
   const again = () => setInterval(() => { if (!document.hidden) load().catch(() => {}); }, EVERY_MS);
   if (form) {
     form.addEventListener("submit", async (event) => {

@@ -10,6 +10,7 @@ from html import escape
 
 from models.deciding import APPROVE, DECLINE, REFER
 from monitoring.drift.looking import ColumnDrift
+from monitoring.findings.finding import Finding
 from monitoring.report import charts
 from monitoring.report.figures import Group
 from monitoring.report.shapes import Column, Shape
@@ -18,6 +19,7 @@ from monitoring.report.traffic import Window, total
 MOST_BARS = 60  # of traffic: more are too thin to point at
 MOST_CATEGORIES = 7  # in one picture; the rest is added up
 MUCH, LEAST_TOLD = 0.1, 0.005  # of a share: changes that are set in bold, and that are told at all
+LEAST_TREND = 3  # windows that make a line
 MINUS = "\u2212"
 FOUR_FIFTHS = 0.8  # of the most approved group: US guidelines (29 CFR 1607.4 D) look closer below it
 
@@ -81,7 +83,19 @@ def column(found: Column) -> str:
     chip = '<span class="chip bad">moved</span>' if found.moved else '<span class="chip good">steady</span>'
     kind = "card column moved" if found.moved else "card column"
     head = f"<header><h3>{escape(shape.column)}</h3>{chip if drift else ''}</header>"
-    return f'<article class="{kind}">{head}{drawing(shape)}{_facts(drift) if drift else ""}</article>'
+    return f'<article class="{kind}">{head}{drawing(shape)}{_trend(found)}{_facts(drift) if drift else ""}</article>'
+
+
+def _trend(found: Column) -> str:
+    """PSI of each day with its bound, of a column that has moved; nothing before there are some days."""
+    if not found.moved or len(found.history) < LEAST_TREND:
+        return ""
+    values = [psi for _, psi, _ in found.history]
+    ends = f"from {found.history[0][0]:%d %b} to {found.history[-1][0]:%d %b}"
+    told = ", ".join(f"{psi:.2f}" for psi in values)
+    bound = found.history[-1][2]
+    picture = charts.trend(values, bound, f"{found.shape.column}, PSI by day {ends}: {told}; bound {bound:.2f}")
+    return f'<div>{picture}<p class="small quiet">PSI by day, {ends}</p></div>'
 
 
 def _facts(drift: ColumnDrift) -> str:
@@ -142,6 +156,20 @@ def _points(change: float) -> str:
     ('+12', '\u22125')
     """
     return ("+" if change > 0 else MINUS) + f"{abs(change) * 100:.0f}"
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """What is wrong now, and what to do; that nothing is, too."""
+    if not found:
+        return '<p class="card quietly">Nothing is wrong.</p>'
+    rows = [
+        f'<li class="card finding"><header><h3>{escape(one.subject)}</h3>'
+        f'<span class="chip bad">{escape(one.code.replace("_", " "))}</span>'
+        f'<span class="quiet small">since {moment(one.since)}</span></header>'
+        f'<p>{escape(one.message)}</p><p class="remedy">{escape(one.remedy)}</p></li>'
+        for one in found
+    ]
+    return f'<ul class="findings">{"".join(rows)}</ul>'
 
 
 def groups(found: Sequence[Group]) -> str:
