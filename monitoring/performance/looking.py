@@ -76,13 +76,9 @@ def look(
     if not every:
         return None
     newest = max(every, key=lambda tag: max(every[tag].time_s))
-    store = OutcomeStore(settings, keys)
-    try:
+    with OutcomeStore(settings, keys) as store:
         outcomes = store.all_events()
-        names = store.names
-        events = events_of(every[newest], lambda one: _event(outcomes, names(one)))
-    finally:
-        store.close()
+        events = events_of(every[newest], lambda one: _event(outcomes, store.names(one)))
     return _performance(settings, newest, artifact_of(newest), every[newest], events, datetime.now(UTC))
 
 

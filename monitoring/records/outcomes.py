@@ -132,6 +132,14 @@ class OutcomeStore:
         self._secrets = [_secret(secret) for secret in keys.secrets]
         self._engine: Engine | None = None
 
+    def __enter__(self) -> "OutcomeStore":
+        """Return the store, which is closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
     def keep(self, outcomes: Sequence[Outcome], now: datetime | None = None) -> Kept:
         """Keep outcomes, all or none; they are on disk when this returns.
 
