@@ -201,6 +201,13 @@ class OutcomeStore:
             rows = [] if connection is None else connection.execute(query).all()
         return {row[0]: (row[1], row[2]) for row in rows}
 
+    def named_events(self) -> tuple[list[str], list[bool]]:
+        """The names of all outcomes, as in `names`, and for each whether the event happened: all that figures need."""
+        with self._reading() as connection:
+            query = select(OUTCOMES.c.application, OUTCOMES.c.event)
+            rows = [] if connection is None else connection.execute(query).all()
+        return [row[0] for row in rows], [row[1] for row in rows]
+
     def names(self, application_id: str) -> list[str]:
         """The names under which an applicant's outcome may be in the store."""
         return self._names(application_id)
