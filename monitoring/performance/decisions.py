@@ -1,7 +1,7 @@
-"""The decisions of the log as columns, each with its outcome where that is known.
+"""The decisions of the log as columns.
 
-Owns: reading segments and archives into arrays, once each, and which decision an outcome belongs to: the newest on its
-applicant. Leaves to others: the log's bytes (segments, archive), names in the store (outcomes), figures (sample).
+Owns: reading segments and archives into arrays, once each. Leaves to others: the log's bytes (segments, archive), names
+in the store (outcomes), which outcome a decision has (joining), figures (sample).
 
 A million rows take some 5 s of processor time to read and 100 MB to hold; what is appended later is read alone. Ids are
 held as hashes.
@@ -229,29 +229,3 @@ def _batch_of(time: datetime, model: str, row: Row) -> LoggedBatch:
     """A row of an archive, as the log has it."""
     decided = [(row.protocol, row.caller, row.probability, row.decision)]
     return LoggedBatch(0, time, model, "", decided, [*row.applicant], [SentRow("", "", [*row.applicant.values()])])
-
-
-def events_of(decisions: Decisions, names: Sequence[str], events: Sequence[bool]) -> Doubles:
-    """The outcome of each row, `[rows]`: 1, 0, or NaN; of several rows of an applicant the newest has it.
-
-    Args:
-        decisions: of the log.
-        names: of outcomes in the store.
-        events: whether the event happened, for each of the names.
-    """
-    rows = decisions.rows
-    found = np.full(len(rows.time_s), np.nan)
-    if not names:
-        return found
-    hashes = np.fromiter(map(hash, names), dtype=np.int64, count=len(names))
-    order = np.argsort(hashes)
-    hashes, happened = hashes[order], np.array(events, dtype=np.float64)[order]
-    for asked in rows.applicants[::-1]:  # the name by the first key is the one that counts
-        place = np.minimum(np.searchsorted(hashes, asked), len(hashes) - 1)
-        matches = (hashes[place] == asked) & (asked != NO_HASH)
-        found[matches] = happened[place[matches]]
-    known = np.flatnonzero(~np.isnan(found))
-    newest = known[np.lexsort((rows.time_s[known], rows.applicants[0][known]))]
-    same = rows.applicants[0][newest]
-    found[newest[:-1][same[:-1] == same[1:]]] = np.nan
-    return found

@@ -22,8 +22,9 @@ from configs.dataset import Dataset
 from configs.monitoring import Monitoring
 from models.artifact import METRICS, Artifact
 from monitoring.performance.concept import change, detect
-from monitoring.performance.decisions import DecisionReader, Decisions, events_of
+from monitoring.performance.decisions import DecisionReader, Decisions
 from monitoring.performance.grouping import columns_of, groups
+from monitoring.performance.joining import events_of
 from monitoring.performance.measures import Doubles
 from monitoring.performance.results import Breach, Check, Concept, Figures, Performance
 from monitoring.performance.sample import APPROVED, DECLINED, REFERRED, Sample, estimated, realised

@@ -60,7 +60,7 @@ def test_outcomes_of_one_kind_have_rates_and_no_roc_auc():
 
 def test_an_estimate_covers_what_comes_as_often_as_it_says():
     """60 samples: of a share of 0.95 the count is below 51 with a chance of 0.0003."""
-    held = dict.fromkeys(("roc_auc", "brier", "cost", "event_rate"), 0)
+    held = dict.fromkeys(("roc_auc", "ks", "brier", "cost", "event_rate"), 0)
     for seed in range(60):
         rows = sample(600, seed)
         expected, came = estimated(rows, 50, 0.95), realised(rows, 50, 0.95)
@@ -70,8 +70,8 @@ def test_an_estimate_covers_what_comes_as_often_as_it_says():
 
 
 def test_intervals_of_realised_figures_hold_the_truth_as_often_as_they_say():
-    truth = estimated(sample(400_000, seed=1000), 50, 0.95)
-    held = dict.fromkeys(("roc_auc", "brier", "cost", "event_rate"), 0)
+    truth = realised(sample(400_000, seed=1000), 50, 0.95)
+    held = dict.fromkeys(("roc_auc", "ks", "brier", "cost", "event_rate"), 0)
     for seed in range(60):
         came = realised(sample(600, seed), 50, 0.95)
         for name in held:
