@@ -1,5 +1,6 @@
 """Alerts, panels and the analysis of a canary ask Prometheus for what the service counts, and judge by it."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -23,9 +24,10 @@ def expressions() -> Iterator[tuple[str, str]]:
     """Every query of an alert, a panel and an analysis, with where it is."""
     for rule in ALERTS[0]["rules"]:
         yield rule["alert"], rule["expr"]
-    board = yaml.safe_load((DEPLOY / "compose/grafana/dashboards/scorer.json").read_text())
-    for panel in board["panels"]:
-        yield panel["title"], panel["targets"][0]["expr"]
+    for path in sorted((ROOT / "monitoring/grafana/dashboards").glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel["targets"]:
+                yield f"{path.stem}: {panel['title']} {target['refId']}", target["expr"]
     analysis = yaml.safe_load((DEPLOY / "kubernetes/overlays/canary/analysis.yaml").read_text())
     for metric in analysis["spec"]["metrics"]:
         yield metric["name"], metric["provider"]["prometheus"]["query"]
@@ -33,7 +35,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("where", "expression"), list(expressions()), ids=[where for where, _ in expressions()])
 def test_every_metric_that_is_asked_for_is_one_that_the_service_counts(where, expression):
-    code = "".join(path.read_text() for path in (ROOT / "serving").rglob("*.py"))
+    code = "".join(path.read_text() for room in ("serving", "monitoring") for path in (ROOT / room).rglob("*.py"))
     names = set(re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b(?=[{\[)])", expression)) | set(re.findall(r"\bup\b", expression))
     assert names, where
     for name in names - PROMETHEUS:
