@@ -172,6 +172,10 @@ verify: environment  ## verify the model by the public key KEY=, or WHAT=, an ar
 apply:  ## bring an image to a Kubernetes cluster: OVERLAY=staging IMAGE=registry/credit-scorer:version; DRY_RUN=1 prints
 	DRY_RUN=$(call q,$(DRY_RUN)) deploy/kubernetes/apply.sh $(call q,$(OVERLAY)) $(call q,$(IMAGE))
 
+.PHONY: monitor
+monitor: environment  ## write the report on the running or last-run service to var/monitor/index.html
+	$(BIN)/python -m monitoring report
+
 .PHONY: ui
 ui: environment  ## browse the training runs in MLflow
 	$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///var/mlflow.db}"
@@ -254,6 +258,13 @@ workflows: environment  ## run the steps of every workflow in clean clones, some
 format: environment  ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Kubernetes reads no file from outside of its own folder.
+.PHONY: alerts
+alerts:  ## copy the rules of monitoring/prometheus to deploy/kubernetes
+	to=deploy/kubernetes/base/alerts.yaml; sed '/^  groups:/q' $$to > $$to.new; \
+	for file in alerts recording; do sed '1,/^groups:/d; s/^./  &/' monitoring/prometheus/$$file.yaml >> $$to.new; done; \
+	mv $$to.new $$to
 
 ##@ Environment
 

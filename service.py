@@ -17,7 +17,7 @@
                           decision log
 
 Both paths call the same functions: AccessPolicy, an Endpoint that decodes and encodes, and for errors serving/faults.py
-and serving/error_responses.py. Another process profiles the decision log. The artifact says all about the model.
+and serving/error_responses.py. Other processes profile the log and watch. The artifact says all about the model.
 """
 
 from monitoring.records.log_place import LogUnavailable, check_place
@@ -39,12 +39,12 @@ from configs.service import read_service
 from configs.source import ConfigError
 from models.request import RequestDecoder
 from monitoring.json_logging import log_as_json
-from monitoring.profiles.supervision import ProfilerProcess
 from monitoring.records.audits import write_audits
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.log_keys import configured_keys
 from monitoring.records.models_archive import keep_model
 from monitoring.records.private import tighten
+from monitoring.watch.children import Children
 from serving.access.authenticator import Authenticator
 from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.announcement import announce
@@ -56,6 +56,7 @@ from serving.http.descriptors import prepare_descriptors
 from serving.http.endpoint import Endpoint
 from serving.http.explain import ExplainEndpoint
 from serving.http.explanation_record import ExplanationRecord
+from serving.http.feedback import FeedbackEndpoint
 from serving.http.pages import Pages
 from serving.http.predict import PREDICT, PredictEndpoint, PredictMiddleware, answer_routed
 from serving.http.protocol import ScorerProtocol
@@ -137,8 +138,7 @@ class CreditScorer:
         if not SETTINGS.bentoml_metrics:
             metrics().use_bentoml_names()
         self.pipeline = ScoringPipeline(MODEL.tag, self.scorer, self.log, metrics(), SCORE_UNLOGGED)
-        # One worker supervises the profiler; if it dies, the worker that takes its number does.
-        self.profiler = ProfilerProcess() if bentoml.server_context.worker_index in (None, 0, 1) else None
+        self.children = Children(bentoml.server_context.worker_index, MONITORING.watch_every_s)
 
     @bentoml.on_startup
     async def warm_up(self) -> None:
@@ -150,8 +150,7 @@ class CreditScorer:
         AUTHENTICATOR.watch()
         write_audits(DIRECTORY, MODEL.tag, MODEL.schema.dataset.audit)  # before this worker logs a row
         keep_model(MONITORING, MODEL)  # likewise
-        if self.profiler:
-            self.profiler.start()
+        self.children.start()
         await OPEN_INFERENCE.start(self.__is_ready__)
         SHUTDOWN.watch(OPEN_INFERENCE.begin_to_stop, ScorerProtocol.end_all_in)
         end_with_parent(OPEN_INFERENCE.stop_at_once)
@@ -165,8 +164,7 @@ class CreditScorer:
         EXPLAIN.close()
         metrics().flush()
         self.log.close()
-        if self.profiler:
-            self.profiler.stop(SHUTDOWN.left_s)
+        self.children.stop(SHUTDOWN.left_s)
 
     def __is_ready__(self) -> bool:
         if self.pipeline.log_was_lost():
@@ -193,6 +191,6 @@ app: Any = CreditScorer  # which BentoML's decorator has made a Service
 app.add_asgi_middleware(CrossOriginMiddleware, origins=ACCESS.origins)
 app.add_asgi_middleware(AccessMiddleware, policy=ACCESS)
 app.add_asgi_middleware(PredictMiddleware, endpoint=ENDPOINT, connections=CONNECTIONS, ask_route=not SETTINGS.fast_path)
-PAGES = Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys)
-mount(app, [*PAGES.routes(), EXPLAIN.route(), *OPEN_INFERENCE.routes()], MODEL.tag)
+ROUTES = [EXPLAIN.route(), FeedbackEndpoint(SETTINGS, MONITORING, LOG_KEYS).route(), *OPEN_INFERENCE.routes()]
+mount(app, [*Pages(MODEL, DIRECTORY, app, AUTHENTICATOR.requires_keys).routes(), *ROUTES], MODEL.tag)
 register()

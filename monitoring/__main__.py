@@ -15,15 +15,19 @@ import msgspec
 from configs.monitoring import Monitoring, read_monitoring
 from configs.opt_outs import opt_out
 from configs.source import ConfigError
-from monitoring import replaying, verifying
+from monitoring import drifting, replaying, verifying
 from monitoring.console import counted
+from monitoring.findings import listing
+from monitoring.performance import showing as performance_showing
 from monitoring.records import retention
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import LOG_KEY_VARIABLE, KeyMissing
 from monitoring.records.erasure_journal import journal_path
 from monitoring.records.log_keys import LogKeys, configured_keys
+from monitoring.records.outcomes_upkeep import erase_outcomes, retain_outcomes
 from monitoring.records.segments import explanations_directory, logs
 from monitoring.records.upkeep import exclusive_upkeep
+from monitoring.report import command as report_command
 from monitoring.status import Status, count, inspect_log
 
 # Commands import the profiler when they run: it imports whylogs, and `status` would take 2 s instead of 0.2 s.
@@ -140,6 +144,8 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
         done = done._replace(segments=done.segments + deleted.segments, deferred=done.deferred + deleted.deferred)
     amount = f"{counted(done.segments, 'segment')} and {counted(done.archives, 'archive')}"
     print(f"deleted {amount} older than {counted(settings.retention_days, 'day')}")
+    if outcomes := retain_outcomes(settings, keys):
+        print(f"deleted {counted(outcomes, 'outcome')}")
     if done.deferred:
         print(f"kept {counted(done.deferred, 'old segment')}: still being written, or not profiled yet")
     return 0
@@ -167,6 +173,8 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
         with exclusive_upkeep(told, keys):
             explained = erasure.erase(told, application_id, keys)
         print(f"erased {counted(explained.rows, 'explanation')}")
+    if outcomes := erase_outcomes(settings, keys, application_id):
+        print(f"erased {counted(outcomes, 'outcome')}")
     if done.pending:
         print(f"not erased, because not profiled yet: {counted(done.pending, 'row')}; run again", file=sys.stderr)
     return 1 if done.pending else 0
@@ -220,6 +228,10 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=erase)
     verifying.add_command(commands)
     replaying.add_command(commands)
+    listing.add_command(commands)
+    report_command.add_command(commands)
+    drifting.add_command(commands)
+    performance_showing.add_command(commands)
     command = commands.add_parser("profiles", help="`profiles export DIR` writes ordinary whylogs binaries")
     command.add_argument("verb", choices=["export"])
     command.add_argument("target", type=Path, metavar="DIR", help="made if missing; not inside the profiles themselves")

@@ -6,7 +6,6 @@ Owns these. Leaves the work to `monitoring.records.replay`, imported when it is 
 import argparse
 import os
 import sys
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import msgspec
 
 from configs.dataset import RESERVED
 from configs.monitoring import Monitoring
+from monitoring.console import moment
 from monitoring.records.log_keys import LogKeys
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command = commands.add_parser("replay", help="score past decisions again by the version that made them")
     command.add_argument("--application-id", metavar="ID", help="those on one applicant; - reads the id from stdin")
     command.add_argument(
-        "--since", type=_time, metavar="T", help="those logged at T or later, as 2026-11-01 or 2026-11-01T12:30Z"
+        "--since", type=moment, metavar="T", help="those logged at T or later, as 2026-11-01 or 2026-11-01T12:30Z"
     )
-    command.add_argument("--until", type=_time, metavar="T", help="those logged before T")
+    command.add_argument("--until", type=moment, metavar="T", help="those logged before T")
     command.add_argument("--sample", type=_count, metavar="N", help="N of them, drawn anew each time")
     command.add_argument("--json", action="store_true", help="print one line of JSON")
     command.set_defaults(command=run)
@@ -82,19 +82,6 @@ def _outcome(outcome: "Outcome") -> str:
 
 def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
-
-
-def _time(text: str) -> datetime:
-    """A time of ISO 8601, in UTC unless it says otherwise.
-
-    >>> _time("2026-11-01").isoformat(), _time("2026-11-01T02:00+02:00").astimezone(UTC).isoformat()
-    ('2026-11-01T00:00:00+00:00', '2026-11-01T00:00:00+00:00')
-    """
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2026-11-01 or 2026-11-01T12:30Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _count(text: str) -> int:

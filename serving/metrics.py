@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from models.errors import CODES
 from monitoring.records.proof.chain import newest
 from monitoring.status import profiled
+from monitoring.watch.files import watched_metrics
 from serving.buffered_metrics import BufferedMetrics
 from serving.rows import PendingRow
 
@@ -46,6 +47,7 @@ class Metrics:
         self.evicted_connections = Counter(
             "scorer_evicted_connections_total", "Connections without a request closed early to make room for new ones"
         )
+        self.outcomes = Counter("scorer_outcomes_total", "Outcomes reported, by what became of them", ["result"])
         self.unlogged_explanations = Counter(
             "scorer_unlogged_explanations_total", "Explanations that could not be logged"
         )
@@ -142,7 +144,7 @@ def totals() -> Counts[str]:
 
 
 def profiler_metrics(directory: Path) -> str:
-    """The rows that the profiler has done, and the log's anchor, read from files: they are those of no one worker."""
+    """What profiler, log and watch have left in files: they are those of no one worker."""
     rows, groups = profiled(directory)
     anchor = newest(directory)
     text = (
@@ -158,7 +160,7 @@ def profiler_metrics(directory: Path) -> str:
     for count, number in sorted(groups.items()):
         labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in count._asdict().items())
         text += f"scorer_group_decisions_total{{{labels}}} {number}\n"
-    return text
+    return text + watched_metrics(directory)
 
 
 def _escaped(value: str) -> str:

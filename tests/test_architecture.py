@@ -33,13 +33,17 @@ DRAWING = {
     "signatures": [],
     "models": ["configs"],
     "monitoring.json_logging": [],
-    "monitoring.records": ["models", "monitoring.json_logging"],
+    "monitoring.console": [],
+    "monitoring.records": ["models", "monitoring.json_logging", "monitoring.console"],
     "monitoring.status": ["monitoring.records"],
     "monitoring.profiles": ["monitoring.records"],
     "monitoring.drift": ["monitoring.profiles"],
-    "monitoring.performance": ["monitoring.profiles"],
-    "monitoring.report": ["monitoring.drift", "monitoring.performance", "monitoring.status"],
-    "monitoring": ["monitoring.report"],
+    "monitoring.performance": ["monitoring.records"],
+    "monitoring.findings": ["monitoring.drift", "monitoring.performance", "monitoring.status"],
+    "monitoring.actions": ["monitoring.findings"],
+    "monitoring.report": ["monitoring.findings"],
+    "monitoring.watch": ["monitoring.report", "monitoring.actions"],
+    "monitoring": ["monitoring.watch"],
     "serving": ["monitoring", "signatures"],
     "service": ["serving"],
     "train": ["monitoring", "signatures"],
@@ -169,7 +173,7 @@ def test_the_drawing_keeps_apart_what_must_not_meet():
     assert not {"serving", "service"} & usable_from("lifecycle")
     assert "train" not in usable_from("service")
     assert usable_from("deploy") == {"deploy", "deploy.packing", "deploy.rollout", "configs", "signatures"}
-    rooms = ["records", "profiles", "drift", "report"]
+    rooms = ["records", "profiles", "drift", "findings", "report", "watch"]
     for number, room in enumerate(rooms):
         above = {f"monitoring.{other}" for other in rooms[number + 1 :]} | {"monitoring"}
         assert not above & usable_from(f"monitoring.{room}")
@@ -180,6 +184,7 @@ def test_the_processes_that_our_code_starts_are_these():
     arrows = {name_of(path): starts(path) for path in MODULES}
     assert {name: found for name, found in arrows.items() if found} == {
         "monitoring.profiles.supervision": {"monitoring.profiles.process"},
+        "monitoring.watch.children": {"monitoring.watch.process"},
         "monitoring.records.lookup": {"monitoring.records.archive_search"},
         "serving.explaining": {"serving.explaining_process"},
     }  # and `loadtests.calibration`, which starts itself

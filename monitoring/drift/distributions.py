@@ -7,7 +7,7 @@ A quantile sketch is exact up to a thousand values; beyond that its error is at 
 Counts of texts are exact for up to 96 distinct texts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,12 @@ class NumberSketch:
     nulls: int
     points: NDArray[np.float64]
     sketch: Any
+
+    def quantiles(self, number: int) -> NDArray[np.float64]:
+        """Return `[number]` evenly spaced quantiles, the smallest and the largest value included; none without rows."""
+        if not self.rows:
+            return np.empty(0)
+        return np.array(self.sketch.get_quantiles(np.linspace(0, 1, number).tolist()))
 
     def below(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the `[points]` shares of values less than each of the increasing points."""
@@ -69,9 +75,9 @@ def drift_of(
         significance: probability of exceeding `*_by_chance` if nothing has changed.
     """
     before, after = reference.get_column(feature.name), current.get_column(feature.name)
-    if before is None or after is None or not _count(before, "n") or not _count(after, "n"):
+    if before is None or after is None or not count_of(before, "n") or not count_of(after, "n"):
         return None
-    rows = _count(before, "n"), _count(after, "n")
+    rows = count_of(before, "n"), count_of(after, "n")
     if feature.type == "categorical":
         expected, found = (category_counts(column, feature.categories) for column in (before, after))
         return Drift(feature.name, *rows, psi(expected, found), psi_by_chance(expected, found, significance))
@@ -89,12 +95,12 @@ def drift_of(
 
 def number_sketch(column: why.ColumnProfileView) -> NumberSketch:
     """Return the quantile sketch of a column."""
-    nulls, metric = _count(column, "null"), column.get_metric("distribution")
+    nulls, metric = count_of(column, "null"), column.get_metric("distribution")
     if metric is None or metric.kll.value.is_empty():
         return NumberSketch(0, nulls, np.empty(0), None)
     sketch = metric.kll.value
-    points = np.unique(np.array(sketch.get_quantiles(np.linspace(0, 1, QUANTILES).tolist())))
-    return NumberSketch(sketch.get_n(), nulls, points, sketch)
+    read = NumberSketch(sketch.get_n(), nulls, np.empty(0), sketch)
+    return replace(read, points=np.unique(read.quantiles(QUANTILES)))
 
 
 def number_counts(column: NumberSketch, edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,13 +113,13 @@ def number_counts(column: NumberSketch, edges: NDArray[np.float64]) -> NDArray[n
 
 def category_counts(column: why.ColumnProfileView, categories: tuple[str, ...]) -> NDArray[np.float64]:
     """Return `[categories + 2]` row counts: of each category, of all other texts, and of the missing values."""
-    metric, nulls = column.get_metric("frequent_items"), _count(column, "null")
+    metric, nulls = column.get_metric("frequent_items"), count_of(column, "null")
     prefixes = dict.fromkeys(category[:LONGEST_TEXT] for category in categories)  # two may have the same prefix
     counts = [0 if metric is None else metric.frequent_strings.value.get_estimate(prefix) for prefix in prefixes]
-    others = max(0, _count(column, "n") - nulls - sum(counts))
+    others = max(0, count_of(column, "n") - nulls - sum(counts))
     return np.array([*counts, others, nulls], dtype=np.float64)
 
 
-def _count(column: why.ColumnProfileView, which: str) -> int:
+def count_of(column: why.ColumnProfileView, which: str) -> int:
     """Return `n`, the number of rows of a column, or `null`, the number of rows without a value."""
     return int(getattr(column.get_metric("counts"), which).value)

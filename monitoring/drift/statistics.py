@@ -1,7 +1,8 @@
 """Drift statistics: how far a distribution has moved from its reference, and how far it would move by chance.
 
-Owns: PSI and KS as functions of arrays, and the bins of PSI. Leaves to others: where the counts come from
-(distributions), which thresholds apply and what follows from them.
+Owns: PSI, KS, Jensen-Shannon and chi-squared as functions of arrays, and the bins of PSI. Leaves to others: where the
+counts come from (distributions, columns), bounds for windows that are looked at again and again (sequential), which
+thresholds apply and what follows from them.
 
 Even a sample of the reference itself has PSI and KS above 0, and the more so the smaller it is. Each statistic is
 therefore read against the value that chance alone exceeds with a given small probability.
@@ -80,6 +81,35 @@ def psi_by_chance(reference: Counts, current: Counts, significance: float) -> fl
     z = NormalDist().inv_cdf(1 - significance)
     chi2 = freedom * (1 - 2 / (9 * freedom) + z * math.sqrt(2 / (9 * freedom))) ** 3
     return (1 / rows + 1 / others) * chi2
+
+
+def js(reference: Counts, current: Counts) -> float:
+    """Return the Jensen-Shannon distance of two histograms: the square root of the divergence in bits, 0 to 1.
+
+    Lin (1991), "Divergence measures based on the Shannon entropy"; Endres and Schindelin (2003) for the root.
+
+    >>> round(js(np.array([500, 500]), np.array([300, 700])), 3), js(np.array([5, 0]), np.array([0, 7]))
+    (0.174, 1.0)
+    """
+    shares = [counts / counts.sum() for counts in (reference, current)]
+    middle = (shares[0] + shares[1]) / 2
+    bits = sum(float(np.sum(part[part > 0] * np.log2(part[part > 0] / middle[part > 0]))) for part in shares)
+    return math.sqrt(max(0.0, bits / 2))
+
+
+def chi2(reference: Counts, current: Counts) -> float:
+    """Return Pearson's (1900) chi-squared statistic of two samples; its freedom is one less than bins have rows.
+
+    >>> round(chi2(np.array([500, 500]), np.array([300, 700])), 2)
+    83.33
+    """
+    both = (reference + current).astype(np.float64)
+    occupied, whole = both > 0, both.sum()
+    total = 0.0
+    for counts in (reference, current):
+        expected = both[occupied] * (counts.sum() / whole)
+        total += float(np.sum((counts[occupied] - expected) ** 2 / expected))
+    return total
 
 
 def ks(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:

@@ -22,6 +22,7 @@ from monitoring.profiles.stopping import block_signals
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.log_keys import LogKeys, configured_keys
+from monitoring.records.outcomes_upkeep import OutcomesUpkeep
 from monitoring.records.segments import explanations_directory
 from monitoring.records.upkeep import Upkeep
 
@@ -48,11 +49,14 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     if parent_pipe:
         run_when_idle()
     directory = Path(settings.directory)
-    upkeeps = [Upkeep(log, settings.retention_days, keys) for log in (directory, explanations_directory(directory))]
+    logs = (directory, explanations_directory(directory))
+    upkeeps = [Upkeep(log, settings.retention_days, keys) for log in logs]
+    of_outcomes = OutcomesUpkeep(settings, keys)
 
     def upkeep() -> None:
         for one in upkeeps:
             one.run()
+        of_outcomes.run()
 
     profiler.run(
         directory,

@@ -12,7 +12,9 @@ from pathlib import Path
 
 FILE, FOLDER = 0o600, 0o700
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_FOLDERS = ("decisions", "archive", "explanations", "ids", "models", "profiles", "audits")
+_SUFFIXES = (".log", ".lock", ".journal")
+_OUTCOMES = ("outcomes.db", "outcomes.db-wal", "outcomes.db-shm")
+_FOLDERS = ("decisions", "archive", "explanations", "ids", "models", "profiles", "audits", "monitor")
 
 _log = logging.getLogger("bentoml.scorer")
 
@@ -48,9 +50,7 @@ def tighten(directory: Path) -> list[Path]:
 
 def _modes(directory: Path) -> Iterator[tuple[Path, int]]:
     """The records with their modes: the folders and what is in them, and the files beside them."""
-    paths = [
-        path for path in directory.glob("*") if path.suffix in (".log", ".lock", ".journal") or path.name in _FOLDERS
-    ]
+    paths = [path for path in directory.glob("*") if path.suffix in _SUFFIXES or path.name in (*_OUTCOMES, *_FOLDERS)]
     for top in paths:
         for path in (top, *(top.rglob("*") if top.name in _FOLDERS else ())):
             try:

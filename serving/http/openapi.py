@@ -12,6 +12,9 @@ from models.prediction import describe_decision
 from models.request import ENVELOPE
 from models.schema import MAX_ID_LENGTH
 from serving.http.explain import OTHER_MODEL
+from serving.http.feedback import FEEDBACK, Received
+from serving.http.outcomes_body import ENVELOPE as OUTCOMES
+from serving.http.outcomes_body import INVALID, MAX_OUTCOMES, SentOutcome
 
 ERROR = {
     "type": "object",
@@ -67,6 +70,7 @@ def complete(spec: dict[str, Any], artifact: Artifact, requires_keys: bool) -> d
     about = "What is served: features with types and ranges, threshold, data and origin."
     spec["paths"]["/model"] = _page(predict["tags"], "model", about, {"application/json": {"type": "object"}})
     text = {kind: {"type": "string"} for kind in ("text/html", "text/markdown")}
+    spec["paths"][FEEDBACK] = {"post": _feedback(predict["tags"], schemas)}
     spec["paths"]["/explain"] = {"post": _explain(predict["tags"], artifact, schemas)}
     spec["paths"]["/model/card"] = _page(predict["tags"], "card", "The model card.", text)
     return spec
@@ -115,6 +119,31 @@ def _explain(tags: list[str], artifact: Artifact, schemas: dict[str, Any]) -> di
         "description": about,
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {"200": {"description": "explanations, in the order asked", "content": answer}}
+        | {str(status): _error_response(code) for status, code in codes.items()},
+    }
+
+
+def _feedback(tags: list[str], schemas: dict[str, Any]) -> dict[str, Any]:
+    (received, sent), parts = msgspec.json.schema_components(
+        [Received, SentOutcome], ref_template="#/components/schemas/{name}"
+    )
+    schemas |= parts
+    outcomes = {"type": "array", "items": sent, "minItems": 1, "maxItems": MAX_OUTCOMES}
+    body = {"type": "object", "required": [OUTCOMES], "properties": {OUTCOMES: outcomes}, "additionalProperties": False}
+    example = {OUTCOMES: [{RESERVED: "A-1001", "event": True, "observed_at": "2026-11-25T12:00:00Z"}]}
+    about = (
+        "Whether the event happened to applicants that were scored. The newest observation of an applicant counts, in "
+        "whatever order they arrive; the same again changes nothing."
+    )
+    codes = {status: CODES[status] for status in PREDICT_ERRORS} | {422: INVALID}
+    return {
+        "tags": tags,
+        "operationId": "credit_scorer__feedback",
+        "description": about,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body, "example": example}}},
+        "responses": {
+            "200": {"description": "what became of them", "content": {"application/json": {"schema": received}}}
+        }
         | {str(status): _error_response(code) for status, code in codes.items()},
     }
 

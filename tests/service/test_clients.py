@@ -79,6 +79,9 @@ def bodies(example, routes, trained):
     made = {
         "/predict": {"applicants": [applicant]},
         "/explain": {"applicants": [applicant]},
+        "/feedback": {
+            "outcomes": [{"application_id": "private-java", "event": True, "observed_at": "2026-11-25T12:00:00Z"}]
+        },
         f"/v2/models/{MODEL}/infer": infer,
         f"/v2/models/{MODEL}/versions/{version}/infer": infer,
         "/v2/repository/index": {},

@@ -1,0 +1,1 @@
+"""What is wrong now: findings from drift, performance, the records and the served model."""
