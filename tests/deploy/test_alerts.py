@@ -1,5 +1,6 @@
 """Alerts, panels and the analysis of a canary ask Prometheus for what the service counts, and judge by it."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -28,9 +29,10 @@ def expressions() -> Iterator[tuple[str, str]]:
         yield rule["alert"], rule["expr"]
     for rule in RECORDED[0]["rules"]:
         yield rule["record"], rule["expr"]
-    board = yaml.safe_load((DEPLOY / "compose/grafana/dashboards/scorer.json").read_text())
-    for panel in board["panels"]:
-        yield panel["title"], panel["targets"][0]["expr"]
+    for path in sorted((ROOT / "monitoring/grafana/dashboards").glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel["targets"]:
+                yield f"{path.stem}: {panel['title']} {target['refId']}", target["expr"]
     analysis = yaml.safe_load((DEPLOY / "kubernetes/overlays/canary/analysis.yaml").read_text())
     for metric in analysis["spec"]["metrics"]:
         yield metric["name"], metric["provider"]["prometheus"]["query"]
