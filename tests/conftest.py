@@ -248,8 +248,8 @@ class Server:
         if forked and (target, cwd, python) == (SERVICE_TARGET, ROOT, sys.executable):
             with Path(os.devnull).open("rb") as nothing:
                 files = (nothing, self._output, self._output)
-                # The first worker starts the profiler, and each starts the process that explains.
-                self.process = SERVICE.start("bentoml", arguments, cwd, environment, files, [2] + [1] * (workers - 1))
+                # The first worker starts the profiler and the watch, and each starts the process that explains.
+                self.process = SERVICE.start("bentoml", arguments, cwd, environment, files, [3] + [1] * (workers - 1))
         else:
             self.process = subprocess.Popen(
                 [python, "-m", "bentoml", *arguments],

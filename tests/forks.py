@@ -195,6 +195,7 @@ SERVICE = Forks(
     "service",
     [
         *("bentoml_cli.cli", "_bentoml_impl.worker.service", "tests.service.warm_up:warm_up"),
-        *("monitoring.profiles.process", "serving.explaining_process", "monitoring.__main__"),
+        *("monitoring.profiles.process", "monitoring.watch.process", "monitoring.watch.look"),
+        *("serving.explaining_process", "monitoring.__main__"),
     ],
 )
