@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import NormalDist
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,7 +27,7 @@ from monitoring.performance.concept import change, detect
 from monitoring.performance.decisions import DecisionReader, Decisions
 from monitoring.performance.grouping import columns_of, groups
 from monitoring.performance.joining import events_of
-from monitoring.performance.measures import Doubles
+from monitoring.performance.measures import Doubles, roc_auc_error
 from monitoring.performance.results import Breach, Check, Concept, Figures, Performance
 from monitoring.performance.sample import APPROVED, DECLINED, REFERRED, Sample, estimated, realised
 from monitoring.performance.timeline import timeline, written
@@ -130,11 +132,11 @@ def _performance(
     breaches = []
     if concept and concept.breach and concept.since:
         breaches.append(Breach("concept", concept.p_value, concept.bound, concept.since))
-    bound = reference.get("roc_auc", 0.0) - settings.performance_most_auc_loss
+    bound = _least_roc_auc(artifact, reference, settings)
     judged = {"estimated": by_probability, "realised": by_outcome if _covers_declined(sample) else {}}
     for kind, figures in judged.items():
         high = figures["roc_auc"].high if "roc_auc" in figures else None
-        if high is not None and high < bound:
+        if high is not None and bound is not None and high < bound:
             breaches.append(Breach(f"{kind}_roc_auc", figures["roc_auc"].value or 0.0, bound, written(time_s.min())))
     return Performance(
         model=tag,
@@ -172,6 +174,20 @@ def sample_of(decisions: Decisions, events: Doubles, dataset: Dataset | None) ->
     if (referred := decision == REFERRED).any():
         declined = np.where(referred, probability * missed >= (1 - probability) * alarm, declined)
     return Sample(probability, decision, declined, missed, alarm, events)
+
+
+def _least_roc_auc(artifact: Artifact | None, reference: dict[str, Any], settings: Monitoring) -> float | None:
+    """The ROC AUC below which an interval is a breach; None without a reference.
+
+    That of the reference was measured on the few rows of the test part, so its own error is allowed for.
+    """
+    area, rows = reference.get("roc_auc"), reference.get("rows")
+    if artifact is None or area is None or not rows:
+        return None
+    events = max(1.0, rows * artifact.background.base_rate)
+    error = roc_auc_error(area, events, max(1.0, rows - events))
+    z = NormalDist().inv_cdf(0.5 + settings.performance_confidence / 2)
+    return float(area - z * error - settings.performance_most_auc_loss)
 
 
 def _covers_declined(sample: Sample) -> bool:
