@@ -11,10 +11,12 @@ Its import needs three things:
   during the import starts the profiler of a development environment in 2.5 s instead of 12, and on the same paths as
   the deployed one, where none of them is installed.
 
-Two of its parts are private, and `tests/monitoring/profiles/test_whylogs_compat.py` fails when either changes:
+Three of its parts are private or replaced; `tests/monitoring/profiles/test_whylogs_compat.py` fails when one changes:
 
 - `ColumnProfile._process_extracted_column`, because the public `track` needs pandas.
 - `DatasetProfileView._do_write`, which `serialize` follows, because its bytes differ from process to process.
+- `MetricComponent.from_protobuf`, which makes a class for each of the 340 parts of a profile that it reads: with one
+  class per kind of part, 21 columns are read in 4 ms instead of 15.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -37,6 +39,7 @@ try:
     from whylogs.core import DatasetProfileView
     from whylogs.core.column_profile import ColumnProfile
     from whylogs.core.metrics import MetricConfig
+    from whylogs.core.metrics.metric_components import MetricComponent
     from whylogs.core.preprocessing import PreprocessedColumn
     from whylogs.core.proto import (
         ChunkHeader,
@@ -65,6 +68,26 @@ __all__ = [
     "count_values",
     "serialize",
 ]
+
+
+_read_component = MetricComponent.from_protobuf.__func__
+_kinds: dict[tuple[str, int], type[MetricComponent]] = {}  # of parts, the class that whylogs made of the first one
+
+
+def _component(cls: type[MetricComponent], msg: Any, registries: Any = None) -> MetricComponent:
+    """Read a part of a metric as whylogs does, in the class of the parts of its kind."""
+    kind = _kinds.get((msg.WhichOneof("value"), msg.type_id)) if registries is None else None
+    if kind is None:
+        component = _read_component(cls, msg, registries)
+        if registries is None:
+            _kinds[msg.WhichOneof("value"), msg.type_id] = type(component)
+        return component
+    component = kind(value=None)
+    component.set(component._deserializer(msg=msg))  # noqa: SLF001 - see the top of the file
+    return component
+
+
+MetricComponent.from_protobuf = classmethod(_component)
 
 
 def count_values(column: ColumnProfile, values: PreprocessedColumn) -> None:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 
+from monitoring.profiles import whylogs_compat
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import ColumnProfile, DatasetProfileView, PreprocessedColumn, serialize
 from tests.conftest import ROOT
@@ -31,9 +32,10 @@ def test_whylogs_is_the_version_that_the_compat_module_was_written_for():
     ("part", "digest"),
     [
         (DatasetProfileView._do_write, "cba65cdfae6e2166"),  # `serialize` follows it
+        (whylogs_compat._read_component, "6892016134e44f8f"),  # `_component` replaces it
         (ColumnProfile._process_extracted_column, "f71b5ec22427567f"),  # `count_values` calls it
     ],
-    ids=["_do_write", "_process_extracted_column"],
+    ids=["_do_write", "from_protobuf", "_process_extracted_column"],
 )
 def test_the_private_parts_of_whylogs_have_not_changed(part, digest):
     """If one fails, read the change, adapt the compat module, and update the digest."""
@@ -79,6 +81,21 @@ def test_our_bytes_hold_the_same_profile_as_those_of_whylogs():
             sorted(said_of(theirs, name).items())
         )  # repr, because NaN != NaN
     assert (ours.dataset_timestamp, ours.metadata) == (theirs.dataset_timestamp, theirs.metadata)
+
+
+def test_a_profile_is_read_and_merged_as_whylogs_reads_it_with_one_class_per_kind_of_part(monkeypatch):
+    content = serialize(profile_columns({"age": [1.0, 2.0, None], "purpose": ["car", "tv", "car"]}, "m:1", NOON))
+    ours = DatasetProfileView.deserialize(content)
+    again = DatasetProfileView.deserialize(content)
+    parts = [view.get_column("age").get_metric("counts").n for view in (ours, again)]
+    assert type(parts[0]) is type(parts[1])
+    assert parts[0] is not parts[1]
+    merged = serialize(ours.merge(again))
+    original = classmethod(whylogs_compat._read_component)
+    monkeypatch.setattr(whylogs_compat.MetricComponent, "from_protobuf", original)
+    theirs = [DatasetProfileView.deserialize(content) for _ in range(2)]
+    assert serialize(theirs[0]) == serialize(ours) == content
+    assert serialize(theirs[0].merge(theirs[1])) == merged
 
 
 def test_a_reference_profile_has_the_same_bytes_in_every_process():
