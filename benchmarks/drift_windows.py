@@ -21,6 +21,7 @@ from monitoring.drift.columns import Counts, Layout
 from monitoring.drift.references import Reference, make_reference
 from monitoring.drift.statistics import bin_edges
 from monitoring.profiles.profile import profile_columns
+from monitoring.profiles.whylogs_compat import DatasetProfileView, read_sketches, serialize
 
 Column = NDArray[Any]
 DATASET: Dataset = credit_tables.dataset(0)
@@ -43,39 +44,48 @@ def draw(rows: int, number: int) -> dict[str, Column]:
     }
 
 
-def shift(drawn: dict[str, Column], name: str, psi: float, population: dict[str, Column], number: int) -> None:
-    """Draw one column of a window anew, from a population whose PSI from `population` is `psi` in its deciles.
+class Shift:
+    """Another population in one column, of which windows can be drawn.
 
-    The weight of a decile, or of a category in the order of the dataset file, grows exponentially from one to the next.
+    The weight of a decile, or of a category in the order of its name, grows exponentially from one to the next.
+
+    Args:
+        population: the values of the column, NaN where a number is missing.
+        psi: of the other population, in those deciles or categories.
     """
-    values, rows = population[name], len(drawn[name])
-    texts = values.dtype.kind in "OU"
-    known = values if texts else values[~np.isnan(values.astype(np.float64))]
-    places = (
-        np.unique(known, return_inverse=True)[1] if texts else np.searchsorted(bin_edges(known, BINS), known, "right")
-    )
-    shares = np.bincount(places) / len(known)
-    steps = np.linspace(-1, 1, len(shares))
-    low, high = 0.0, 20.0
-    for _ in range(60):  # the PSI grows with the slope
-        slope = (low + high) / 2
-        tilted = shares * np.exp(slope * steps)
-        tilted /= tilted.sum()
-        found = float(np.sum((tilted - shares) * np.log(tilted / shares)))
-        low, high = (slope, high) if found < psi else (low, slope)
-    weights = (tilted / shares)[places] / len(known)
-    random = np.random.default_rng([SEED, number, 2])
-    anew = known[np.searchsorted(np.cumsum(weights), random.random(rows) * weights.sum())]
-    missing = np.zeros(rows, bool) if texts else np.isnan(drawn[name].astype(np.float64))
-    drawn[name] = anew if texts else np.where(missing, np.nan, anew)
+
+    def __init__(self, population: Column, psi: float) -> None:
+        texts = population.dtype.kind in "OU"
+        known = population if texts else population[~np.isnan(population.astype(np.float64))]
+        if texts:
+            places = np.unique(known.astype(str), return_inverse=True)[1]
+        else:
+            places = np.searchsorted(bin_edges(known, BINS), known, "right")
+        shares = np.bincount(places) / len(known)
+        low, high = 0.0, 20.0
+        for _ in range(60):  # the PSI grows with the slope
+            slope = (low + high) / 2
+            tilted = shares * np.exp(slope * np.linspace(-1, 1, len(shares)))
+            tilted /= tilted.sum()
+            found = float(np.sum((tilted - shares) * np.log(tilted / shares)))
+            low, high = (slope, high) if found < psi else (low, slope)
+        self._known, self._reached = known, np.cumsum((tilted / shares)[places])
+        self._missing = 1 - len(known) / len(population)
+
+    def draw(self, rows: int, number: int) -> Column:
+        """The column in window `number`, `[rows]`, with as many missing numbers as before."""
+        random = np.random.default_rng([SEED, number, 2])
+        places = np.searchsorted(self._reached, random.random(rows) * self._reached[-1], "right")
+        drawn: Column = self._known[places]
+        return np.where(random.random(rows) < self._missing, np.nan, drawn) if self._missing else drawn
 
 
 def reference(rows: int, number: int) -> Reference:
     """The reference of a model that was fitted to window `number`."""
-    return make_reference(MODEL, DATASET, profile(draw(rows, number)), BINS)
+    return make_reference(MODEL, DATASET, read_sketches(serialize(profile(draw(rows, number)))), BINS)
 
 
-def profile(drawn: dict[str, Column]) -> Any:
+def profile(drawn: dict[str, Column]) -> DatasetProfileView:
     """The whylogs profile of a window, of which the rows are read in order."""
     return profile_columns(drawn, MODEL, MIDNIGHT)
 

@@ -23,11 +23,11 @@ from benchmarks.drift_windows import (
     MIDNIGHT,
     MODEL,
     POPULATION_ROWS,
+    Shift,
     counted,
     draw,
     profile,
     reference,
-    shift,
     write_version,
 )
 from configs.monitoring import Monitoring, read_monitoring
@@ -35,7 +35,7 @@ from monitoring.drift.columns import Counts
 from monitoring.drift.comparison import Comparison, compare
 from monitoring.drift.references import Reference
 from monitoring.drift.sequential import significance
-from monitoring.profiles.whylogs_compat import serialize
+from monitoring.profiles.whylogs_compat import read_sketches, serialize
 from monitoring.profiles.windows import profile_path
 
 HOUR_S, HOURS = 3600, 8766  # of a year
@@ -90,31 +90,26 @@ def a_year(reference_rows: int, hours: int, settings: Monitoring) -> tuple[int, 
     return breaches, rows, nearest
 
 
-def power(rows: int, reference_rows: int, windows: int, settings: Monitoring) -> tuple[float, float, str, float]:
-    """How often a shift is found: in the mean of the columns, in the worst of them, and which; how often another is."""
-    population, shares, others = draw(POPULATION_ROWS, 40_000_000), {}, 0
-    names = list(population)
-    for place, name in enumerate(names):
-        found = 0
+def power(rows: int, reference_rows: int, windows: int, settings: Monitoring) -> tuple[float, float, str]:
+    """How often a shift of one column is found: in the mean of the columns, in the worst of them, and which that is."""
+    population, shares = draw(POPULATION_ROWS, 40_000_000), {}
+    against = [reference(reference_rows, 50_000_000 + number) for number in range(min(10, windows))]
+    for place, name in enumerate(population):
+        shifted, found = Shift(population[name], SHIFT), 0
         for number in range(windows):
-            if number % 20 == 0:
-                against = reference(reference_rows, 50_000_000 + 1000 * place + number)
-            seed = 60_000_000 + 1000 * place + number
-            drawn = draw(rows, seed)
-            shift(drawn, name, SHIFT, population, seed)
-            breached = {one for one, it in judged(against, counts_of(against, drawn), settings).items() if it.breach}
-            found += name in breached
-            others += bool(breached - {name})
+            one = against[number % len(against)]
+            values = shifted.draw(rows, 60_000_000 + 1000 * place + number)
+            found += judged(one, {name: counted(one.layouts[name], values)}, settings)[name].breach
         shares[name] = found / windows
-    worst = min(names, key=shares.__getitem__)
-    return float(np.mean(list(shares.values()))), shares[worst], worst, others / windows / len(names)
+    worst = min(shares, key=shares.__getitem__)
+    return float(np.mean(list(shares.values()))), shares[worst], worst
 
 
 def deviations(rows: int, settings: Monitoring) -> tuple[float, float]:
     """The largest differences of PSI and of KS between sketches and rows in any column, against 10,000 rows."""
     against, drawn = reference(10_000, 70_000_000), draw(rows, 70_000_001)
-    view = profile(drawn)
-    sketched = {name: layout.count(view.get_column(name)) for name, layout in against.layouts.items()}
+    sketches = read_sketches(serialize(profile(drawn)))
+    sketched = {name: layout.count(sketches[name]) for name, layout in against.layouts.items()}
     pairs = zip(
         judged(against, sketched, settings).values(),
         judged(against, counts_of(against, drawn), settings).values(),
@@ -165,22 +160,22 @@ def tables(settings: Monitoring, quick: bool) -> Iterator[str]:
     budget = settings.most_false_alarms_per_year
     yield f"Windows of an hour, {columns} columns; expected false alarms a year: {budget:g} at most.\n"
     heads = ["rows of the window", "of the reference", "windows without drift that breach"]
-    heads += [f"a shift of PSI {SHIFT:g} is found: mean of the columns", "worst column", "another column breaches"]
+    heads += [f"a shift of PSI {SHIFT:g} is found: mean of the columns", "worst column"]
     yield f"| {' | '.join(heads)} |"
-    yield "|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|"
     for reference_rows in REFERENCES:
         for rows in SIZES:
             alarms = false_alarms(rows, reference_rows, 2000 // part, settings)
-            mean, worst, name, others = power(rows, reference_rows, 200 // part, settings)
+            mean, worst, name = power(rows, reference_rows, 200 // part, settings)
             yield (
                 f"| {rows:,} | {reference_rows:,} | {alarms:.2%} of {2000 // part:,} | {mean:.1%} "
-                f"| {worst:.1%} (`{name}`) | {others:.2%} |"
+                f"| {worst:.1%} (`{name}`) |"
             )
     yield "\n| a year of hours without drift | rows | breaches | nearest to a breach, p_value / alpha |"
     yield "|---|---|---|---|"
-    for reference_rows in REFERENCES:
-        breaches, rows, nearest = a_year(reference_rows, HOURS // part, settings)
-        yield f"| reference of {reference_rows:,}, {LOOKS} looks an hour | {rows:,} | {breaches} | {nearest:.1f} |"
+    reference_rows = min(REFERENCES)
+    breaches, rows, nearest = a_year(reference_rows, HOURS // part, settings)
+    yield f"| reference of {reference_rows:,}, {LOOKS} looks an hour | {rows:,} | {breaches} | {nearest:.1f} |"
     yield "\n| rows of the window | sketches differ from rows: PSI | KS |"
     yield "|---|---|---|"
     for rows in (1000, 10_000, 100_000):
