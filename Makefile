@@ -268,6 +268,13 @@ format: environment  ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Kubernetes reads no file from outside of its own folder.
+.PHONY: alerts
+alerts:  ## copy the rules of monitoring/prometheus to deploy/kubernetes
+	to=deploy/kubernetes/base/alerts.yaml; sed '/^  groups:/q' $$to > $$to.new; \
+	for file in alerts recording; do sed '1,/^groups:/d; s/^./  &/' monitoring/prometheus/$$file.yaml >> $$to.new; done; \
+	mv $$to.new $$to
+
 ##@ Environment
 
 # The stamp is named after what the environment is made of, removed first and written last: a changed list or an

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from models.errors import CODES
+from models import errors
+from monitoring.findings.finding import CODES
 from serving.metrics import QUEUE_BUCKETS_S
 from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
-ALERTS = yaml.safe_load((DEPLOY / "compose/prometheus/alerts.yaml").read_text())["groups"]
+RULES = ROOT / "monitoring/prometheus"
+ALERTS = yaml.safe_load((RULES / "alerts.yaml").read_text())["groups"]
+RECORDED = yaml.safe_load((RULES / "recording.yaml").read_text())["groups"]
 PROMETHEUS = {"up"}  # made by Prometheus itself
 SECONDS = {"s": 1, "m": 60}
 
@@ -23,6 +26,8 @@ def expressions() -> Iterator[tuple[str, str]]:
     """Every query of an alert, a panel and an analysis, with where it is."""
     for rule in ALERTS[0]["rules"]:
         yield rule["alert"], rule["expr"]
+    for rule in RECORDED[0]["rules"]:
+        yield rule["record"], rule["expr"]
     board = yaml.safe_load((DEPLOY / "compose/grafana/dashboards/scorer.json").read_text())
     for panel in board["panels"]:
         yield panel["title"], panel["targets"][0]["expr"]
@@ -33,7 +38,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("where", "expression"), list(expressions()), ids=[where for where, _ in expressions()])
 def test_every_metric_that_is_asked_for_is_one_that_the_service_counts(where, expression):
-    code = "".join(path.read_text() for path in (ROOT / "serving").rglob("*.py"))
+    code = "".join(path.read_text() for room in ("serving", "monitoring") for path in (ROOT / room).rglob("*.py"))
     names = set(re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b(?=[{\[)])", expression)) | set(re.findall(r"\bup\b", expression))
     assert names, where
     for name in names - PROMETHEUS:
@@ -59,7 +64,11 @@ def test_every_reason_of_a_refusal_has_its_alert_and_none_has_two():
         "ScorerOverloaded": ("=", "unavailable"),
         "ScorerRefusesCallers": ("!~", "internal_error|timeout|unavailable"),
     }
-    assert {code for status, code in CODES.items() if status >= 500} == {"internal_error", "timeout", "unavailable"}
+    assert {code for status, code in errors.CODES.items() if status >= 500} == {
+        "internal_error",
+        "timeout",
+        "unavailable",
+    }
 
 
 def test_no_alert_adds_up_what_is_in_two_namespaces():
@@ -71,12 +80,30 @@ def test_no_alert_adds_up_what_is_in_two_namespaces():
 
 def test_the_alerts_of_the_cluster_are_those_that_promtool_tests():
     rule = yaml.safe_load((DEPLOY / "kubernetes/base/alerts.yaml").read_text())
-    assert rule["spec"]["groups"] == ALERTS
-    tested = (DEPLOY / "compose/prometheus/alerts_test.yaml").read_text()
+    assert rule["spec"]["groups"] == ALERTS + RECORDED, "run `make alerts`"
+    tested = (RULES / "alerts_test.yaml").read_text()
     for alert in ALERTS[0]["rules"]:
         assert re.search(rf"alertname: {alert['alert']}\b(?s:.){{0,60}}exp_labels", tested), (
             f"{alert['alert']} never fires"
         )
+
+
+def test_every_recorded_series_is_tested_and_named_after_its_level_metric_and_operation():
+    tested = (RULES / "alerts_test.yaml").read_text()
+    for rule in RECORDED[0]["rules"]:
+        assert re.search(rf"expr: \S*{rule['record']}\b", tested), rule["record"]
+        level, _, _ = rule["record"].split(":")
+        grouped = re.search(r"by \(([^)]*)\)", rule["expr"])
+        assert grouped
+        assert set(level.split("_")) == set(grouped[1].replace(", ", "_").split("_")) - {"le"}, rule["record"]
+
+
+def test_what_the_watch_finds_has_its_alert_and_none_has_two():
+    found = [
+        code for rule in ALERTS[0]["rules"] for code in re.findall(r'scorer_finding{code=~?"([^"]*)"}', rule["expr"])
+    ]
+    codes = [code for listed in found for code in listed.split("|")]
+    assert sorted([*codes, "log_lag"]) == sorted(CODES)  # which is an alert on a number, that of the rows
 
 
 def test_every_alert_has_its_row_on_the_page_for_the_night():

@@ -67,7 +67,7 @@ def test_compose_starts_two_instances_each_with_a_volume_of_its_own_and_scrapes_
     compose = yaml.safe_load((DEPLOY / "compose/compose.yaml").read_text())
     scorers = {name: service for name, service in compose["services"].items() if name.startswith("scorer-")}
     assert [service["volumes"] for service in scorers.values()] == [[f"{name}:/scorer/var"] for name in scorers]
-    scraped = yaml.safe_load((DEPLOY / "compose/prometheus/prometheus.yaml").read_text())["scrape_configs"][0]
+    scraped = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yaml").read_text())["scrape_configs"][0]
     assert scraped["static_configs"][0]["targets"] == [f"{name}:3000" for name in scorers]
     proxied = re.findall(r"server (\S+) (\S+):3000", (DEPLOY / "compose/haproxy/haproxy.cfg").read_text())
     assert proxied == [(name, name) for name in scorers]
