@@ -35,7 +35,7 @@ from monitoring.drift.columns import Counts
 from monitoring.drift.comparison import Comparison, compare
 from monitoring.drift.references import Reference
 from monitoring.drift.sequential import significance
-from monitoring.profiles.whylogs_compat import serialize
+from monitoring.profiles.whylogs_compat import read_sketches, serialize
 from monitoring.profiles.windows import profile_path
 
 HOUR_S, HOURS = 3600, 8766  # of a year
@@ -108,8 +108,8 @@ def power(rows: int, reference_rows: int, windows: int, settings: Monitoring) ->
 def deviations(rows: int, settings: Monitoring) -> tuple[float, float]:
     """The largest differences of PSI and of KS between sketches and rows in any column, against 10,000 rows."""
     against, drawn = reference(10_000, 70_000_000), draw(rows, 70_000_001)
-    view = profile(drawn)
-    sketched = {name: layout.count(view.get_column(name)) for name, layout in against.layouts.items()}
+    sketches = read_sketches(serialize(profile(drawn)))
+    sketched = {name: layout.count(sketches[name]) for name, layout in against.layouts.items()}
     pairs = zip(
         judged(against, sketched, settings).values(),
         judged(against, counts_of(against, drawn), settings).values(),

@@ -34,7 +34,7 @@ DOCS = ROOT / "docs"
 START_S, STOP_S = 90, 60
 ROWS, SEED = 12_000, 1
 WIDTH = 1200  # pixels
-COLORS = 64
+COLORS = 160
 
 
 @contextmanager
@@ -83,10 +83,9 @@ def save(picture: bytes, path: Path) -> None:
 
 
 def show_monitor(page: Page, url: str) -> None:
-    """The head of the report: what to do, what changed, traffic and the columns that moved."""
+    """The head of the report: what to do, what moved and changed, traffic and scores."""
     page.goto(f"{url}/monitor")
-    moved = page.locator("article.moved").last
-    bottom = moved.evaluate("element => element.getBoundingClientRect().bottom + scrollY")
+    bottom = page.locator("#traffic").evaluate("element => element.getBoundingClientRect().bottom + scrollY")
     page.set_viewport_size({"width": WIDTH, "height": int(bottom) + 24})
     save(page.screenshot(), DOCS / "monitor.png")
 
@@ -125,9 +124,9 @@ def main() -> int:
             opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
             page = opened.new_page(viewport={"width": WIDTH, "height": 900})
             own = os.environ | {"SCORER_DIRECTORY": settings.directory, "BENTOML_HOME": str(home / "bentoml")}
+            show_console(page, url)
             subprocess.run([sys.executable, "-m", "monitoring", "report"], cwd=ROOT, env=own, check=True, stdout=2)
             show_monitor(page, url)
-            show_console(page, url)
             opened.close()
     return 0
 

@@ -11,6 +11,7 @@ from monitoring.console import counted
 from monitoring.drift.references import DECISION, PROBABILITY
 from monitoring.report import sections
 from monitoring.report.document import report
+from monitoring.report.fairness import groups
 from monitoring.report.figures import WEEK, Figures
 from monitoring.report.latency import Latency
 from monitoring.report.performance import NOTHING, performance
@@ -37,10 +38,12 @@ def main(figures: Figures) -> str:
         return f'<main id="main" class="wrap"><section class="card"><p>{text}</p></section>{wrong}</main>'
     scores = next((column for column in figures.columns if column.shape.column == PROBABILITY), None)
     inputs = [column for column in figures.columns if column.shape.column not in (PROBABILITY, DECISION)]
+    moved, steady = [one for one in inputs if one.moved], [one for one in inputs if not one.moved]
     week = figures.until - WEEK
     first = max(week, min(window.start for window in figures.windows))
     parts = [
         _section("findings", _count(figures), sections.findings(figures.findings)),
+        _section("moved", "What moved", LEGEND + _columns(moved)) if moved else "",
         _section("now", "Now", _tiles(figures)),
         _section("changes", "Since the week before", _list(figures.changes)) if figures.changes else "",
         '<div class="pair">',
@@ -52,8 +55,8 @@ def main(figures: Figures) -> str:
         _section("performance", "Performance", performance(figures.performance), card=True)
         if figures.performance
         else "",
-        _section("columns", "What applicants are like", LEGEND + _columns(inputs)) if inputs else "",
-        _section("groups", "Approvals by group", sections.groups(figures.groups), card=True) if figures.groups else "",
+        _section("columns", _others(moved), LEGEND + _columns(steady)) if steady else "",
+        _section("groups", "Groups", groups(figures.groups, figures.performance), card=True) if figures.groups else "",
         _section("problems", "Not shown", _list(figures.problems)) if figures.problems else "",
     ]
     return f'<main id="main" class="wrap">{"".join(parts)}{_foot(figures)}</main>'
@@ -100,6 +103,10 @@ def _waits(found: Latency | None) -> tuple[str, str]:
         return NOTHING, "no service has told"
     slow = "over a second" if found.p99_ms is None else f"{found.p99_ms:g} ms"
     return NOTHING if found.p50_ms is None else f"{found.p50_ms:g} ms", f"or less for half; 99%: {slow}"
+
+
+def _others(moved: Sequence[Column]) -> str:
+    return "What else applicants are like" if moved else "What applicants are like"
 
 
 def _count(figures: Figures) -> str:

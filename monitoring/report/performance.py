@@ -100,15 +100,15 @@ def over_time(found: Performance) -> str:
 
 def _row(name: str, found: Performance) -> str:
     reference = found.reference.get(name)
-    cells = [_number(reference), _cell(found.estimated.get(name)), _cell(found.realised.get(name))]
+    cells = [_number(reference), cell(found.estimated.get(name)), cell(found.realised.get(name))]
     numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
     return f'<tr><th scope="row">{NAMES[name]}</th>{numbers}</tr>'
 
 
-def _cell(one: Figure | None) -> str:
+def cell(one: Figure | None) -> str:
     """A figure with its interval.
 
-    >>> _cell(Figure(0.8, 0.75, 0.85)), _cell(None) == NOTHING
+    >>> cell(Figure(0.8, 0.75, 0.85)), cell(None) == NOTHING
     ('0.800 <span class="quiet">[0.750, 0.850]</span>', True)
     """
     if one is None or one.value is None:

@@ -12,7 +12,6 @@ from models.deciding import APPROVE, DECLINE, REFER
 from monitoring.drift.looking import ColumnDrift
 from monitoring.findings.finding import Finding
 from monitoring.report import charts
-from monitoring.report.figures import Group
 from monitoring.report.shapes import Column, Shape
 from monitoring.report.traffic import Window, total
 
@@ -21,7 +20,6 @@ MOST_CATEGORIES = 7  # in one picture; the rest is added up
 MUCH, LEAST_TOLD = 0.1, 0.005  # of a share: changes that are set in bold, and that are told at all
 LEAST_TREND = 3  # windows that make a line
 MINUS = "\u2212"
-FOUR_FIFTHS = 0.8  # of the most approved group: US guidelines (29 CFR 1607.4 D) look closer below it
 
 
 def moment(time: datetime) -> str:
@@ -170,29 +168,3 @@ def findings(found: Sequence[Finding]) -> str:
         for one in found
     ]
     return f'<ul class="findings">{"".join(rows)}</ul>'
-
-
-def groups(found: Sequence[Group]) -> str:
-    """The approvals of audited groups."""
-    rows = []
-    for one in found:
-        low = one.ratio < FOUR_FIFTHS
-        chip = '<span class="chip warn">below 0.80</span>' if low else ""
-        rows.append(
-            f'<tr><th scope="row">{escape(one.column)}: {escape(one.group)}</th>'
-            f'<td class="drawn">{charts.share(one.approved, "approve")}</td><td class="number">{one.approved:.0%}</td>'
-            f'<td class="number">{one.rows:,}</td><td class="number">{one.ratio:.2f}</td><td>{chip}</td></tr>'
-        )
-    heads = [
-        ("group", ""),
-        ("approved", "drawn"),
-        ("share", "number"),
-        ("rows", "number"),
-        ("ratio", "number"),
-        ("", ""),
-    ]
-    head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in heads)
-    return (
-        f'<div class="scroll"><table><caption>Ratio: to the most approved group of the column.</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )

@@ -82,7 +82,7 @@ def shape_of(histogram: Histogram) -> Shape:
     if len(now) <= FEW_VALUES:
         labels = ticks = tuple(f"{value:.6g}" for value in values_between(edges))
     else:
-        ends = [f"{edge:.3g}" if abs(edge) < 1 else f"{edge:,.0f}" for edge in edges]
+        ends = [f"{edge:.2g}" if abs(edge) < 1 else f"{edge:,.0f}" for edge in edges]
         labels = tuple(f"{low} to {high}" for low, high in pairwise(ends))
         ticks = (ends[0], ends[len(ends) // 2], ends[-1])
     return Shape(histogram.column, labels, ticks, before, now)
