@@ -188,6 +188,10 @@ bench: model  ## measure the graph of the model
 bench-serving: model references  ## measure the service beside other servers, some minutes; QUICK=1 for one short round
 	$(BIN)/python -m benchmarks.serving "$$($(TRAIN) tag $(INPUTS))" $(if $(QUICK),--quick)
 
+.PHONY: bench-monitoring
+bench-monitoring: environment  ## measure how well drift is found, from seeds, some minutes; QUICK=1 for a tenth of it
+	$(BIN)/python -m benchmarks.monitoring $(if $(QUICK),--quick)
+
 .PHONY: load
 load: environment load-environment  ## put load on the running service and judge it by its objectives; SHAPE=, USERS=, RUN_TIME=
 	PYTHONPATH=. $(LOAD_BIN)/python -m loadtests --target $(call q,$(TARGET)) --grpc-target $(call q,$(GRPC_TARGET)) \

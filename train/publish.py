@@ -5,7 +5,6 @@ alone, after a gate has failed or a file was replaced, gets no further than `pyt
 """
 
 from collections import Counter
-from datetime import UTC, datetime
 from statistics import median_low
 from typing import Any
 
@@ -16,14 +15,14 @@ from configs.feature import Feature
 from models import artifact
 from models.artifact import Artifact
 from models.schema import Schema
-from monitoring.profiles.profile import profile_columns
-from monitoring.profiles.whylogs_compat import serialize
+from models.scorer import Scorer
 from signatures.model import write_signature
 from train import registry, tracking
 from train.alternatives.record import choices
 from train.alternatives.section import section
 from train.errors import PipelineError
 from train.evaluation.results import Evidence, GateError, Results
+from train.evaluation.scoring import onnx_probabilities
 from train.exclusive import exclusively
 from train.gate import judge_workspace, rival
 from train.gating.judgement import Judgement
@@ -31,6 +30,7 @@ from train.publishing import seen_rows, store
 from train.publishing.background import background
 from train.publishing.model_card import html_page, model_card
 from train.publishing.points_table import points_table
+from train.publishing.reference import reference_profile
 from train.tables.table import Table
 from train.validation import stability
 from train.version import commit, data_sha256
@@ -101,10 +101,11 @@ def _publish(workspace: Workspace, judgement: Judgement) -> tuple[Artifact, bool
 
 def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, bytes]:
     """Every file of the artifact but its manifest; the same inputs give the same bytes."""
-    dataset, training = workspace.dataset, workspace.parts[0]
+    dataset, (training, test) = workspace.dataset, workspace.parts
     metrics = workspace.read_json("metrics.json", Results).test
     model = workspace.path("model.onnx").read_bytes()
     reference, stable = background(workspace.schema, model, training), stability.recorded(workspace)
+    scored = onnx_probabilities(Scorer(model, workspace.schema), workspace.schema.feed_columns(test.columns))
     card = model_card(
         dataset,
         workspace.config,
@@ -131,10 +132,7 @@ def artifact_files(workspace: Workspace, judgement: Judgement) -> dict[str, byte
         artifact.MODEL: model,
         artifact.ENCODED: workspace.path("encoded.onnx").read_bytes(),
         artifact.DATASET: msgspec.json.format(msgspec.json.encode(dataset)),
-        artifact.REFERENCE: serialize(
-            # a fixed time, because the bytes must not depend on the clock
-            profile_columns(training.columns, workspace.tag, datetime.fromtimestamp(0, UTC))
-        ),
+        artifact.REFERENCE: reference_profile(dataset, workspace.tag, training, test, scored),
         artifact.BACKGROUND: reference.encode(),
         artifact.METRICS: msgspec.json.format(msgspec.json.encode(metrics.as_dict())),
         artifact.CARD: card.encode(),

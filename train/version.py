@@ -36,7 +36,7 @@ CODE = {  # every module that `train.pipeline` reaches, by folder; a test compar
     "train/network": "adamw budget credit_network fused inputs layout look monotone onnx_graph scorecard_network "
     "weights",
     "train/publishing": "approval background markdown model_card points_table policy_text population_section "
-    "promotions seen_rows store",
+    "promotions reference seen_rows store",
     "train/scorecard": "binning learning",
     "train/tables": "beside column csv_file files missing numbers parquet_file reader table",
     "train/validation": "behaviour effects figures interactions outcomes results sections segments sensitivity "

@@ -9,7 +9,8 @@ one of the ends. Counts of a sketch have its error: none up to a thousand values
 cases.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from monitoring.drift.statistics import bin_edges
 from monitoring.profiles import whylogs_compat as why
 
 POINTS = 1024  # of the reference at most, at which a numeric column is counted: steps of 0.1%
-TOLERANCE = 2.0**-22  # relative; two steps of a float32, in which a probability may differ between processors
+TOLERANCE = 1e-5  # relative; the reference has six digits of a probability, and processors differ in further ones
 PLOT_BINS = 20  # of equal width, for people
 FEW_VALUES = 12  # a numeric column with no more has a bar for each of them
 
@@ -38,14 +39,17 @@ class Counts:
 
     rows: int
     nulls: int
-    values: NDArray[np.int64]
+    values: NDArray[Any]
     numbers: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         """The rows of both."""
-        return Counts(
-            self.rows + other.rows, self.nulls + other.nulls, self.values + other.values, self.numbers + other.numbers
-        )
+        values = np.add(self.values, other.values, dtype=np.int64)
+        return Counts(self.rows + other.rows, self.nulls + other.nulls, values, self.numbers + other.numbers)
+
+    def compact(self) -> "Counts":
+        """The same in as little memory as possible: of an hour of less than 65,536 rows, two bytes per count."""
+        return replace(self, values=self.values.astype(np.min_scalar_type(self.rows)))
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,9 @@ class Layout:
         sketch = number_sketch(column)
         if not sketch.rows:
             return Counts(rows, nulls, np.zeros(len(self.at), np.int64))
-        order = np.argsort(self.at, kind="stable")
-        below = np.empty(len(self.at))
-        below[order] = sketch.below(self.at[order])
-        return Counts(rows, nulls, np.rint(below * sketch.rows).astype(np.int64), sketch.rows)
+        steps, places = np.unique(self.at, return_inverse=True)
+        below = np.rint(sketch.below(steps) * sketch.rows).astype(np.int64)
+        return Counts(rows, nulls, below[places], sketch.rows)
 
     def unknown(self, counts: Counts) -> int:
         """Rows with a text that is no category, or with something that is no number."""
@@ -93,7 +96,7 @@ class Layout:
         known = counts.values
         if self.categories is None:
             below = counts.values[: len(self.points)][self.bins]
-            known = np.diff(below, prepend=0, append=counts.numbers)
+            known = _between(below, counts.numbers)
         return np.array([*known, self.unknown(counts), counts.nulls], dtype=np.int64)
 
     def cumulative(self, counts: Counts) -> NDArray[np.float64]:
@@ -106,7 +109,7 @@ class Layout:
         if self.categories is not None:
             return self.histogram(counts)[:-1]
         below = counts.values[2 * len(self.points) :]
-        return np.diff(below[1:-1], prepend=0, append=counts.numbers)
+        return _between(below[1:-1], counts.numbers)
 
     def empty(self, rows: int) -> Counts:
         """Return the counts of a column that has no value in any of these rows."""
@@ -141,8 +144,17 @@ def layout_of(
     return Layout(name, None, points, edges, plot, np.concatenate([points - width, above, plot]))
 
 
+def _between(below: NDArray[Any], rows: int) -> NDArray[np.int64]:
+    """Return the `[edges + 1]` rows between edges, of the `[edges]` rows below each of them and all rows."""
+    edges = np.array([0, *below.tolist(), rows], dtype=np.int64)
+    return edges[1:] - edges[:-1]
+
+
 def _plot_edges(points: NDArray[np.float64], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Around each value, where they are few; else of equal width, over all but 0.5% of the rows on either side."""
+    """Around each value, where they are few; else of equal width, over all but 0.5% of the rows on either side.
+
+    Between whole numbers the width is whole too, or some bars would have a value more than others.
+    """
     if len(points) < 2:
         middle = points[0] if len(points) else 0.0
         return np.array([middle - 0.5, middle + 0.5])
@@ -150,4 +162,7 @@ def _plot_edges(points: NDArray[np.float64], quantiles: NDArray[np.float64]) -> 
         half = np.diff(points) / 2
         return np.concatenate([[points[0] - half[0]], points[:-1] + half, [points[-1] + half[-1]]])
     low, high = np.quantile(quantiles, [0.005, 0.995])
+    if np.array_equal(points, np.rint(points)):
+        low, width = np.floor(low) - 0.5, max(1.0, np.ceil((high - low + 1) / PLOT_BINS))
+        return np.asarray(low + width * np.arange(np.ceil((high + 0.5 - low) / width) + 1))
     return np.linspace(low, high if high > low else low + 1, PLOT_BINS + 1)

@@ -13,9 +13,11 @@ from typing import NamedTuple, Self
 from configs.monitoring import Monitoring
 from monitoring.drift import sequential
 from monitoring.drift.columns import Counts, Layout
-from monitoring.drift.statistics import chi2, js, ks, psi
+from monitoring.drift.statistics import chi2, js, ks, order, psi
 
-PSI_PART, OTHER_PART = 1 / 2, 1 / 6  # of what a column may spend: PSI half, KS, nulls and unknown values a sixth each
+# Of what a column may spend. Most shifts of numbers go one way, and a test of that finds them where PSI is not sure, as
+# it looks for any change of ten bins: PSI 0.25 in 500 rows against 800 in 98% of windows or more, instead of 86%.
+PSI_PART, ORDER_PART, OTHER_PART = 1 / 3, 1 / 3, 1 / 9  # KS, nulls, unknown values: a ninth each
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Comparison:
     """The result; what cannot be computed is None. `p_value` is of all tests of the column together.
 
     Attributes:
+        higher: how often a number of the window is above one of the reference, equal ones counted half.
         breach: whether any statistic is above its bound.
         alpha: what `p_value` is to be compared with.
     """
@@ -33,6 +36,7 @@ class Comparison:
     ks_bound: float | None
     js: float
     chi2: float | None
+    higher: float | None
     p_value: float
     alpha: float
     nulls: float
@@ -57,16 +61,21 @@ def compare(layout: Layout, reference: Counts, current: Counts, alpha: float, se
     rows, others = current.rows, reference.rows
     expected, found = layout.histogram(reference), layout.histogram(current)
     bins = int(((expected + found) > 0).sum())
-    index, bound = psi(expected, found), sequential.psi_bound(rows, others, bins, PSI_PART * alpha)
-    probabilities = [sequential.psi_probability(index, rows, others, bins) / PSI_PART]
-    breaches = [index > max(bound, settings.drift_psi)]
-    distance = distance_bound = None
+    index, part = psi(expected, found), PSI_PART if layout.categories is None else PSI_PART + ORDER_PART
+    probabilities = [sequential.psi_probability(index, rows, others, bins) / part]
+    by_chance = sequential.psi_bound(rows, others, bins, part * alpha)
+    higher = distance = distance_bound = None
     if layout.categories is None and reference.numbers and current.numbers:
         sizes = current.numbers, reference.numbers
+        higher, square = order(expected[:-2], found[:-2])
+        one_way = sequential.score_probability(square, *sizes) / ORDER_PART
+        if one_way <= alpha:  # not by chance, whatever else there is to see in PSI
+            by_chance = 0.0
         distance = ks(layout.cumulative(reference), layout.cumulative(current))
         distance_bound = max(settings.drift_ks, sequential.ks_bound(*sizes, OTHER_PART * alpha))
-        probabilities.append(sequential.ks_probability(distance, *sizes) / OTHER_PART)
-        breaches.append(distance > distance_bound)
+        probabilities += [one_way, sequential.ks_probability(distance, *sizes) / OTHER_PART]
+    bound = max(by_chance, settings.drift_psi)
+    breaches = [index > bound, distance is not None and distance_bound is not None and distance > distance_bound]
     nulls, unknown = (
         _Share.of(part / rows, whole / others, rows, others, OTHER_PART * alpha, settings.drift_share)
         for part, whole in ((current.nulls, reference.nulls), (layout.unknown(current), layout.unknown(reference)))
@@ -76,11 +85,12 @@ def compare(layout: Layout, reference: Counts, current: Counts, alpha: float, se
         breaches.append(share.found > share.bound)
     return Comparison(
         psi=index,
-        psi_bound=max(bound, settings.drift_psi),
+        psi_bound=bound,
         ks=distance,
         ks_bound=distance_bound,
         js=js(expected, found),
         chi2=None if layout.categories is None else chi2(expected, found),
+        higher=higher,
         p_value=min(1.0, *probabilities),
         alpha=alpha,
         nulls=nulls.found,

@@ -18,7 +18,7 @@ from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.log_keys import LogKeys
 
-MOST_READ = 1024  # files whose counts are kept, of some 60 kB each: six weeks of hours
+MOST_READ = 2048  # files whose counts are kept, 4 kB per numeric column and hour: twelve weeks of hours
 Counted = tuple[ProfileFile, int, dict[str, Counts]]
 
 
@@ -50,5 +50,5 @@ def _counted(path: Path, _: tuple[int, int, int], reference: Reference, keys: Lo
     counts = {}
     for name, layout in reference.layouts.items():
         column = columns.get(name)
-        counts[name] = layout.empty(rows) if column is None else layout.count(column)
+        counts[name] = (layout.empty(rows) if column is None else layout.count(column)).compact()
     return rows, counts

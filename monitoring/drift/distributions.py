@@ -7,7 +7,8 @@ A quantile sketch is exact up to a thousand values; beyond that its error is at 
 Counts of texts are exact for up to 96 distinct texts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,12 @@ class NumberSketch:
 
     rows: int
     nulls: int
-    points: NDArray[np.float64]
     sketch: Any
+
+    @cached_property
+    def points(self) -> NDArray[np.float64]:
+        """Distinct values, all of a small column: where its distribution has steps."""
+        return np.unique(self.quantiles(QUANTILES))
 
     def quantiles(self, number: int) -> NDArray[np.float64]:
         """Return `[number]` evenly spaced quantiles, the smallest and the largest value included; none without rows."""
@@ -82,7 +87,7 @@ def drift_of(
         expected, found = (category_counts(column, feature.categories) for column in (before, after))
         return Drift(feature.name, *rows, psi(expected, found), psi_by_chance(expected, found, significance))
     old, new = number_sketch(before), number_sketch(after)
-    edges = bin_edges(old.points if old.rows else new.points, bins)
+    edges = bin_edges((old if old.rows else new).quantiles(QUANTILES), bins)
     expected, found = number_counts(old, edges), number_counts(new, edges)
     index, chance = psi(expected, found), psi_by_chance(expected, found, significance)
     if not old.rows or not new.rows:  # KS is undefined without values; PSI shows the change
@@ -97,10 +102,9 @@ def number_sketch(column: why.ColumnProfileView) -> NumberSketch:
     """Return the quantile sketch of a column."""
     nulls, metric = count_of(column, "null"), column.get_metric("distribution")
     if metric is None or metric.kll.value.is_empty():
-        return NumberSketch(0, nulls, np.empty(0), None)
+        return NumberSketch(0, nulls, None)
     sketch = metric.kll.value
-    read = NumberSketch(sketch.get_n(), nulls, np.empty(0), sketch)
-    return replace(read, points=np.unique(read.quantiles(QUANTILES)))
+    return NumberSketch(sketch.get_n(), nulls, sketch)
 
 
 def number_counts(column: NumberSketch, edges: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,6 +37,8 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
         ks_bound: above which it is a breach.
         js: Jensen-Shannon distance, 0 to 1.
         chi2: Pearson's statistic of two samples; None for numbers.
+        higher: how often a number of the window is above one of the reference, 0 to 1, equal ones counted half: 0.5 if
+            nothing has moved up or down; None for texts.
         p_value: of all tests of the column, valid however often the window is looked at.
         alpha: what this column may spend in this window; no breach has a larger `p_value`.
         breach: whether PSI, KS, `nulls` or `unknown` is above its bound.
@@ -55,6 +57,7 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     ks_bound: float | None
     js: float
     chi2: float | None
+    higher: float | None
     p_value: float
     alpha: float
     breach: bool

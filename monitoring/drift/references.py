@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import msgspec
+
 from configs.dataset import Dataset
 from configs.monitoring import Monitoring
-from models.artifact import REFERENCE
+from models.artifact import DATASET, REFERENCE
 from models.deciding import APPROVE, DECLINE, REFER
 from monitoring.drift.columns import TOLERANCE, Counts, Layout, layout_of
 from monitoring.profiles import whylogs_compat as why
@@ -48,12 +50,16 @@ def reference_of(settings: Monitoring, environment: Mapping[str, str], model: st
         VersionGone: its artifact is not to be found, or damaged.
     """
     found = find_model(settings, environment, model)
-    return _counted(model, found.folder, found.manifest.sha256[REFERENCE], found.schema.dataset, settings.drift_bins)
+    digests = found.manifest.sha256[DATASET], found.manifest.sha256[REFERENCE]
+    return _read(model, found.folder, digests, settings.drift_bins)
 
 
 @lru_cache(maxsize=16)
-def _counted(model: str, folder: Path, _: str, dataset: Dataset, bins: int) -> Reference:
-    return make_reference(model, dataset, why.DatasetProfileView.deserialize((folder / REFERENCE).read_bytes()), bins)
+def _read(model: str, folder: Path, _: tuple[str, str], bins: int) -> Reference:
+    """The reference in a folder that has been verified; once for each content of its files."""
+    dataset = msgspec.json.decode((folder / DATASET).read_bytes(), type=Dataset)
+    profile = why.DatasetProfileView.deserialize((folder / REFERENCE).read_bytes())
+    return make_reference(model, dataset, profile, bins)
 
 
 def make_reference(model: str, dataset: Dataset, profile: why.DatasetProfileView, bins: int) -> Reference:

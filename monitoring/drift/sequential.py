@@ -68,6 +68,15 @@ def psi_probability(psi: float, rows: int, others: int, bins: int) -> float:
     return _probability(gain * psi / (2 * chance) - penalty)
 
 
+def score_probability(square: float, rows: int, others: int) -> float:
+    """Return the `alpha` for which the square of a standard score would be the bound: PSI of two bins is `c` times it.
+
+    >>> round(score_probability(36.0, 500, 800), 7)
+    2e-07
+    """
+    return psi_probability(square * (1 / rows + 1 / others), rows, others, 2)
+
+
 def share_bound(share: float, rows: int, others: int, alpha: float) -> float:
     """Return the share of a window that is exceeded at any moment with probability `alpha` at most.
 

@@ -112,6 +112,31 @@ def chi2(reference: Counts, current: Counts) -> float:
     return total
 
 
+def order(reference: Counts, current: Counts) -> tuple[float, float]:
+    """Return how often a row of `current` is in a higher bin than one of `reference`, and the score of that.
+
+    Wilcoxon's rank sum on grouped rows: each bin scores the share of the reference below it and half of that in it, its
+    ridit (Bross, 1958, "How to use ridit analysis"). The mean of `current` is 0.5 if nothing has changed.
+
+    Args:
+        reference: `[bins]` row counts, in the order of the bins.
+        current: `[bins]` row counts in the same bins.
+
+    Returns:
+        The mean, 0 to 1, and the square of its standard score, about chi2(1) if nothing has changed.
+
+    >>> higher, square = order(np.array([500, 500]), np.array([300, 700]))
+    >>> round(higher, 3), round(square, 2)
+    (0.6, 83.33)
+    """
+    shares = reference / reference.sum()
+    ridits = np.cumsum(shares) - shares / 2
+    both = (reference + current) / (reference.sum() + current.sum())
+    variance = float(both @ ridits**2 - (both @ ridits) ** 2) * (1 / reference.sum() + 1 / current.sum())
+    higher = float(current @ ridits / current.sum())
+    return higher, float((higher - 0.5) ** 2 / variance) if variance > 0 else 0.0
+
+
 def ks(reference: NDArray[np.float64], current: NDArray[np.float64]) -> float:
     """Return the Kolmogorov-Smirnov distance: the largest difference between two cumulative distributions.
 

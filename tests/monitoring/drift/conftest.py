@@ -9,12 +9,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from configs.dataset import Dataset, Source, Target
+from benchmarks.drift_windows import write_version
+from configs.dataset import Audit, Dataset, Source, Target
 from configs.feature import Feature
 from configs.monitoring import Monitoring, read_monitoring
 from configs.policy import Costs
-from models import artifact
-from models.background import Background
 from monitoring.profiles.profile import profile_columns
 from monitoring.profiles.whylogs_compat import serialize
 from monitoring.profiles.windows import profile_path
@@ -32,6 +31,7 @@ DATASET = Dataset(
         Feature(name="items", type="integer", minimum=0, nullable=True),
         Feature(name="sex", type="categorical", categories=("f", "m"), protected=True),
     ),
+    audit=(Audit(column="sex", groups={"women": ("f",), "men": ("m",)}),),
 )
 
 
@@ -60,29 +60,8 @@ def version(settings: Monitoring) -> Callable[..., None]:
     """`version(**columns)` archives `MODEL` with a reference profile of these columns; of 800 rows by default."""
 
     def write(**columns: Any) -> None:
-        folder = Path(settings.directory, settings.models_archive, *MODEL.split(":"))
-        folder.mkdir(parents=True)
-        files = dict.fromkeys(artifact.FILES, b"{}")
-        files[artifact.DATASET] = msgspec.json.encode(DATASET)
-        files[artifact.BACKGROUND] = Background(base_rate=0.3, applicants=({"income": 1},)).encode()
-        files[artifact.REFERENCE] = serialize(profile_columns(columns or draw(800, 0), MODEL, MONDAY))
-        manifest = artifact.Manifest(
-            format=artifact.FORMAT,
-            name="shop",
-            version="1",
-            trained_at="2026-11-01T00:00:00Z",
-            threshold=1 / 6,
-            commit="",
-            data_sha256="",
-            dataset_config="",
-            model_config="",
-            mlflow_run="",
-            example={},
-            sha256={name: artifact.sha256(content) for name, content in files.items()},
-        )
-        files[artifact.MANIFEST] = msgspec.json.encode(manifest)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
+        archive = Path(settings.directory, settings.models_archive)
+        write_version(archive, DATASET, MODEL, serialize(profile_columns(columns or draw(800, 0), MODEL, MONDAY)))
 
     return write
 

@@ -95,6 +95,15 @@ def test_bins_hold_about_equally_many_rows_and_cover_every_value():
     assert set(counts[:-1]) == {80}
 
 
+def test_bins_hold_about_equally_many_rows_of_a_column_with_ties_too():
+    """Of 400 zeros among 800 rows, the tail would otherwise be one bin in which nothing can be seen to move."""
+    reference = np.concatenate([np.zeros(400), np.arange(1.0, 401)])
+    current = np.concatenate([np.zeros(400), np.arange(1.0, 401) ** 2 / 400])  # moved within the tail
+    deciles = bin_edges(reference, 10)
+    counts = [np.bincount(np.searchsorted(deciles, sample, "right")) for sample in (reference, current)]
+    assert drift(AGE, reference, current).psi == pytest.approx(psi(*counts), rel=0.05)
+
+
 def test_a_value_on_an_edge_belongs_to_the_bin_above():
     column = number_sketch(profile(age=[1.0, 2, 2, 3]).get_column("age"))
     assert number_counts(column, np.array([2.0, 3.0])).tolist() == [1, 2, 1, 0]
