@@ -28,6 +28,7 @@ from monitoring.records.outcomes_upkeep import erase_outcomes, retain_outcomes
 from monitoring.records.segments import explanations_directory, logs
 from monitoring.records.upkeep import exclusive_upkeep
 from monitoring.report import command as report_command
+from monitoring.simulation import command as simulation_command
 from monitoring.status import Status, count, inspect_log
 
 # Commands import the profiler when they run: it imports whylogs, and `status` would take 2 s instead of 0.2 s.
@@ -232,6 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     report_command.add_command(commands)
     drifting.add_command(commands)
     performance_showing.add_command(commands)
+    simulation_command.add_command(commands)
     command = commands.add_parser("profiles", help="`profiles export DIR` writes ordinary whylogs binaries")
     command.add_argument("verb", choices=["export"])
     command.add_argument("target", type=Path, metavar="DIR", help="made if missing; not inside the profiles themselves")

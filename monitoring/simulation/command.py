@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from monitoring.simulation.simulation import Simulation
 
 SILENT, NOT_LOOKED, FIRED = 0, 1, 3  # exit codes
-LEAST_ROWS = 1_200  # 50 per window, the fewest of which drift is judged
+LEAST_ROWS = 600  # 50 per window, the fewest of which drift is judged
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,7 +1,7 @@
 """Records of simulated time: the answers of the real service, as if they had been given hour by hour.
 
 Owns: a folder of records of its own, which ends with the simulation. Leaves to others: the form of a line
-(line_encoding), profiles (profiler), findings.
+(line_encoding), profiles (profiler), the store of outcomes (outcomes), findings.
 
 The running service logs what it is sent under its own clock, within minutes. Findings are looked for in these records
 instead: the same answers, an hour apart, so that a day of traffic and truth that is hours late take no day.
@@ -21,6 +21,7 @@ from monitoring.records.audits import write_audits
 from monitoring.records.line_encoding import NO_LINE, encode_line
 from monitoring.records.lines import Batch, Row
 from monitoring.records.models_archive import keep_model
+from monitoring.records.outcomes import Outcome, OutcomeStore
 from monitoring.records.segments import segment_path
 
 BATCH_ROWS = 100
@@ -39,7 +40,8 @@ class SimulatedRecords:
     """
 
     def __init__(self, settings: Monitoring, directory: Path, model: Artifact) -> None:
-        self.settings = msgspec.structs.replace(settings, directory=str(directory), models_archive="models")
+        own = {"directory": str(directory), "models_archive": "models", "outcomes_url": ""}
+        self.settings = msgspec.structs.replace(settings, **own)
         self._directory, self._model = directory, model
         keep_model(self.settings, model)
         write_audits(directory, model.tag, model.schema.dataset.audit)
@@ -63,3 +65,11 @@ class SimulatedRecords:
             settings.frame_rows,
             least_window_rows=settings.least_window_rows,
         )
+
+    def add_outcomes(self, outcomes: Sequence[Outcome], now: datetime) -> None:
+        """Keep outcomes that become known at `now`."""
+        store = OutcomeStore(self.settings)
+        try:
+            store.keep(outcomes, now)
+        finally:
+            store.close()

@@ -66,7 +66,7 @@ class Recession:
     """
 
     expects = Expectation(("drift", "concept"), ("performance",), columns=None)
-    MORE_EVENTS = 1.5  # the mean probability at the height, as a multiple of the usual
+    MORE_EVENTS = 1.8  # the mean probability at the height, as a multiple of the usual
     ODDS = 3.0  # at the height, as a multiple of the model's
 
     def __init__(self, found: Population) -> None:
@@ -106,11 +106,12 @@ class FraudRing:
 
 
 class SchemaBug:
-    """A caller's release sends one number in another unit, and an optional field not at all; outcomes are as before.
+    """One caller's release sends one number in another unit, and an optional field not at all; outcomes are as before.
 
     The number is the one whose change moves the model's probabilities least: the bug that only its drift gives away.
     """
 
+    SHARE = 0.8  # of the applications come by this caller
     FACTOR = 0.5
 
     def __init__(self, found: Population, scorer: Scorer) -> None:
@@ -135,9 +136,9 @@ class SchemaBug:
         return Moved(sum(map(dict.__ne__, some, changed)) / len(some), float(difference))
 
     def applications(self, rows: int, stage: float, generator: np.random.Generator) -> list[Application]:
-        """Draw from the population, and send part of it wrong: all of it at the height."""
+        """Draw from the population, and send what comes by this caller wrong."""
         drawn = draw(self._found, self._found.weights, rows, generator)
-        for place in np.flatnonzero(generator.random(rows) < stage):
+        for place in np.flatnonzero(generator.random(rows) < self.SHARE * stage):
             sent = drawn[place].applicant
             if self.number is not None:
                 sent = rescaled(sent, self.number, self.FACTOR)

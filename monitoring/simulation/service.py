@@ -5,13 +5,14 @@ Owns: its addresses, the key, patience with a busy service, messages for people.
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import msgspec
+
+from monitoring.records.outcomes import Outcome
 
 TIMEOUT_S = 60.0
 TRIES, LONGEST_WAIT_S = 5, 30.0  # of a request that is refused for now, with 429 or 503
@@ -31,14 +32,6 @@ class Answer(msgspec.Struct, frozen=True):
     probability: float
     decision: str
     model: str
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of one application; `observed_at` in UTC."""
-
-    application_id: str
-    event: bool
-    observed_at: datetime
 
 
 class _Model(msgspec.Struct, frozen=True):

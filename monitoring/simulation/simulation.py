@@ -18,16 +18,17 @@ from monitoring.findings.finding import Finding
 from monitoring.findings.looking import look
 from monitoring.records.lines import Row
 from monitoring.records.log_keys import NO_KEYS
+from monitoring.records.outcomes import Outcome
 from monitoring.simulation.applications import Application
 from monitoring.simulation.expectations import BLIND, DETECTORS
 from monitoring.simulation.population import population
 from monitoring.simulation.records import SimulatedRecords
 from monitoring.simulation.scenarios import scenario
 from monitoring.simulation.schedule import Name, begins, stage
-from monitoring.simulation.service import Answer, Outcome, Service
+from monitoring.simulation.service import Answer, Service
 
-WINDOWS = 24  # a day of hours
-DELAY_WINDOWS = 2.0  # mean time from the end of a window to the truth of an application in it, beyond one window
+WINDOWS = 12  # hours
+DELAY_WINDOWS = 1.0  # mean time from the end of a window to the truth of an application in it, beyond one window
 
 
 class Fired(msgspec.Struct, frozen=True, rename={"begin": "from", "end": "until"}):
@@ -127,7 +128,7 @@ def simulate(
         truth.draw(number, answers, drawn)
         known = truth.known(number, until)
         service.feed_back(known)
-        records.add_outcomes(known)
+        records.add_outcomes(known, until)
         found = [one for one in look(records.settings, NO_KEYS, until) if one.code in (*DETECTORS, BLIND)]
         fired += [_fired(number, begin, until, one) for one in found if one.identity not in before]
         before = {one.identity for one in found}

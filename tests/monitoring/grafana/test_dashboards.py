@@ -15,7 +15,7 @@ BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / 
 
 
 def test_there_is_a_dashboard_for_each_question():
-    assert set(BOARDS) == {"service", "model", "fairness"}
+    assert set(BOARDS) == {"service", "model", "drift", "fairness"}
 
 
 @pytest.mark.parametrize("name", BOARDS)
