@@ -184,7 +184,7 @@ def tables(settings: Monitoring, quick: bool) -> Iterator[str]:
         yield f"| {rows:,} | {psi:.4f} | {ks:.4f} |"
     rows = DAY_ROWS // part
     seconds, processor, memory = a_day(rows)
-    yield f"\nA day of {rows:,} rows in 24 profiles: {seconds:.1f} s ({processor:.1f} of the processor), {memory:.0f} MiB."
+    yield f"\nA day of {rows:,} rows in 24 profiles: {seconds:.1f} s, {processor:.1f} s on a core, {memory:.0f} MiB."
 
 
 def main() -> None:
