@@ -6,8 +6,8 @@ Windows do not depend on where a look begins: hours and days are those of UTC, a
 Monday. Else each look would cut them differently, and every new cut could raise another false alarm.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -32,18 +32,37 @@ class ProfileFile:
 
 
 @dataclass(frozen=True)
-class Window:
-    """The rows of one model from `start`, before `until`, counted by column."""
+class Counted:
+    """A profile that was read: its rows, by column too, and what tells this state of its file from any other."""
 
-    model: str
-    start: datetime
-    until: datetime
+    file: ProfileFile
+    state: Hashable
     rows: int
     counts: dict[str, Counts]
 
 
+@dataclass(frozen=True)
+class Window:
+    """The rows of one model from `start`, before `until`, by column too.
+
+    Two with the same `states`, those of the files that it is made of, have the same counts.
+    """
+
+    model: str
+    start: datetime
+    until: datetime
+    states: tuple[Hashable, ...]
+    rows: int
+    counts: dict[str, Counts] = field(compare=False)
+
+
 def files_between(
-    directory: Path, kind: Kind, window_s: int, since: datetime | None, until: datetime | None
+    directory: Path,
+    kind: Kind,
+    window_s: int,
+    since: datetime | None,
+    until: datetime | None,
+    replicas: Sequence[Path] = (),
 ) -> list[ProfileFile]:
     """Return the profiles of every window that overlaps `since` to `until`, by model and time.
 
@@ -53,10 +72,11 @@ def files_between(
         window_s: length of the window of a profile, seconds.
         since: None for the first profile.
         until: no profile that begins at this moment or later; None for the last one.
+        replicas: directories with the records of others.
     """
     first = None if since is None else _start(since, kind, window_s)
     found = []
-    for path in profile_files(directory):
+    for path in (path for place in (directory, *replicas) for path in profile_files(place)):
         try:
             start = datetime.strptime(path.stem, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         except ValueError:
@@ -64,13 +84,11 @@ def files_between(
         if (first is None or start >= first) and (until is None or start < until):
             model = f"{unquote(path.parts[-3])}:{unquote(path.parts[-2])}"
             found.append(ProfileFile(path, model, start))
-    return sorted(found, key=lambda file: (file.model, file.start))
+    return sorted(found, key=lambda file: (file.model, file.start, file.path))
 
 
-def group(
-    counted: Iterable[tuple[ProfileFile, int, dict[str, Counts]]], kind: Kind, window_s: int, least_rows: int
-) -> Iterator[Window]:
-    """Merge profiles that are sorted by model and time, each with its rows and counts.
+def group(counted: Iterable[Counted], kind: Kind, window_s: int, least_rows: int) -> Iterator[Window]:
+    """Merge profiles that are sorted by model and time.
 
     Args:
         counted: the profiles.
@@ -79,7 +97,8 @@ def group(
         least_rows: with which a window of rows ends.
     """
     window: Window | None = None
-    for file, rows, counts in counted:
+    for one in counted:
+        file, states = one.file, (one.file.path, one.state)
         start = _start(file.start, kind, window_s)
         ends = start + timedelta(seconds=_length(kind, window_s))
         if kind == "rows":
@@ -88,16 +107,18 @@ def group(
             yield window
             window = None
         if window is None:
-            window = Window(file.model, start, ends, rows, counts)
+            window = Window(file.model, start, ends, states, one.rows, one.counts)
         else:
-            window = Window(file.model, window.start, ends, window.rows + rows, _sum(window.counts, counts))
+            counts = _sum(window.counts, one.counts)
+            window = Window(file.model, window.start, ends, window.states + states, window.rows + one.rows, counts)
     if window is not None:
         yield window
 
 
 def _continues(window: Window, file: ProfileFile, kind: Kind, window_s: int, least_rows: int) -> bool:
     same = window.model == file.model and _start(window.start, kind, window_s) == _start(file.start, kind, window_s)
-    return same and (kind != "rows" or window.rows < least_rows)
+    of_its_last_hour = file.start + timedelta(seconds=window_s) <= window.until  # by another replica
+    return same and (kind != "rows" or window.rows < least_rows or of_its_last_hour)
 
 
 def _sum(counts: dict[str, Counts], others: dict[str, Counts]) -> dict[str, Counts]:
