@@ -15,22 +15,31 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import psutil
 import pytest
-import yaml
 
 from monitoring.profiles.windows import profile_path
 from monitoring.records.segments import segments
-from tests.conftest import ROOT, Server, free_port
+from tests.conftest import Server, free_port
 from tests.monitoring.actions.conftest import Receiver
-from tests.monitoring.prometheus.watchers import RULES, Watchers
+from tests.monitoring.prometheus.watchers import Told, Watchers, rules_of
 from tests.monitoring.scheduling import hurry
 
 KEY = "scorer_1"
 GOLDEN = 0.6180339887  # its multiples, less whole numbers, are spread evenly over 0 to 1
-ALERTS = [rule["alert"] for rule in yaml.safe_load((RULES / "alerts.yaml").read_text())["groups"][0]["rules"]]
+ALERTS = {rule["alert"]: rule["labels"]["severity"] for rule in rules_of("alerts.yaml")}
+RECORDED = [rule["record"] for rule in rules_of("recording.yaml")]
+
+
+class Played(NamedTuple):
+    """What was told until all alerts had ended, and which series were recorded."""
+
+    messages: list[tuple[str, list[Told]]]
+    states: dict[str, str]
+    recorded: list[str]
 
 
 class Stage:
@@ -105,7 +114,7 @@ def cause(watchers, names, act, within_s=120.0):
 
 
 @pytest.fixture(scope="module")
-def play(trained, german_applicants, tmp_path_factory) -> Iterator[Watchers]:
+def play(trained, german_applicants, tmp_path_factory) -> Played:
     folder = tmp_path_factory.mktemp("alerts")
     ports = free_port(), free_port(), free_port()
     with contextlib.ExitStack() as ends:
@@ -146,7 +155,8 @@ def play(trained, german_applicants, tmp_path_factory) -> Iterator[Watchers]:
         ends.callback(other.close)
         another_instance(watchers, other, german_applicants, ports)
         watchers.wait("resolved", ALERTS)
-        yield watchers
+        recorded = [name for name in RECORDED if watchers.query(f"last_over_time({name}[1h])")]
+        return Played(watchers.messages(), watchers.states(), recorded)
 
 
 def callers(watchers, stage, hook, applicants, ports) -> None:
@@ -288,16 +298,12 @@ def another_instance(watchers, stage, applicants, ports) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_reaches_the_webhook_once_and_ends(play, alert):
-    assert play.states().get(alert) == "resolved"
-    (severity,) = {
-        rule["labels"]["severity"]
-        for rule in yaml.safe_load((RULES / "alerts.yaml").read_text())["groups"][0]["rules"]
-        if rule["alert"] == alert
-    }
+    assert play.states[alert] == "resolved"
+    receiver = "pages" if ALERTS[alert] == "page" else "tickets"
     said: dict[str, list[list[tuple[str, str]]]] = {}
-    for group, told in play.messages():
+    for group, told in play.messages:
         if told[0].alert == alert:
-            assert group.startswith("pages" if severity == "page" else "tickets")
+            assert group.startswith(receiver)
             said.setdefault(group, []).append(sorted((json.dumps(one.labels), one.status) for one in told))
     assert said
     for messages in said.values():
@@ -307,5 +313,4 @@ def test_an_alert_reaches_the_webhook_once_and_ends(play, alert):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_what_is_recorded_is_recorded_of_the_real_service(play):
-    for rule in yaml.safe_load((ROOT / "monitoring/prometheus/recording.yaml").read_text())["groups"][0]["rules"]:
-        assert play.query(f"last_over_time({rule['record']}[1h])"), rule["record"]
+    assert play.recorded == RECORDED
