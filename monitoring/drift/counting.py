@@ -12,14 +12,13 @@ from pathlib import Path
 
 from monitoring.drift.columns import Counts
 from monitoring.drift.references import Reference
-from monitoring.drift.windows import ProfileFile
+from monitoring.drift.windows import Counted, ProfileFile
 from monitoring.profiles.files import read_sketches
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.log_keys import LogKeys
 
 MOST_READ = 2048  # files whose counts are kept, 4 kB per numeric column and hour: twelve weeks of hours
-Counted = tuple[ProfileFile, int, dict[str, Counts]]
 
 
 def read_counts(
@@ -39,7 +38,7 @@ def read_counts(
         except ValueError as error:
             unread[file.path] = f"{file.path}: {error}; it is no profile of this service, or a disk has damaged it"
             continue
-        yield file, rows, counts
+        yield Counted(file, state, rows, counts)
 
 
 @lru_cache(maxsize=MOST_READ)
