@@ -192,6 +192,11 @@ bench-serving: model references  ## measure the service beside other servers, so
 bench-monitoring: environment  ## measure how well drift is found, from seeds, some minutes; QUICK=1 for a tenth of it
 	$(BIN)/python -m benchmarks.monitoring $(if $(QUICK),--quick)
 
+.PHONY: screenshots
+screenshots: model  ## take the README's pictures of /monitor and /console: two minutes, and Chromium
+	tag="$$($(TRAIN) tag $(INPUTS))"; \
+	$(BIN)/python -m benchmarks.screenshots "$${BENTOML_HOME:-$$HOME/bentoml}/models/$${tag/://}"
+
 .PHONY: load
 load: environment load-environment  ## put load on the running service and judge it by its objectives; SHAPE=, USERS=, RUN_TIME=
 	PYTHONPATH=. $(LOAD_BIN)/python -m loadtests --target $(call q,$(TARGET)) --grpc-target $(call q,$(GRPC_TARGET)) \

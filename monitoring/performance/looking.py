@@ -11,8 +11,8 @@ expected of the same rows, and with the reference only where declined applicants
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -50,10 +50,10 @@ class PerformanceLooker:
     """
 
     def __init__(self, settings: Monitoring, keys: LogKeys) -> None:
-        self._settings = settings
+        self._settings, self._keys = settings, keys
         self._artifacts: dict[str, Artifact | None] = {}
-        self._store = OutcomeStore(settings, keys)
-        self._reader = DecisionReader(Path(settings.directory), keys, self._columns, self._store.names)
+        names_of = OutcomeStore(settings, keys).names
+        self._reader = DecisionReader(Path(settings.directory), keys, self._columns, names_of)
 
     def look(
         self, since: datetime | None = None, until: datetime | None = None, model: str | None = None
@@ -78,12 +78,9 @@ class PerformanceLooker:
         decisions = every[tag]
         by_risk = np.argsort(decisions.rows.probability, kind="stable")  # once, as most figures need that order
         decisions = decisions._replace(rows=decisions.rows.take(by_risk))
-        events = events_of(decisions, *self._store.named_events())
+        with OutcomeStore(self._settings, self._keys) as store:
+            events = events_of(decisions, *store.named_events())
         return _performance(self._settings, tag, self._artifact(tag), decisions, events, datetime.now(UTC))
-
-    def close(self) -> None:
-        """Close the connection to the database of outcomes."""
-        self._store.close()
 
     def _artifact(self, tag: str) -> Artifact | None:
         if tag not in self._artifacts:
@@ -105,9 +102,13 @@ def look(
     until: datetime | None = None,
     model: str | None = None,
 ) -> Performance | None:
-    """Look once, as `PerformanceLooker.look` does."""
-    with closing(PerformanceLooker(settings, keys)) as looker:
-        return looker.look(since, until, model)
+    """Look, as `PerformanceLooker.look` does; a process that looks again and again reads what is new alone."""
+    return _looker(settings, keys).look(since, until, model)
+
+
+@lru_cache(maxsize=1)
+def _looker(settings: Monitoring, keys: LogKeys) -> PerformanceLooker:
+    return PerformanceLooker(settings, keys)
 
 
 def _performance(

@@ -3,10 +3,10 @@
 Owns both. Leaves to others: the formulas (measures), which rows (looking).
 
 Before outcomes arrive, a row with the calibrated probability p has the event with chance p: every figure has an
-expected value, which needs no outcome. That is confidence-based performance estimation: Białek, Kuberski, Perrakis and
-Bifet (2024), "Estimating Model Performance Under Covariate Shift Without Labels", arXiv:2401.08348, as NannyML has it.
-It holds while outcomes follow the probabilities, whatever the inputs do, and says nothing of a change of concept
-(concept).
+expected value, which needs no outcome. That is confidence-based performance estimation: Kivimäki, Białek, Kuberski and
+Nurminen (2025), "Performance Estimation in Binary Classification Using Calibrated Confidence", arXiv:2505.05295, as
+NannyML has it. It holds while outcomes follow the probabilities, whatever the inputs do, and says nothing of a change
+of concept (concept).
 
 Intervals are by resampling rows and outcomes (Efron, 1979): cells of like rows, whose counts are drawn from a
 multinomial distribution. So a million rows cost as much as a thousand, and the interval of an estimate is that of the

@@ -98,8 +98,13 @@ class OutcomeStore:
         """Close it."""
         self.close()
 
-    def keep(self, outcomes: Sequence[Outcome], now: datetime | None = None) -> Kept:
+    def keep(self, outcomes: Sequence[Outcome], reported_by: str = "", now: datetime | None = None) -> Kept:
         """Keep outcomes, all or none; they are on disk when this returns.
+
+        Args:
+            outcomes: in any order.
+            reported_by: the caller.
+            now: by default the time it is.
 
         Raises:
             Contradiction: an observation of the same moment says otherwise.
@@ -136,6 +141,7 @@ class OutcomeStore:
                     "event": one.event,
                     "observed_at": one.observed_at,
                     "received_at": received_at,
+                    "reported_by": reported_by,
                     "corrections": corrections,
                 }
             if wrong:

@@ -36,6 +36,7 @@ OUTCOMES = Table(
     Column("event", Boolean, nullable=False),
     Column("observed_at", _UtcTime, nullable=False),
     Column("received_at", _UtcTime, nullable=False),  # when the value came that counts
+    Column("reported_by", Text, nullable=False),  # the caller who reported it
     Column("corrections", Integer, nullable=False),  # how often another value has taken its place
 )
 

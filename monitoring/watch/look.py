@@ -45,7 +45,7 @@ def look_once(settings: Monitoring, keys: LogKeys) -> list[Finding]:
     text = finding_metrics(found) + drift_metrics(seen.drift) + performance_metrics(seen.performance)
     text += record_metrics(log_state(directory, keys), shutil.disk_usage(directory).free, now)
     try:
-        write(folder, figures(settings, keys, now))
+        write(folder, figures(settings, keys, now, seen))
     except Exception:  # noqa: BLE001 - whatever it is, findings are told and metrics written
         _log.exception("the page could not be made; the one before stays")
     text += look_metrics(now, time.monotonic() - started_s)

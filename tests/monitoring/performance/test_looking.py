@@ -1,7 +1,6 @@
 """`look` and `python -m monitoring performance`: what is counted, joined, left out, and a breach."""
 
 import json
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -180,21 +179,21 @@ def test_a_looker_reads_what_is_new_alone_and_everything_again_after_an_erasure(
     """By how many names are asked for: one per row, until an applicant is erased."""
     decided = decide(settings, rows=300)
     named = []
-    with closing(PerformanceLooker(settings, NO_KEYS)) as looker:
-        names_of = looker._reader._names_of
-        monkeypatch.setattr(looker._reader, "_names_of", lambda one: named.append(one) or names_of(one))
-        assert (looker.look().rows, len(named)) == (300, 300)
-        assert (looker.look().rows, len(named)) == (300, 300)
-        decide(settings, rows=100, first=300)
-        report(settings, decided[:150])
-        found = looker.look()
-        assert (found.rows, found.with_outcome, len(named)) == (400, 150, 400)
-        monkeypatch.setenv("SCORER_DIRECTORY", settings.directory)
-        assert main(["erase", "A-7"]) == 0
-        found = looker.look()
-        assert (found.rows, found.with_outcome, len(named)) == (400, 149, 400 + 399)
-        assert main(["catch-up"]) == main(["compact"]) == 0
-        assert (looker.look().rows, looker.look().with_outcome) == (400, 149)
+    looker = PerformanceLooker(settings, NO_KEYS)
+    names_of = looker._reader._names_of
+    monkeypatch.setattr(looker._reader, "_names_of", lambda one: named.append(one) or names_of(one))
+    assert (looker.look().rows, len(named)) == (300, 300)
+    assert (looker.look().rows, len(named)) == (300, 300)
+    decide(settings, rows=100, first=300)
+    report(settings, decided[:150])
+    found = looker.look()
+    assert (found.rows, found.with_outcome, len(named)) == (400, 150, 400)
+    monkeypatch.setenv("SCORER_DIRECTORY", settings.directory)
+    assert main(["erase", "A-7"]) == 0
+    found = looker.look()
+    assert (found.rows, found.with_outcome, len(named)) == (400, 149, 400 + 399)
+    assert main(["catch-up"]) == main(["compact"]) == 0
+    assert (looker.look().rows, looker.look().with_outcome) == (400, 149)
 
 
 def test_an_encrypted_log_has_a_performance_for_who_has_its_key(settings):
