@@ -17,6 +17,7 @@ from configs.monitoring import Monitoring
 from monitoring.drift import looking
 from monitoring.drift.windows import files_between
 from monitoring.findings.finding import Finding
+from monitoring.findings.log_state import log_state
 from monitoring.findings.looking import examine
 from monitoring.findings.part import Part
 from monitoring.performance.results import Performance
@@ -29,7 +30,7 @@ from monitoring.report.changes import changes
 from monitoring.report.latency import Latency, latency, metrics_folder
 from monitoring.report.shapes import Column, Shape, columns, shape_of
 from monitoring.report.traffic import Window
-from monitoring.status import Status, count, profiled
+from monitoring.status import Status, profiled
 
 T = TypeVar("T")
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
@@ -103,7 +104,7 @@ def figures(settings: Monitoring, keys: LogKeys, now: datetime, seen: Part | Non
         return Figures(made_at=now)
     seen = seen or examine(settings, keys, now)
     problems: list[str] = []
-    status = _unless_damaged(lambda: count(directory, keys), Status(), problems)
+    status = _unless_damaged(lambda: _status(directory, keys), Status(), problems)
     profiles = files_between(directory, "hour", settings.window_s, None, None)
     if not profiles:
         return Figures(made_at=now, status=status, findings=tuple(seen.findings))
@@ -131,6 +132,13 @@ def figures(settings: Monitoring, keys: LogKeys, now: datetime, seen: Part | Non
         columns=tuple(columns(late, drift.drift, newest.model, day)),
         problems=tuple(dict.fromkeys([*problems, *drift.gone.values(), *drift.unread.values()])),
     )
+
+
+def _status(directory: Path, keys: LogKeys) -> Status:
+    """The four counts, by the checkpoint and the pending end of the log: all of it is too long for each minute."""
+    state, done = log_state(directory, keys), profiled(directory).rows
+    logged = done + state.pending
+    return Status(served=logged + state.lost, logged=logged, profiled=done, pending=state.pending)
 
 
 def _unless_damaged(work: Callable[[], T], otherwise: T, problems: list[str]) -> T:

@@ -4,6 +4,7 @@ Owns their markup and words. Leaves drawings to charts, and the order of the sec
 or a dataset file is escaped here.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
@@ -164,7 +165,16 @@ def findings(found: Sequence[Finding]) -> str:
         f'<li class="card finding"><header><h3>{escape(one.subject)}</h3>'
         f'<span class="chip bad">{escape(one.code.replace("_", " "))}</span>'
         f'<span class="quiet small">since {moment(one.since)}</span></header>'
-        f'<p>{escape(one.message)}</p><p class="remedy">{escape(one.remedy)}</p></li>'
+        f'<p>{_commands(one.message)}</p><p class="remedy">{_commands(one.remedy)}</p></li>'
         for one in found
     ]
     return f'<ul class="findings">{"".join(rows)}</ul>'
+
+
+def _commands(text: str) -> str:
+    """A sentence whose parts between backticks are commands or names.
+
+    >>> _commands("run `make serve` & look")
+    'run <code>make serve</code> &amp; look'
+    """
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))

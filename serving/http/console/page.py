@@ -29,7 +29,8 @@ BODY = """\
 <form id="form" novalidate><div id="fields"></div><p class="error" id="form-error" role="alert"></p>
 <div class="actions"><label for="reference">your own reference, if you have one
 <input id="reference" maxlength="64" autocomplete="off"></label>
-<button id="score">Score</button><button type="button" class="second" id="example">Fill in the example</button></div></form>
+<button id="score">Score</button>
+<button type="button" class="second" id="example">Fill in the example</button></div></form>
 </section>
 <section class="card beside" aria-labelledby="result-title"><h2 id="result-title">Result</h2>
 <div id="result" aria-live="polite"><p class="quiet">Press <b>Score</b>: the decision is recorded, with its reasons

@@ -1,6 +1,7 @@
 """The page in a real browser: on a phone, in the dark, by keyboard, and silent on the console."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -31,6 +32,18 @@ def test_nothing_is_cut_off_and_the_policy_blocks_nothing_of_ours(browser, make_
     assert not watched.page.get_by_role("link", name="console").is_visible(), "a file has no service beside it"
     assert watched.said == []
     assert {url.partition(":")[0] for url in watched.asked} <= {"file", "data"}
+    watched.page.close()
+
+
+@pytest.mark.parametrize(
+    ("ago", "told"), [(0, None), (30, "30 minutes old"), (300, "5 hours old"), (7200, "5 days old")]
+)
+def test_a_report_that_nobody_renews_says_how_old_it_is(browser, make_figures, tmp_path, ago, told):
+    made = datetime.now(UTC) - timedelta(minutes=ago)
+    watched = Watched(browser)
+    watched.page.goto(write(tmp_path, make_figures(made_at=made)).as_uri())
+    chips = watched.page.locator("header.bar .chip").all_inner_texts()
+    assert chips == ([told] if told else [])
     watched.page.close()
 
 
