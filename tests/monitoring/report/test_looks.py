@@ -18,6 +18,7 @@ def browser():
         yield found
 
 
+@pytest.mark.slow  # Chromium, which `make check` does without
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_nothing_is_cut_off_and_the_policy_blocks_nothing_of_ours(browser, make_figures, tmp_path, size, dark):
@@ -35,6 +36,7 @@ def test_nothing_is_cut_off_and_the_policy_blocks_nothing_of_ours(browser, make_
     watched.page.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ago", "told"), [(0, None), (30, "30 minutes old"), (300, "5 hours old"), (7200, "5 days old")]
 )
@@ -47,6 +49,7 @@ def test_a_report_that_nobody_renews_says_how_old_it_is(browser, make_figures, t
     watched.page.close()
 
 
+@pytest.mark.slow
 def test_the_page_is_read_by_keyboard_from_a_link_that_skips_its_head(browser, make_figures, tmp_path):
     watched = Watched(browser)
     watched.page.goto(write(tmp_path, make_figures()).as_uri())
