@@ -38,6 +38,7 @@ USERS = 50
 RUN_TIME = 60s
 SHAPE = steady
 TARGET = http://127.0.0.1:3000
+PROMETHEUS = http://127.0.0.1:9090
 GRPC_TARGET =
 SLO = loadtests/slo.yaml
 KEY_FILE =
@@ -192,6 +193,10 @@ bench-serving: model references  ## measure the service beside other servers, so
 bench-monitoring: environment evidently-environment nannyml-environment  ## measure how well drift is found, beside others, from seeds, some minutes; QUICK=1 for a tenth of it
 	$(BIN)/python -m benchmarks.monitoring $(if $(QUICK),--quick)
 	$(BIN)/python -m benchmarks.drift_rivals $(if $(QUICK),--quick)
+
+.PHONY: dashboards
+dashboards: environment  ## draw the Grafana dashboards to var/dashboards, from what PROMETHEUS= has scraped in the last hour
+	$(BIN)/python -m benchmarks.dashboards --prometheus $(call q,$(PROMETHEUS))
 
 .PHONY: load
 load: environment load-environment  ## put load on the running service and judge it by its objectives; SHAPE=, USERS=, RUN_TIME=

@@ -22,11 +22,11 @@ from benchmarks.monitoring import counts_of, judged
 from configs.monitoring import read_monitoring
 
 ROOT = Path(__file__).parents[1]
-REFERENCE_ROWS, REFERENCE = 10_000, 90_000_000
+REFERENCE_ROWS, REFERENCE = 2_000, 90_000_000
 QUIET, SHIFTED = 91_000_000, 92_000_000  # numbers of the first windows
 SIZES = (200, 500)
 PSI = 0.25
-WINDOWS = 200
+WINDOWS = 100
 
 Verdicts = list[list[str]]  # of each window the columns that alarm
 Judge = Callable[[pd.DataFrame, int], Verdicts]
@@ -38,7 +38,7 @@ def rival(name: str, folder: Path) -> Judge:
     def judge(windows: pd.DataFrame, rows: int) -> Verdicts:
         windows.to_csv(folder / "windows.csv", index=False)
         program = ROOT / f"benchmarks/references/{name}_drift.py"
-        command = [ROOT / f".venv-{name}/bin/python", "-W", "ignore", program]
+        command: list[str | Path] = [ROOT / f".venv-{name}/bin/python", "-W", "ignore", program]
         done = subprocess.run(
             [*command, folder / "reference.csv", folder / "windows.csv", str(rows)], stdout=subprocess.PIPE, check=False
         )
