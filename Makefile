@@ -38,6 +38,7 @@ USERS = 50
 RUN_TIME = 60s
 SHAPE = steady
 TARGET = http://127.0.0.1:3000
+PROMETHEUS = http://127.0.0.1:9090
 GRPC_TARGET =
 SLO = loadtests/slo.yaml
 KEY_FILE =
@@ -189,8 +190,13 @@ bench-serving: model references  ## measure the service beside other servers, so
 	$(BIN)/python -m benchmarks.serving "$$($(TRAIN) tag $(INPUTS))" $(if $(QUICK),--quick)
 
 .PHONY: bench-monitoring
-bench-monitoring: environment  ## measure how well drift is found, from seeds, some minutes; QUICK=1 for a tenth of it
+bench-monitoring: environment evidently-environment nannyml-environment  ## measure how well drift is found, beside others, from seeds, some minutes; QUICK=1 for a tenth of it
 	$(BIN)/python -m benchmarks.monitoring $(if $(QUICK),--quick)
+	$(BIN)/python -m benchmarks.drift_rivals $(if $(QUICK),--quick)
+
+.PHONY: dashboards
+dashboards: environment  ## draw the Grafana dashboards to var/dashboards, from what PROMETHEUS= has scraped in the last hour
+	$(BIN)/python -m benchmarks.dashboards --prometheus $(call q,$(PROMETHEUS))
 
 .PHONY: screenshots
 screenshots: model  ## take the README's pictures of /monitor and /console: two minutes, and Chromium
@@ -341,7 +347,8 @@ install-references:
 # What wants other versions of the same packages, or is imported by nobody, has an environment of its own: .venv-NAME of
 # requirements/NAME.txt, made anew as a whole when the list changes. `load` has locust; `checks` looks at manifests,
 # dependencies and secrets; `shipping` describes and checks a bento and an image; `comparison` has the opponents of
-# `make evaluate` that are not scikit-learn's, and public tables.
+# `make evaluate` that are not scikit-learn's, and public tables; `evidently` and `nannyml` are what `make bench-monitoring`
+# compares with.
 define environment_apart
 stamp_$1 := .venv-$1/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,$1}.txt; } | cksum | tr ' ' -)
 
@@ -352,7 +359,7 @@ $$(stamp_$1):
 .PHONY: $1-environment
 $1-environment: $$(stamp_$1)
 endef
-$(foreach name,load checks shipping comparison,$(eval $(call environment_apart,$(name))))
+$(foreach name,load checks shipping comparison evidently nannyml,$(eval $(call environment_apart,$(name))))
 
 .PHONY: install-apart
 install-apart:
@@ -367,7 +374,7 @@ install-apart:
 
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
-	cd requirements; for list in serving all cuda benchmarks mlserver load checks shipping comparison; do $(LOCK) $$list.in; done
+	cd requirements; for list in serving all cuda benchmarks mlserver load checks shipping comparison evidently nannyml; do $(LOCK) $$list.in; done
 
 # Torch is pinned in torch.txt and torch-cpu.txt, and the reason stands there. Locking takes the CPU build, so it needs an
 # index that has it; what a CUDA build requires is locked in cuda.txt.
@@ -376,7 +383,7 @@ LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --genera
 
 .PHONY: clean
 clean:  ## remove every .venv and var: the environments, and every record of what was trained and served
-	rm -rf .venv .venv-bench .venv-load .venv-checks .venv-shipping .venv-comparison var
+	rm -rf .venv .venv-bench .venv-load .venv-checks .venv-shipping .venv-comparison .venv-evidently .venv-nannyml var
 
 .PHONY: help
 help:  ## list the targets

@@ -116,4 +116,5 @@ def _quota(shares: NDArray[np.float64], rows: int, generator: np.random.Generato
 
 
 def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    return counts / max(counts.sum(), 1.0)
+    shares: NDArray[np.float64] = counts / max(counts.sum(), 1.0)
+    return shares

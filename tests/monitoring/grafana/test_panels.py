@@ -8,6 +8,7 @@ import httpx
 import msgspec
 import pytest
 
+from benchmarks import dashboards
 from configs.monitoring import read_monitoring
 from monitoring.records.log_keys import NO_KEYS
 from monitoring.watch.look import look_once
@@ -66,5 +67,10 @@ def test_every_panel_finds_data_in_what_prometheus_has_scraped(trained, tmp_path
                 client.post("/feedback", json={"outcomes": outcomes}).raise_for_status()
                 first += 60
                 look_once(settings, NO_KEYS)
+            # The pictures ask the same.
+            dashboards.main(["--prometheus", prometheus.url, "--out", str(tmp_path / "pictures"), "--minutes", "2"])
+            for path in BOARDS:
+                drawn = (tmp_path / f"pictures/{path.stem}.svg").read_text()
+                assert drawn.rstrip().endswith("</svg>")
     finally:
         server.stop()
