@@ -49,6 +49,7 @@ class Monitoring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drift_ks: Annotated[float, Meta(ge=0.01, le=1)]
     drift_share: Annotated[float, Meta(ge=0, le=1)]
     drift_bins: Annotated[int, Meta(ge=2, le=100)]
+    drift_replicas: str
     most_false_alarms_per_year: Annotated[float, Meta(ge=0.001, le=1000)]
 
 

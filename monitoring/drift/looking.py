@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
+from glob import glob
 from itertools import groupby
 from pathlib import Path
 
@@ -159,7 +160,10 @@ def _windows(
     gone: dict[str, str],
 ) -> Iterator[tuple[Reference, Window]]:
     """Each window with its reference; what cannot be looked at goes to `unread` and `gone`."""
-    files = files_between(Path(settings.directory), window, settings.window_s, since, until)
+    here = Path(settings.directory)
+    others = sorted(Path(path) for path in glob(settings.drift_replicas))  # noqa: PTH207 - it may be absolute
+    replicas = [path for path in others if path.resolve() != here.resolve()]
+    files = files_between(here, window, settings.window_s, since, until, replicas)
     for model, its_files in groupby(files, key=lambda file: file.model):
         try:
             reference = reference_of(settings, os.environ, model)

@@ -22,6 +22,7 @@ import math
 YEAR_S = 365.25 * 24 * 3600
 SHIFT = 0.25  # PSI for which the mixture is the most powerful: Siddiqi's bound for another population
 LARGEST_LOG = 700.0  # of 1 / probability; exp(-745) is 0
+EXACT = 1e-9  # to which the logarithm of a probability is found
 
 
 def significance(false_alarms_per_year: float, window_s: float, tests: int) -> float:
@@ -114,15 +115,15 @@ def ks_bound(rows: int, others: int, alpha: float) -> float:
 
 
 def ks_probability(distance: float, rows: int, others: int) -> float:
-    """Return the `alpha` for which `distance` would be the bound, to 1% of its logarithm or 0.01.
+    """Return the `alpha` for which `distance` would be the bound, by bisection of its logarithm.
 
-    >>> 0.00098 < ks_probability(ks_bound(500, 800, 0.001), 500, 800) < 0.00102
-    True
+    >>> round(ks_probability(ks_bound(500, 800, 0.001), 500, 800), 6)
+    0.001
     """
     if ks_bound(rows, others, 1.0) >= distance:
         return 1.0
     low, high = 0.0, LARGEST_LOG
-    while high - low > max(0.01, 0.01 * low):
+    while high - low > EXACT:
         middle = (low + high) / 2
         if ks_bound(rows, others, math.exp(-middle)) < distance:
             low = middle

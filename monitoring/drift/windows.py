@@ -6,7 +6,7 @@ Windows do not depend on where a look begins: hours and days are those of UTC, a
 Monday. Else each look would cut them differently, and every new cut could raise another false alarm.
 """
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,7 +57,12 @@ class Window:
 
 
 def files_between(
-    directory: Path, kind: Kind, window_s: int, since: datetime | None, until: datetime | None
+    directory: Path,
+    kind: Kind,
+    window_s: int,
+    since: datetime | None,
+    until: datetime | None,
+    replicas: Sequence[Path] = (),
 ) -> list[ProfileFile]:
     """Return the profiles of every window that overlaps `since` to `until`, by model and time.
 
@@ -67,10 +72,11 @@ def files_between(
         window_s: length of the window of a profile, seconds.
         since: None for the first profile.
         until: no profile that begins at this moment or later; None for the last one.
+        replicas: directories with the records of others.
     """
     first = None if since is None else _start(since, kind, window_s)
     found = []
-    for path in profile_files(directory):
+    for path in (path for place in (directory, *replicas) for path in profile_files(place)):
         try:
             start = datetime.strptime(path.stem, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         except ValueError:
@@ -78,7 +84,7 @@ def files_between(
         if (first is None or start >= first) and (until is None or start < until):
             model = f"{unquote(path.parts[-3])}:{unquote(path.parts[-2])}"
             found.append(ProfileFile(path, model, start))
-    return sorted(found, key=lambda file: (file.model, file.start))
+    return sorted(found, key=lambda file: (file.model, file.start, file.path))
 
 
 def group(counted: Iterable[Counted], kind: Kind, window_s: int, least_rows: int) -> Iterator[Window]:
@@ -111,7 +117,8 @@ def group(counted: Iterable[Counted], kind: Kind, window_s: int, least_rows: int
 
 def _continues(window: Window, file: ProfileFile, kind: Kind, window_s: int, least_rows: int) -> bool:
     same = window.model == file.model and _start(window.start, kind, window_s) == _start(file.start, kind, window_s)
-    return same and (kind != "rows" or window.rows < least_rows)
+    of_its_last_hour = file.start + timedelta(seconds=window_s) <= window.until  # by another replica
+    return same and (kind != "rows" or window.rows < least_rows or of_its_last_hour)
 
 
 def _sum(counts: dict[str, Counts], others: dict[str, Counts]) -> dict[str, Counts]:

@@ -119,6 +119,26 @@ def test_merged_windows_equal_one_profile_of_all_their_rows(settings, version, s
     assert (once.psi, once.ks, once.js) == (merged.psi, merged.ks, merged.js)
 
 
+@pytest.mark.parametrize("kind", ["rows", "hour", "day"])
+def test_profiles_of_replicas_are_merged_with_those_here(settings, version, served, tmp_path, kind):
+    version()
+    parts = [draw(600, seed, shift=0.2) for seed in (1, 2)]
+    served(1, **{name: [*parts[0][name], *parts[1][name]] for name in parts[0]})
+    expected = look(settings, NO_KEYS, None, None, kind)
+    for part, replica in zip(parts, ("a", "b"), strict=True):
+        written = served(1, **part)
+        place = tmp_path / replica / written.relative_to(settings.directory)
+        place.parent.mkdir(parents=True)
+        written.rename(place)
+    several = msgspec.structs.replace(settings, drift_replicas=str(tmp_path / "*"))
+    found = look(several, NO_KEYS, None, None, kind)
+    assert [(one.column, one.rows, one.breach) for one in found] == [
+        (one.column, one.rows, one.breach) for one in expected
+    ]
+    assert [one.psi for one in found] == pytest.approx([one.psi for one in expected], abs=0.003)
+    assert look(settings, NO_KEYS, None, None, kind) == []
+
+
 def test_nulls_and_unknown_values_breach_by_themselves(settings, version, served):
     version()
     columns = draw(600, 1)
