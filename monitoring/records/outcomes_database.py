@@ -24,7 +24,7 @@ def open_database(url: str, path: Path) -> Engine:
     """Return the engine of a database; it connects when it is used.
 
     Args:
-        url: `postgresql://user:password@host/name`; empty for SQLite.
+        url: `postgresql://user:<password>@host/name`; empty for SQLite.
         path: of SQLite's file, which is made private.
 
     Raises:
@@ -46,14 +46,14 @@ def check_url(url: str) -> None:
 def shown_url(url: str) -> str:
     """A URL without its password.
 
-    >>> shown_url("postgresql://scorer:secret@db/outcomes")
+    >>> shown_url("postgresql://scorer:<password>@db/outcomes")
     'postgresql://scorer:***@db/outcomes'
     """
     return _parsed(url).set(drivername="postgresql").render_as_string(hide_password=True)
 
 
 def _parsed(url: str) -> URL:
-    remedy = "give postgresql://user:password@host/name in SCORER_OUTCOMES_URL, or leave it empty for SQLite"
+    remedy = "give postgresql://user:<password>@host/name in SCORER_OUTCOMES_URL, or leave it empty for SQLite"
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # whose message would show the URL

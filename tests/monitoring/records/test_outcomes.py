@@ -19,6 +19,7 @@ from monitoring.records.outcomes_database import open_database
 from tests.conftest import free_port
 from tests.train.test_tracking import postgresql
 
+HIDDEN = "correct-horse"  # of a user of a database
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
@@ -202,16 +203,16 @@ def test_a_torn_or_foreign_file_is_named_and_an_empty_one_is_a_new_store(tmp_pat
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password():
-    settings = at("var", f"postgresql://scorer:secret@127.0.0.1:{free_port()}/outcomes")
+    settings = at("var", f"postgresql://scorer:{HIDDEN}@127.0.0.1:{free_port()}/outcomes")
     with pytest.raises(OutcomesUnavailable) as caught:
         OutcomeStore(settings).keep([outcome(1)])
     assert "scorer:***@127.0.0.1" in str(caught.value)
-    assert "secret" not in str(caught.value)
+    assert HIDDEN not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["mysql://user:secret@host/name", "postgresql://user:secret@host:port/name"])
+@pytest.mark.parametrize("url", [f"mysql://user:{HIDDEN}@host/name", f"postgresql://user:{HIDDEN}@host:port/name"])
 def test_another_database_is_refused_with_what_to_give(tmp_path, url):
     with pytest.raises(ConfigError) as caught:
         open_database(url, tmp_path / "outcomes.db")
-    assert "postgresql://user:password@host/name" in str(caught.value)
-    assert "secret" not in str(caught.value)
+    assert "postgresql://user:<password>@host/name" in str(caught.value)
+    assert HIDDEN not in str(caught.value)
