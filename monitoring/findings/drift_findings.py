@@ -22,6 +22,7 @@ from monitoring.records.log_keys import LogKeys
 
 WINDOWS: dict[Literal["hour", "day"], timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 ANSWERS = ("probability", "decision")  # the columns that the model makes
+LEAST_SHIFT = 0.05  # of the chance that a number is above one of the reference, below which nothing went up or down
 SEE = "see /monitor or `python -m monitoring drift` for what moved"
 
 
@@ -86,7 +87,14 @@ def _of(one: ColumnDrift, *, several: bool) -> list[Finding]:
         found.append(finding("unknown_values", one.unknown, one.unknown_bound, what, source))
     remedy = f"{SEE}, then at the columns that moved with it" if one.column in ANSWERS else f"{SEE}; {source}"
     if one.ks is not None and one.ks_bound is not None and one.ks > one.ks_bound and not one.psi > one.psi_bound:
-        found.append(finding("drift", one.ks, one.ks_bound, f"moved: KS {one.ks:.3g}", remedy))
+        found.append(finding("drift", one.ks, one.ks_bound, f"{_moved(one)}: KS {one.ks:.3g}", remedy))
     elif not found:
-        found.append(finding("drift", one.psi, one.psi_bound, f"moved: PSI {one.psi:.3g}", remedy))
+        found.append(finding("drift", one.psi, one.psi_bound, f"{_moved(one)}: PSI {one.psi:.3g}", remedy))
     return found
+
+
+def _moved(one: ColumnDrift) -> str:
+    """Which way numbers went, where they did: a distribution may as well have become wider."""
+    if one.higher is None or abs(one.higher - 0.5) < LEAST_SHIFT:
+        return "moved"
+    return "moved up" if one.higher > 0.5 else "moved down"

@@ -50,7 +50,7 @@ def look_once(settings: Monitoring, keys: LogKeys) -> list[Finding]:
         _log.exception("the page could not be made; the one before stays")
     text += look_metrics(now, time.monotonic() - started_s)
     replace_file(folder / METRICS, text.encode())
-    told = tell(folder, settings, _destinations(settings), found, now)
+    told = tell(folder, settings, _destinations(settings), found, datetime.now(UTC))
     if told:  # after the rest, which does not wait for other machines
         replace_file(folder / METRICS, (text + action_metrics(told)).encode())
     return found

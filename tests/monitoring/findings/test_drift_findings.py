@@ -23,6 +23,7 @@ STILL = ColumnDrift(
     ks_bound=0.125,
     js=0.01,
     chi2=None,
+    higher=0.5,
     p_value=0.5,
     alpha=0.001,
     breach=False,
@@ -56,6 +57,12 @@ def test_the_distribution_is_told_by_psi_or_where_that_is_within_its_bound_by_ks
     assert told([moved()]) == [("drift", "income", 0.3, 0.1)]
     assert told([moved(psi=0.05, ks=0.2)]) == [("drift", "income", 0.2, 0.125)]
     assert told([moved(ks=None, ks_bound=None)]) == [("drift", "income", 0.3, 0.1)]
+
+
+@pytest.mark.parametrize(("higher", "said"), [(0.7, "moved up"), (0.3, "moved down"), (0.5, "moved"), (None, "moved")])
+def test_which_way_numbers_moved_is_said_where_they_did(higher, said):
+    (found,) = drift_findings([moved(higher=higher)])
+    assert found.message.startswith(f"income {said}: PSI 0.3 in 600 rows")
 
 
 def test_missing_and_unknown_values_are_told_instead_of_the_drift_that_they_are():

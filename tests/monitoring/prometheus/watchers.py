@@ -31,12 +31,19 @@ class Told(NamedTuple):
     status: str
 
 
+def rules_of(file: str) -> list[dict[str, Any]]:
+    """The rules of a file."""
+    (group,) = yaml.safe_load((RULES / file).read_text())["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
 def shortened(rules: str) -> str:
     """The rules with seconds for minutes, so that a cause is seen at once and forgotten after ten seconds."""
     rules = re.sub(r"\bfor: \d+[smh]", "for: 0s", rules)
     rules = re.sub(r"\[(?:5|15|30)m\]", "[10s]", rules)
     assert "> 900" in rules
-    return rules.replace("> 900", "> 8")  # seconds without a look
+    return rules.replace("> 900", "> 20")  # seconds without a look, which takes some on a busy machine
 
 
 class Watchers:

@@ -40,6 +40,11 @@ def test_what_was_found_and_how_far_the_records_are_is_read_back_through_the_fil
     assert found[("scorer_watch_timestamp_seconds",)] == NOW.timestamp()
 
 
+def test_two_findings_of_one_identity_are_one_series():
+    """Prometheus takes a series once per scrape."""
+    assert finding_metrics([DRIFT, DRIFT]).count("scorer_finding{") == 1
+
+
 def test_before_the_first_look_there_are_no_metrics(tmp_path):
     assert watched_metrics(tmp_path) == ""
 
@@ -58,9 +63,12 @@ def test_before_the_first_look_there_are_no_metrics(tmp_path):
 )
 def test_a_torn_or_foreign_file_is_left_out_as_a_whole_and_reported(tmp_path, caplog, content):
     """One line that Prometheus cannot read would cost all metrics of the worker."""
-    replace_file(monitor_folder(tmp_path) / METRICS, content)
-    assert watched_metrics(tmp_path) == ""
-    assert METRICS in caplog.text
+    for _ in range(3):
+        replace_file(monitor_folder(tmp_path) / METRICS, b"scorer_findings 1\n")
+        assert watched_metrics(tmp_path) == "scorer_findings 1\n"
+        replace_file(monitor_folder(tmp_path) / METRICS, content)
+        assert [watched_metrics(tmp_path) for _ in range(3)] == ["", "", ""]
+    assert caplog.text.count(METRICS) == 3  # once per look, not per scrape
 
 
 def test_numbers_that_json_and_prometheus_spell_alike_pass(tmp_path):
