@@ -213,7 +213,7 @@ def test_it_carries_the_service_and_nothing_of_what_trains_of_the_data_or_of_a_s
         "serving",
         "signatures",
     }
-    assert {Path(name).suffix for name in files if name.startswith("src/")} == {".py", ".yaml", ".binpb"}
+    assert {Path(name).suffix for name in files if name.startswith("src/")} == {".py", ".yaml", ".binpb", ".css", ".js"}
     assert not [name for name in files if name.endswith((".csv", ".parquet", ".pem", ".key", ".pyc"))]
     for name, content in files.items():
         assert b"PRIVATE KEY" not in content or name.endswith("/keys.py"), name
