@@ -198,6 +198,11 @@ bench-monitoring: environment evidently-environment nannyml-environment  ## meas
 dashboards: environment  ## draw the Grafana dashboards to var/dashboards, from what PROMETHEUS= has scraped in the last hour
 	$(BIN)/python -m benchmarks.dashboards --prometheus $(call q,$(PROMETHEUS))
 
+.PHONY: screenshots
+screenshots: model  ## take the README's pictures of /monitor and /console: two minutes, and Chromium
+	tag="$$($(TRAIN) tag $(INPUTS))"; \
+	$(BIN)/python -m benchmarks.screenshots "$${BENTOML_HOME:-$$HOME/bentoml}/models/$${tag/://}"
+
 .PHONY: load
 load: environment load-environment  ## put load on the running service and judge it by its objectives; SHAPE=, USERS=, RUN_TIME=
 	PYTHONPATH=. $(LOAD_BIN)/python -m loadtests --target $(call q,$(TARGET)) --grpc-target $(call q,$(GRPC_TARGET)) \

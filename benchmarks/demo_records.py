@@ -3,11 +3,12 @@
     python -m benchmarks.demo_records MODEL_FOLDER DIRECTORY [--rows 12000] [--seed 1]
 
 Applicants are drawn from the table of the model's dataset file, more of them by day than by night. In the last two days
-something moves: one number rises, and one category of an input takes over. The service's own log and profiler write
-everything; only the clock is set.
+something moves: one number rises, and one category of an input takes over. Outcomes come after two days, as often as
+the model expects them. The service's own log, profiler and store write everything; only the clock is set.
 """
 
 import argparse
+import contextlib
 import csv
 import datetime as dt
 import sys
@@ -28,8 +29,11 @@ from monitoring.records.decision_log import DecisionLog
 from monitoring.records.lines import Row
 from monitoring.records.log_keys import NO_KEYS
 from monitoring.records.models_archive import keep_model
+from monitoring.records.outcomes import Outcome, OutcomeStore
 
 DAYS, DRIFTED_DAYS = 15, 1.5
+OUTCOMES_AFTER = dt.timedelta(days=2)
+MOST_OUTCOMES = 10_000  # kept at once
 RISE = 1.8  # factor of the number that moves
 TAKEN_OVER = 0.45  # share of applicants that get the category that takes over
 
@@ -85,6 +89,7 @@ def write(artifact: Artifact, settings: Monitoring, rows: int, seed: int, until:
     keep_model(settings, artifact)
     decision_log.datetime = Clock  # type: ignore[attr-defined]
     log, written = DecisionLog.of(settings, NO_KEYS, begin=False), 0
+    outcomes: list[Outcome] = []
     for start, number in hours(rows, until, draw):
         if not number:
             continue
@@ -97,7 +102,14 @@ def write(artifact: Artifact, settings: Monitoring, rows: int, seed: int, until:
         Clock.at = start + dt.timedelta(minutes=30)
         log.append(artifact.tag, [Row("http", p, d, row, "demo") for row, (p, d) in zip(batch, scored, strict=True)])
         written += number
+        if (observed := start + OUTCOMES_AFTER) < until:
+            happened = draw.random(number) < [probability for probability, _ in scored]
+            ids: list[str] = [row.application_id for row in batch]  # type: ignore[attr-defined]
+            outcomes += [Outcome(one, bool(event), observed) for one, event in zip(ids, happened, strict=True)]
     log.close()
+    with contextlib.closing(OutcomeStore(settings, NO_KEYS)) as store:
+        for first in range(0, len(outcomes), MOST_OUTCOMES):
+            store.keep(outcomes[first : first + MOST_OUTCOMES])
     profiler.catch_up(directory, settings.window_s, settings.frame_rows, 300.0, NO_KEYS)
     return written
 

@@ -21,7 +21,7 @@ from monitoring.drift.columns import Counts, Layout
 from monitoring.drift.references import Reference, make_reference
 from monitoring.drift.statistics import bin_edges
 from monitoring.profiles.profile import profile_columns
-from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.profiles.whylogs_compat import DatasetProfileView, read_sketches, serialize
 
 Column = NDArray[Any]
 DATASET: Dataset = credit_tables.dataset(0)
@@ -82,7 +82,7 @@ class Shift:
 
 def reference(rows: int, number: int) -> Reference:
     """The reference of a model that was fitted to window `number`."""
-    return make_reference(MODEL, DATASET, profile(draw(rows, number)), BINS)
+    return make_reference(MODEL, DATASET, read_sketches(serialize(profile(draw(rows, number)))), BINS)
 
 
 def profile(drawn: dict[str, Column]) -> DatasetProfileView:

@@ -84,6 +84,7 @@ def imports(path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
+ASSETS = sorted(path for kind in ("css", "js") for top in PACKAGES for path in (ROOT / top).rglob(f"*.{kind}"))
 NAMES = frozenset(name_of(module) for module in MODULES)
 
 
@@ -392,6 +393,7 @@ def test_the_bento_carries_every_module_that_the_service_imports(seen):
         "monitoring/__main__.py",
         *(f"{name.replace('.', '/')}.py" for path in MODULES for name in starts(path)),
         "serving/v2/inference.binpb",
+        *(str(path.relative_to(ROOT)) for path in ASSETS),
     ):
         assert included.match_file(read)
     assert not included.match_file("train/fit.py")
@@ -418,6 +420,15 @@ def test_no_module_knows_a_column(path, columns):
 @pytest.mark.parametrize(("name", "lines"), [("service.py", 200), ("bentofile.yaml", 30)])
 def test_what_is_read_first_is_short(name, lines):
     assert len((ROOT / name).read_text().splitlines()) < lines
+
+
+def test_a_style_or_script_is_short_and_says_what_it_is():
+    assert len(ASSETS) > 5
+    for path in ASSETS:
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(("/* ", "// ")), path
+        assert len(text.splitlines()) <= 250, path
+        assert max(map(len, text.splitlines())) <= 160, path
 
 
 def test_a_module_is_short_and_says_what_it_is():

@@ -10,12 +10,13 @@ cases.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.drift.distributions import category_counts, count_of, number_sketch
+from monitoring.drift.distributions import category_counts, number_sketch
 from monitoring.drift.statistics import bin_edges
 from monitoring.profiles import whylogs_compat as why
 
@@ -72,9 +73,14 @@ class Layout:
     plot: NDArray[np.float64]
     at: NDArray[np.float64]
 
-    def count(self, column: why.ColumnProfileView) -> Counts:
+    @cached_property
+    def _steps(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The distinct values of `at` in their order, and the place of each of `at` among them."""
+        return np.unique(self.at, return_inverse=True)
+
+    def count(self, column: why.ColumnSketch) -> Counts:
         """Count a column of a profile."""
-        rows, nulls = count_of(column, "n"), count_of(column, "null")
+        rows, nulls = column.rows, column.nulls
         if self.categories is not None:
             known = category_counts(column, self.categories)[:-2]  # fewer than categories, if two begin alike
             known = np.append(known, np.zeros(len(self.categories) - len(known)))
@@ -82,7 +88,7 @@ class Layout:
         sketch = number_sketch(column)
         if not sketch.rows:
             return Counts(rows, nulls, np.zeros(len(self.at), np.int64))
-        steps, places = np.unique(self.at, return_inverse=True)
+        steps, places = self._steps
         below = np.rint(sketch.below(steps) * sketch.rows).astype(np.int64)
         return Counts(rows, nulls, below[places], sketch.rows)
 
@@ -119,7 +125,7 @@ class Layout:
 def layout_of(
     name: str,
     categories: tuple[str, ...] | None,
-    reference: why.ColumnProfileView,
+    reference: why.ColumnSketch,
     bins: int,
     tolerance: float = 0.0,
 ) -> Layout:

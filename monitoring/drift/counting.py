@@ -2,8 +2,8 @@
 
 Owns: what was read, and what could not be. Leaves to others: the bytes of a profile (files), counting (columns).
 
-A profile takes some 10 ms to read, and never changes once its window is over: a process that looks again reads only
-what has changed since.
+A profile takes some 10 ms to read and count, and never changes once its window is over: a process that looks again
+reads only what has changed since.
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,13 @@ from pathlib import Path
 
 from monitoring.drift.columns import Counts
 from monitoring.drift.references import Reference
-from monitoring.drift.windows import ProfileFile
-from monitoring.profiles.files import read_view
+from monitoring.drift.windows import Counted, ProfileFile
+from monitoring.profiles.files import read_sketches
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.log_keys import LogKeys
 
 MOST_READ = 2048  # files whose counts are kept, 4 kB per numeric column and hour: twelve weeks of hours
-Counted = tuple[ProfileFile, int, dict[str, Counts]]
 
 
 def read_counts(
@@ -36,17 +35,17 @@ def read_counts(
         except (KeyMissing, CheckpointError, OSError) as error:
             unread[file.path] = str(error)
             continue
-        except Exception as error:  # noqa: BLE001 - whylogs has no error of its own for bytes that are no profile
-            unread[file.path] = f"{file.path}: is not a whylogs profile ({type(error).__name__}: {error})"
+        except ValueError as error:
+            unread[file.path] = f"{file.path}: {error}; it is no profile of this service, or a disk has damaged it"
             continue
-        yield file, rows, counts
+        yield Counted(file, state, rows, counts)
 
 
 @lru_cache(maxsize=MOST_READ)
 def _counted(path: Path, _: tuple[int, int, int], reference: Reference, keys: LogKeys) -> tuple[int, dict[str, Counts]]:
     """Rows and counts of a file in one state; a column that it does not have is null in each of its rows."""
-    columns = read_view(path, keys).get_columns()
-    rows = max((int(column.get_metric("counts").n.value) for column in columns.values()), default=0)
+    columns = read_sketches(path, keys)
+    rows = max((column.rows for column in columns.values()), default=0)
     counts = {}
     for name, layout in reference.layouts.items():
         column = columns.get(name)

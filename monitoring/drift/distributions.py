@@ -79,10 +79,13 @@ def drift_of(
         bins: maximum number of bins of a numeric column, whose edges are quantiles of the reference.
         significance: probability of exceeding `*_by_chance` if nothing has changed.
     """
-    before, after = reference.get_column(feature.name), current.get_column(feature.name)
-    if before is None or after is None or not count_of(before, "n") or not count_of(after, "n"):
+    columns = reference.get_column(feature.name), current.get_column(feature.name)
+    if columns[0] is None or columns[1] is None:
         return None
-    rows = count_of(before, "n"), count_of(after, "n")
+    before, after = why.sketch_of(columns[0]), why.sketch_of(columns[1])
+    rows = before.rows, after.rows
+    if not all(rows):
+        return None
     if feature.type == "categorical":
         expected, found = (category_counts(column, feature.categories) for column in (before, after))
         return Drift(feature.name, *rows, psi(expected, found), psi_by_chance(expected, found, significance))
@@ -98,13 +101,9 @@ def drift_of(
     return Drift(feature.name, *rows, index, chance, distance, ks_by_chance(old.rows, new.rows, significance))
 
 
-def number_sketch(column: why.ColumnProfileView) -> NumberSketch:
+def number_sketch(column: why.ColumnSketch) -> NumberSketch:
     """Return the quantile sketch of a column."""
-    nulls, metric = count_of(column, "null"), column.get_metric("distribution")
-    if metric is None or metric.kll.value.is_empty():
-        return NumberSketch(0, nulls, None)
-    sketch = metric.kll.value
-    return NumberSketch(sketch.get_n(), nulls, sketch)
+    return NumberSketch(0 if column.numbers is None else column.numbers.get_n(), column.nulls, column.numbers)
 
 
 def number_counts(column: NumberSketch, edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,15 +114,9 @@ def number_counts(column: NumberSketch, edges: NDArray[np.float64]) -> NDArray[n
     return np.append(np.rint(shares * column.rows), column.nulls)
 
 
-def category_counts(column: why.ColumnProfileView, categories: tuple[str, ...]) -> NDArray[np.float64]:
+def category_counts(column: why.ColumnSketch, categories: tuple[str, ...]) -> NDArray[np.float64]:
     """Return `[categories + 2]` row counts: of each category, of all other texts, and of the missing values."""
-    metric, nulls = column.get_metric("frequent_items"), count_of(column, "null")
     prefixes = dict.fromkeys(category[:LONGEST_TEXT] for category in categories)  # two may have the same prefix
-    counts = [0 if metric is None else metric.frequent_strings.value.get_estimate(prefix) for prefix in prefixes]
-    others = max(0, count_of(column, "n") - nulls - sum(counts))
-    return np.array([*counts, others, nulls], dtype=np.float64)
-
-
-def count_of(column: why.ColumnProfileView, which: str) -> int:
-    """Return `n`, the number of rows of a column, or `null`, the number of rows without a value."""
-    return int(getattr(column.get_metric("counts"), which).value)
+    counts = [0 if column.texts is None else column.texts.get_estimate(prefix) for prefix in prefixes]
+    others = max(0, column.rows - column.nulls - sum(counts))
+    return np.array([*counts, others, column.nulls], dtype=np.float64)

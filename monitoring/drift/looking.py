@@ -6,6 +6,7 @@ Owns: looking through the profiles, and the form of what is found. Leaves to oth
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from monitoring.drift.sequential import significance
 from monitoring.drift.windows import Kind, Window, files_between, group
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.models_archive import VersionGone
+
+MOST_JUDGED = 1024  # windows whose drift is kept: six weeks of hours
 
 
 class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +138,8 @@ def histograms(settings: Monitoring, keys: LogKeys, since: datetime | None, unti
         if one.model in merged:
             before = merged[one.model][1]
             counts = {name: before.counts[name] + counts for name, counts in one.counts.items()}
-            one = Window(one.model, before.start, one.until, before.rows + one.rows, counts)  # noqa: PLW2901
+            states, rows = before.states + one.states, before.rows + one.rows
+            one = Window(one.model, before.start, one.until, states, rows, counts)  # noqa: PLW2901
         merged[one.model] = reference, one
     return [
         _histogram(reference, one, name)
@@ -175,14 +179,22 @@ def _compared(reference: Reference, window: Window) -> Iterator[tuple[str, Count
             yield name, counts
 
 
-def _drift_of(reference: Reference, window: Window, settings: Monitoring) -> Iterator[ColumnDrift]:
+@lru_cache(maxsize=MOST_JUDGED)
+def _drift_of(reference: Reference, window: Window, settings: Monitoring) -> list[ColumnDrift]:
+    """Each column of a window, once for each state of its profiles."""
     length_s = (window.until - window.start).total_seconds()
     alpha = significance(settings.most_false_alarms_per_year, length_s, len(reference.layouts))
-    for name, counts in _compared(reference, window):
-        found = compare(reference.layouts[name], reference.counts[name], counts, alpha, settings)
-        yield ColumnDrift(
-            model=window.model, column=name, start=window.start, until=window.until, rows=counts.rows, **vars(found)
+    return [
+        ColumnDrift(
+            model=window.model,
+            column=name,
+            start=window.start,
+            until=window.until,
+            rows=counts.rows,
+            **vars(compare(reference.layouts[name], reference.counts[name], counts, alpha, settings)),
         )
+        for name, counts in _compared(reference, window)
+    ]
 
 
 def _histogram(reference: Reference, window: Window, name: str) -> Histogram:

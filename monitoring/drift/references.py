@@ -58,17 +58,16 @@ def reference_of(settings: Monitoring, environment: Mapping[str, str], model: st
 def _read(model: str, folder: Path, _: tuple[str, str], bins: int) -> Reference:
     """The reference in a folder that has been verified; once for each content of its files."""
     dataset = msgspec.json.decode((folder / DATASET).read_bytes(), type=Dataset)
-    profile = why.DatasetProfileView.deserialize((folder / REFERENCE).read_bytes())
-    return make_reference(model, dataset, profile, bins)
+    return make_reference(model, dataset, why.read_sketches((folder / REFERENCE).read_bytes()), bins)
 
 
-def make_reference(model: str, dataset: Dataset, profile: why.DatasetProfileView, bins: int) -> Reference:
+def make_reference(model: str, dataset: Dataset, profile: Mapping[str, why.ColumnSketch], bins: int) -> Reference:
     """Return the reference that a profile is; columns without a row in it are left out.
 
     Args:
         model: `<name>:<version>`.
         dataset: the dataset file of the version.
-        profile: whylogs profile of the rows to compare with.
+        profile: what the profile of the rows to compare with counts, by column.
         bins: of a numeric column, at most.
     """
     columns: dict[str, tuple[str, ...] | None] = {
@@ -77,7 +76,7 @@ def make_reference(model: str, dataset: Dataset, profile: why.DatasetProfileView
     columns |= {PROBABILITY: None, DECISION: (APPROVE, DECLINE, REFER)}
     layouts, counts = {}, {}
     for name, categories in columns.items():
-        column = profile.get_column(name)
+        column = profile.get(name)
         if column is None:
             continue
         layout = layout_of(name, categories, column, bins, TOLERANCE if name == PROBABILITY else 0.0)

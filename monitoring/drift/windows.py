@@ -6,8 +6,8 @@ Windows do not depend on where a look begins: hours and days are those of UTC, a
 Monday. Else each look would cut them differently, and every new cut could raise another false alarm.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -32,14 +32,28 @@ class ProfileFile:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """A profile that was read: its rows, by column too, and what tells this state of its file from any other."""
+
+    file: ProfileFile
+    state: Hashable
+    rows: int
+    counts: dict[str, Counts]
+
+
+@dataclass(frozen=True)
 class Window:
-    """The rows of one model from `start`, before `until`, counted by column."""
+    """The rows of one model from `start`, before `until`, by column too.
+
+    Two with the same `states`, those of the files that it is made of, have the same counts.
+    """
 
     model: str
     start: datetime
     until: datetime
+    states: tuple[Hashable, ...]
     rows: int
-    counts: dict[str, Counts]
+    counts: dict[str, Counts] = field(compare=False)
 
 
 def files_between(
@@ -67,10 +81,8 @@ def files_between(
     return sorted(found, key=lambda file: (file.model, file.start))
 
 
-def group(
-    counted: Iterable[tuple[ProfileFile, int, dict[str, Counts]]], kind: Kind, window_s: int, least_rows: int
-) -> Iterator[Window]:
-    """Merge profiles that are sorted by model and time, each with its rows and counts.
+def group(counted: Iterable[Counted], kind: Kind, window_s: int, least_rows: int) -> Iterator[Window]:
+    """Merge profiles that are sorted by model and time.
 
     Args:
         counted: the profiles.
@@ -79,7 +91,8 @@ def group(
         least_rows: with which a window of rows ends.
     """
     window: Window | None = None
-    for file, rows, counts in counted:
+    for one in counted:
+        file, states = one.file, (one.file.path, one.state)
         start = _start(file.start, kind, window_s)
         ends = start + timedelta(seconds=_length(kind, window_s))
         if kind == "rows":
@@ -88,9 +101,10 @@ def group(
             yield window
             window = None
         if window is None:
-            window = Window(file.model, start, ends, rows, counts)
+            window = Window(file.model, start, ends, states, one.rows, one.counts)
         else:
-            window = Window(file.model, window.start, ends, window.rows + rows, _sum(window.counts, counts))
+            counts = _sum(window.counts, one.counts)
+            window = Window(file.model, window.start, ends, window.states + states, window.rows + one.rows, counts)
     if window is not None:
         yield window
 

@@ -3,13 +3,13 @@
 Owns which groups there are. Leaves the figures to sample.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from configs.dataset import Dataset
-from monitoring.performance.decisions import Column
+from monitoring.performance.decisions import Decisions
 from monitoring.performance.results import Group
 from monitoring.performance.sample import Sample, estimated, realised
 from monitoring.records.audits import group_finder
@@ -24,12 +24,10 @@ def columns_of(dataset: Dataset) -> list[str]:
     return list(dict.fromkeys((*grouping, *dataset.costs.columns)))
 
 
-def groups(
-    dataset: Dataset, sample: Sample, columns: Mapping[str, Column], least: int, confidence: float
-) -> list[Group]:
+def groups(dataset: Dataset, sample: Sample, decisions: Decisions, least: int, confidence: float) -> list[Group]:
     """The performance of each group with enough rows, as the dataset file orders them."""
     found = []
-    for column, audited, name, member in _groupings(dataset, columns):
+    for column, audited, name, member in _groupings(dataset, decisions):
         rows = int(member.sum())
         if rows < least:
             continue
@@ -40,10 +38,10 @@ def groups(
     return found
 
 
-def _groupings(dataset: Dataset, columns: Mapping[str, Column]) -> Iterator[tuple[str, bool, str, NDArray[np.bool_]]]:
+def _groupings(dataset: Dataset, decisions: Decisions) -> Iterator[tuple[str, bool, str, NDArray[np.bool_]]]:
     """Column, whether it is audited, name of the group, and its rows."""
     for audit in dataset.audit:
-        values, codes = columns[audit.column].coded()
+        values, codes = decisions.coded(audit.column)
         find = group_finder(audit)
         names = [find(value) for value in values]
         for name in sorted(set(names) - {""}):
@@ -51,12 +49,12 @@ def _groupings(dataset: Dataset, columns: Mapping[str, Column]) -> Iterator[tupl
     audited = {audit.column for audit in dataset.audit}
     for feature in dataset.features:
         if feature.type == "categorical" and feature.name not in audited:
-            values, codes = columns[feature.name].coded()
+            values, codes = decisions.coded(feature.name)
             for category in (*feature.categories, None):
-                if category in columns[feature.name].values:
+                if category in values:
                     member = _member(codes, [one == category for one in values])
                     yield feature.name, False, MISSING if category is None else category, member
 
 
-def _member(codes: NDArray[np.int64], wanted: list[bool]) -> NDArray[np.bool_]:
+def _member(codes: NDArray[np.int32], wanted: list[bool]) -> NDArray[np.bool_]:
     return np.array(wanted, dtype=np.bool_)[codes]

@@ -12,7 +12,10 @@ expected of the same rows, and with the reference only where declined applicants
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
+from statistics import NormalDist
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,9 +24,10 @@ from configs.dataset import Dataset
 from configs.monitoring import Monitoring
 from models.artifact import METRICS, Artifact
 from monitoring.performance.concept import change, detect
-from monitoring.performance.decisions import Decisions, events_of, read_decisions
+from monitoring.performance.decisions import DecisionReader, Decisions
 from monitoring.performance.grouping import columns_of, groups
-from monitoring.performance.measures import Doubles
+from monitoring.performance.joining import events_of
+from monitoring.performance.measures import Doubles, roc_auc_error
 from monitoring.performance.results import Breach, Check, Concept, Figures, Performance
 from monitoring.performance.sample import APPROVED, DECLINED, REFERRED, Sample, estimated, realised
 from monitoring.performance.timeline import timeline, written
@@ -37,6 +41,60 @@ COVERED = 0.5
 DAY_S = 86_400
 
 
+class PerformanceLooker:
+    """Looks again and again, and reads what is new alone; for one thread.
+
+    Args:
+        settings: where records are, and the bounds.
+        keys: of the decision log.
+    """
+
+    def __init__(self, settings: Monitoring, keys: LogKeys) -> None:
+        self._settings, self._keys = settings, keys
+        self._artifacts: dict[str, Artifact | None] = {}
+        names_of = OutcomeStore(settings, keys).names
+        self._reader = DecisionReader(Path(settings.directory), keys, self._columns, names_of)
+
+    def look(
+        self, since: datetime | None = None, until: datetime | None = None, model: str | None = None
+    ) -> Performance | None:
+        """Return the performance of a model; None if it has decided nothing in that time.
+
+        Args:
+            since: of the first decisions; None for no bound.
+            until: before which they are; likewise.
+            model: name and version; by default the one that made the newest decision.
+
+        Raises:
+            KeyMissing: the log is encrypted with another key.
+            OutcomesUnavailable: the database of outcomes cannot be used.
+        """
+        every = self._reader.read(since, until)
+        if model is not None:
+            every = {tag: decisions for tag, decisions in every.items() if tag == model}
+        if not every:
+            return None
+        tag = max(every, key=lambda one: float(every[one].rows.time_s.max()))
+        decisions = every[tag]
+        by_risk = np.argsort(decisions.rows.probability, kind="stable")  # once, as most figures need that order
+        decisions = decisions._replace(rows=decisions.rows.take(by_risk))
+        with OutcomeStore(self._settings, self._keys) as store:
+            events = events_of(decisions, *store.named_events())
+        return _performance(self._settings, tag, self._artifact(tag), decisions, events, datetime.now(UTC))
+
+    def _artifact(self, tag: str) -> Artifact | None:
+        if tag not in self._artifacts:
+            try:
+                self._artifacts[tag] = find_model(self._settings, os.environ, tag)
+            except VersionGone:  # the probabilities still tell most
+                self._artifacts[tag] = None
+        return self._artifacts[tag]
+
+    def _columns(self, tag: str) -> Sequence[str]:
+        artifact = self._artifact(tag)
+        return columns_of(artifact.schema.dataset) if artifact else ()
+
+
 def look(
     settings: Monitoring,
     keys: LogKeys,
@@ -44,50 +102,13 @@ def look(
     until: datetime | None = None,
     model: str | None = None,
 ) -> Performance | None:
-    """Return the performance of a model; None if it has decided nothing in that time.
-
-    Args:
-        settings: where records are, and the bounds.
-        keys: of the decision log.
-        since: of the first decisions; None for no bound.
-        until: before which they are; likewise.
-        model: name and version; by default the one that made the newest decision.
-
-    Raises:
-        KeyMissing: the log is encrypted with another key.
-        OutcomesUnavailable: the database of outcomes cannot be used.
-    """
-    found: dict[str, Artifact | None] = {}
-
-    def artifact_of(tag: str) -> Artifact | None:
-        if tag not in found:
-            try:
-                found[tag] = find_model(settings, os.environ, tag)
-            except VersionGone:  # the probabilities still tell most
-                found[tag] = None
-        return found[tag]
-
-    def kept(tag: str) -> Sequence[str]:
-        artifact = artifact_of(tag)
-        return columns_of(artifact.schema.dataset) if artifact else ()
-
-    every = read_decisions(Path(settings.directory), keys, since, until, kept)
-    every = {tag: decisions for tag, decisions in every.items() if len(decisions) and model in (None, tag)}
-    if not every:
-        return None
-    newest = max(every, key=lambda tag: max(every[tag].time_s))
-    store = OutcomeStore(settings, keys)
-    try:
-        outcomes = store.all_events()
-        names = store.names
-        events = events_of(every[newest], lambda one: _event(outcomes, names(one)))
-    finally:
-        store.close()
-    return _performance(settings, newest, artifact_of(newest), every[newest], events, datetime.now(UTC))
+    """Look, as `PerformanceLooker.look` does; a process that looks again and again reads what is new alone."""
+    return _looker(settings, keys).look(since, until, model)
 
 
-def _event(outcomes: dict[str, tuple[bool, datetime]], names: Sequence[str]) -> bool | None:
-    return next((outcomes[name][0] for name in names if name in outcomes), None)
+@lru_cache(maxsize=1)
+def _looker(settings: Monitoring, keys: LogKeys) -> PerformanceLooker:
+    return PerformanceLooker(settings, keys)
 
 
 def _performance(
@@ -100,7 +121,7 @@ def _performance(
 ) -> Performance:
     dataset = artifact.schema.dataset if artifact else None
     least, confidence = settings.performance_least_outcomes, settings.performance_confidence
-    time_s = np.array(decisions.time_s)
+    time_s = decisions.rows.time_s
     young = np.zeros(len(time_s), dtype=np.bool_)
     if dataset:
         young = time_s > now.timestamp() - dataset.target.mature_after_days * DAY_S
@@ -112,11 +133,11 @@ def _performance(
     breaches = []
     if concept and concept.breach and concept.since:
         breaches.append(Breach("concept", concept.p_value, concept.bound, concept.since))
-    bound = reference.get("roc_auc", 0.0) - settings.performance_most_auc_loss
+    bound = _least_roc_auc(artifact, reference, settings)
     judged = {"estimated": by_probability, "realised": by_outcome if _covers_declined(sample) else {}}
     for kind, figures in judged.items():
         high = figures["roc_auc"].high if "roc_auc" in figures else None
-        if high is not None and high < bound:
+        if high is not None and bound is not None and high < bound:
             breaches.append(Breach(f"{kind}_roc_auc", figures["roc_auc"].value or 0.0, bound, written(time_s.min())))
     return Performance(
         model=tag,
@@ -130,7 +151,7 @@ def _performance(
         reference={name: value for name, value in reference.items() if isinstance(value, int | float)},
         check=_check(sample, by_outcome, least, confidence),
         concept=concept,
-        groups=groups(dataset, sample, decisions.columns, least, confidence) if dataset else [],
+        groups=groups(dataset, sample, decisions, least, confidence) if dataset else [],
         windows=timeline(sample, time_s, least, confidence),
         breaches=breaches,
         breach=bool(breaches),
@@ -139,13 +160,12 @@ def _performance(
 
 def sample_of(decisions: Decisions, events: Doubles, dataset: Dataset | None) -> Sample:
     """The decisions with what each mistake costs; without a dataset file, by the decisions alone, as 1 and 1."""
-    probability = np.array(decisions.probability)
-    decision = np.array(decisions.decision, dtype=np.int8)
+    probability, decision = decisions.rows.probability, decisions.rows.decision
     missed, alarm = np.ones_like(probability), np.ones_like(probability)
     if dataset:
 
         def numbers(name: str) -> Doubles:
-            values, codes = decisions.columns[name].coded()
+            values, codes = decisions.coded(name)
             return np.array([np.nan if value is None else value for value in values], dtype=np.float64)[codes]
 
         missed, alarm = (np.broadcast_to(amount, probability.shape) for amount in dataset.costs.amounts(numbers))
@@ -155,6 +175,20 @@ def sample_of(decisions: Decisions, events: Doubles, dataset: Dataset | None) ->
     if (referred := decision == REFERRED).any():
         declined = np.where(referred, probability * missed >= (1 - probability) * alarm, declined)
     return Sample(probability, decision, declined, missed, alarm, events)
+
+
+def _least_roc_auc(artifact: Artifact | None, reference: dict[str, Any], settings: Monitoring) -> float | None:
+    """The ROC AUC below which an interval is a breach; None without a reference.
+
+    That of the reference was measured on the few rows of the test part, so its own error is allowed for.
+    """
+    area, rows = reference.get("roc_auc"), reference.get("rows")
+    if artifact is None or area is None or not rows:
+        return None
+    events = max(1.0, rows * artifact.background.base_rate)
+    error = roc_auc_error(area, events, max(1.0, rows - events))
+    z = NormalDist().inv_cdf(0.5 + settings.performance_confidence / 2)
+    return float(area - z * error - settings.performance_most_auc_loss)
 
 
 def _covers_declined(sample: Sample) -> bool:

@@ -3,10 +3,10 @@
 Owns both. Leaves to others: the formulas (measures), which rows (looking).
 
 Before outcomes arrive, a row with the calibrated probability p has the event with chance p: every figure has an
-expected value, which needs no outcome. That is confidence-based performance estimation: Białek, Kuberski, Perrakis and
-Bifet (2024), "Estimating Model Performance Under Covariate Shift Without Labels", arXiv:2401.08348, as NannyML has it.
-It holds while outcomes follow the probabilities, whatever the inputs do, and says nothing of a change of concept
-(concept).
+expected value, which needs no outcome. That is confidence-based performance estimation: Kivimäki, Białek, Kuberski and
+Nurminen (2025), "Performance Estimation in Binary Classification Using Calibrated Confidence", arXiv:2505.05295, as
+NannyML has it. It holds while outcomes follow the probabilities, whatever the inputs do, and says nothing of a change
+of concept (concept).
 
 Intervals are by resampling rows and outcomes (Efron, 1979): cells of like rows, whose counts are drawn from a
 multinomial distribution. So a million rows cost as much as a thousand, and the interval of an estimate is that of the
@@ -69,7 +69,7 @@ def realised(sample: Sample, least: int, confidence: float) -> Figures:
     found = _approval(sample, confidence)
     if len(labelled) < least:
         return found
-    return found | _figures(labelled, labelled.event, confidence) | _line(labelled, confidence)
+    return found | _figures(labelled, labelled.event, confidence, known=True) | _line(labelled, confidence)
 
 
 def estimated(sample: Sample, least: int, confidence: float) -> Figures:
@@ -77,7 +77,7 @@ def estimated(sample: Sample, least: int, confidence: float) -> Figures:
     found = _approval(sample, confidence)
     if len(sample) < least:
         return found
-    figures = _figures(sample, sample.probability, confidence)
+    figures = _figures(sample, sample.probability, confidence, known=False)
     del figures["calibration"]  # which is what the estimate supposes
     return found | figures
 
@@ -105,22 +105,27 @@ def _line(labelled: Sample, confidence: float) -> Figures:
     }
 
 
-def _figures(sample: Sample, chance: Doubles, confidence: float) -> Figures:
-    """The figures of rows that have the event with these chances; 0 and 1 for outcomes."""
+def _figures(sample: Sample, chance: Doubles, confidence: float, known: bool) -> Figures:
+    """The figures of rows that have the event with these chances; 0 and 1 for outcomes, which are `known`.
+
+    A maximum, as KS is one, is larger in a sample than in what it is drawn from, by as much as draws are larger than
+    what they are drawn from: that is added to what is expected of a sample, and taken from an interval for the truth.
+    """
     values = _values(sample, chance)
     drawn = _drawn(sample, chance)
     z = _z(confidence)
     found = {}
     for name, value in values.items():
-        if value is None:
-            continue
-        spread = drawn[name]
+        spread = drawn[name][1:]
         spread = spread[np.isfinite(spread)]
-        if not len(spread):
+        if value is None or not len(spread):
             continue
+        bias = float(spread.mean() - drawn[name][0]) if name == "ks" else 0.0
+        shown = value if known else value + bias
+        middle = value - bias if known else shown
         half = z * float(spread.std())
         least, most = RANGES.get(name, (0.0, np.inf))
-        found[name] = Figure(value, max(least, value - half), min(most, value + half))
+        found[name] = Figure(shown, max(least, min(shown, middle - half)), min(most, max(shown, middle + half)))
     return found
 
 
@@ -142,7 +147,7 @@ def _values(sample: Sample, chance: Doubles) -> dict[str, float | None]:
 
 
 def _drawn(sample: Sample, chance: Doubles) -> dict[str, Doubles]:
-    """The figures of `DRAWS` samples like this one, `[draws]` each."""
+    """The figures of the cells themselves, and of `DRAWS` samples of them, `[1 + draws]` each."""
     ranks = np.argsort(np.argsort(sample.probability, kind="stable"), kind="stable")
     cell = (ranks * BINS // len(sample)) * 2 + sample.declined
     _, cell = np.unique(cell, return_inverse=True)
@@ -158,7 +163,8 @@ def _drawn(sample: Sample, chance: Doubles) -> dict[str, Doubles]:
     order = np.argsort(parts["probability"], kind="stable")
     rows, parts = rows[order], {name: part[order] for name, part in parts.items()}
     chances = np.concatenate([parts["events"], rows - parts["events"]]).clip(0)
-    draws = np.random.default_rng(0).multinomial(len(sample), chances / chances.sum(), size=DRAWS).astype(np.float64)
+    drawn = np.random.default_rng(0).multinomial(len(sample), chances / chances.sum(), size=DRAWS)
+    draws = np.concatenate([chances[None, :], drawn])
     events, others = draws[:, : len(rows)], draws[:, len(rows) :]
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.cumsum(others, axis=1) - others

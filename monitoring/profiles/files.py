@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 
 from configs.source import ConfigError
-from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.profiles import whylogs_compat
+from monitoring.profiles.whylogs_compat import ColumnSketch, DatasetProfileView
 from monitoring.records import checkpoint, durable, private
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.file_cipher import file_key_id
@@ -46,6 +47,15 @@ def read_view(path: Path, keys: LogKeys = NO_KEYS) -> DatasetProfileView:
         CheckpointError: it is encrypted, and was changed; or it is plain where all are encrypted.
     """
     return DatasetProfileView.deserialize(opened(path, path.read_bytes(), keys))
+
+
+def read_sketches(path: Path, keys: LogKeys = NO_KEYS) -> dict[str, ColumnSketch]:
+    """Read only what one profile counts of each column, in a twentieth of the time; raises as `read_view`.
+
+    Raises:
+        ValueError: it is no profile.
+    """
+    return whylogs_compat.read_sketches(opened(path, path.read_bytes(), keys))
 
 
 def sealed(path: Path, content: bytes, keys: LogKeys) -> bytes:

@@ -1,8 +1,8 @@
 """The store of outcomes: whether the event happened that a decision gave a probability of.
 
-Owns: the table, what becomes of an outcome that is known already, and that a store which fails has said so. Leaves to
-others: what a valid outcome is (`serving.http.feedback`), whether a decision exists (known_ids), what is made of
-outcomes (`monitoring.performance`).
+Owns: what becomes of an outcome that is known already, and that a store which fails has said so. Leaves to others: the
+table (outcomes_table), connections (outcomes_database), what a valid outcome is (`serving.http.feedback`), whether a
+decision exists (known_ids), what is made of outcomes (`monitoring.performance`).
 
 SQLite in `<directory>/outcomes.db`, or the database of `outcomes_url`. The newest observation counts, in whatever order
 they arrive, so that the same requests in any order and any number of times leave the same store. Where the log is
@@ -13,40 +13,23 @@ SQLAlchemy takes 0.3 s to import: import this module when outcomes are needed, n
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import (
-    Boolean,
-    Column,
-    DateTime,
-    Engine,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    bindparam,
-    delete,
-    func,
-    inspect,
-    select,
-    text,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, delete, inspect, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.types import TypeDecorator
 
 from configs.monitoring import Monitoring
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.outcomes_database import READS, open_database, shown_url
 from monitoring.records.outcomes_place import has_outcomes, outcomes_path
+from monitoring.records.outcomes_table import METADATA, OUTCOMES, known_outcomes, write_outcomes
 
-CHUNK = 500  # ids per query: SQLite takes 32,766 parameters
 _LOCK = 0x5C0_0E5  # of PostgreSQL's advisory locks: who writes outcomes, one transaction at a time
 
 
@@ -92,31 +75,6 @@ class OutcomesUnavailable(OSError):  # noqa: N818 - a state that ends when the d
         super().__init__(f"outcomes cannot be read or kept in {where}: {reason[0] if reason else type(error).__name__}")
 
 
-class _UtcTime(TypeDecorator[datetime]):
-    """A time in UTC, which SQLite keeps as text without a zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _: Any) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _: Any) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-_METADATA = MetaData()
-OUTCOMES = Table(
-    "outcomes",
-    _METADATA,
-    Column("application", Text, primary_key=True),  # the id, or its keyed digest
-    Column("event", Boolean, nullable=False),
-    Column("observed_at", _UtcTime, nullable=False),
-    Column("received_at", _UtcTime, nullable=False),  # when the value came that counts
-    Column("corrections", Integer, nullable=False),  # how often another value has taken its place
-)
-
-
 class OutcomeStore:
     """The outcomes of one service, for any number of processes.
 
@@ -132,8 +90,21 @@ class OutcomeStore:
         self._secrets = [_secret(secret) for secret in keys.secrets]
         self._engine: Engine | None = None
 
-    def keep(self, outcomes: Sequence[Outcome], now: datetime | None = None) -> Kept:
+    def __enter__(self) -> "OutcomeStore":
+        """Return the store, which is closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def keep(self, outcomes: Sequence[Outcome], reported_by: str = "", now: datetime | None = None) -> Kept:
         """Keep outcomes, all or none; they are on disk when this returns.
+
+        Args:
+            outcomes: in any order.
+            reported_by: the caller.
+            now: by default the time it is.
 
         Raises:
             Contradiction: an observation of the same moment says otherwise.
@@ -142,7 +113,7 @@ class OutcomeStore:
         received_at = now or datetime.now(UTC)
         with self._transaction() as connection:
             names = [self._names(one.application_id) for one in outcomes]
-            known = _known(connection, {name for several in names for name in several})
+            known = known_outcomes(connection, {name for several in names for name in several})
             accepted = repeated = corrected = 0
             changed: dict[str, dict[str, Any]] = {}
             wrong = []
@@ -170,18 +141,19 @@ class OutcomeStore:
                     "event": one.event,
                     "observed_at": one.observed_at,
                     "received_at": received_at,
+                    "reported_by": reported_by,
                     "corrections": corrections,
                 }
             if wrong:
                 raise Contradiction(sorted(wrong))
-            _write(connection, list(changed.values()))
+            write_outcomes(connection, list(changed.values()))
         return Kept(accepted, repeated, corrected)
 
     def events(self, application_ids: Iterable[str]) -> dict[str, tuple[bool, datetime]]:
         """Whether the event happened and when that was observed, of those applicants whose outcome is known."""
         asked = {name: one for one in application_ids for name in self._names(one)}
         with self._reading() as connection:
-            found = {} if connection is None else _known(connection, asked)
+            found = {} if connection is None else known_outcomes(connection, asked)
         return {asked[name]: (row["event"], row["observed_at"]) for name, row in found.items()}
 
     def all_events(self, since: datetime | None = None) -> dict[str, tuple[bool, datetime]]:
@@ -192,6 +164,13 @@ class OutcomeStore:
         with self._reading() as connection:
             rows = [] if connection is None else connection.execute(query).all()
         return {row[0]: (row[1], row[2]) for row in rows}
+
+    def named_events(self) -> tuple[list[str], list[bool]]:
+        """The names of all outcomes, as in `names`, and for each whether the event happened: all that figures need."""
+        with self._reading() as connection:
+            query = select(OUTCOMES.c.application, OUTCOMES.c.event)
+            rows = [] if connection is None else connection.execute(query).all()
+        return [row[0] for row in rows], [row[1] for row in rows]
 
     def names(self, application_id: str) -> list[str]:
         """The names under which an applicant's outcome may be in the store."""
@@ -236,7 +215,7 @@ class OutcomeStore:
                 if connection.dialect.name == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
                 if fresh or not inspect(connection).has_table(OUTCOMES.name):
-                    _METADATA.create_all(connection)
+                    METADATA.create_all(connection)
                 yield connection
 
     @contextmanager
@@ -267,33 +246,3 @@ class OutcomeStore:
 def _secret(log_key: bytes) -> bytes:
     """The key of ids in the store, which tells nothing about that of the log."""
     return hmac.digest(log_key, b"credit-scorer outcomes", hashlib.sha256)
-
-
-def _known(connection: Connection, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    asked, found = list(names), {}
-    for start in range(0, len(asked), CHUNK):
-        query = select(OUTCOMES).where(OUTCOMES.c.application.in_(asked[start : start + CHUNK]))
-        for row in connection.execute(query).mappings():
-            found[row["application"]] = dict(row)
-    return found
-
-
-def _write(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert or replace rows."""
-    if not rows:
-        return
-    names = [column.name for column in OUTCOMES.c]
-    if connection.dialect.name == "sqlite":
-        new = sqlite.insert(OUTCOMES)
-        replaced = {name: new.excluded[name] for name in names[1:]}
-        connection.execute(new.on_conflict_do_update(index_elements=names[:1], set_=replaced), list(rows))
-        return
-    # One statement with an array per column: the driver would send as many statements as there are rows.
-    arrays = [
-        func.unnest(bindparam(column.name, type_=postgresql.ARRAY(column.type))).label(column.name)
-        for column in OUTCOMES.c
-    ]
-    several = postgresql.insert(OUTCOMES).from_select(names, select(*arrays))
-    replaced = {name: several.excluded[name] for name in names[1:]}
-    upsert = several.on_conflict_do_update(index_elements=names[:1], set_=replaced)
-    connection.execute(upsert, {name: [row[name] for row in rows] for name in names})

@@ -56,7 +56,7 @@ def _parsed(url: str) -> URL:
     remedy = "give postgresql://user:password@host/name in SCORER_OUTCOMES_URL, or leave it empty for SQLite"
     try:
         parsed = make_url(url)
-    except ArgumentError:  # whose message would show the URL
+    except (ArgumentError, ValueError):  # whose message would show the URL
         raise ConfigError("configs/monitoring.yaml", KEY, "is no URL of a database", remedy) from None
     driver = DRIVERS.get(parsed.drivername.partition("+")[0])
     if driver is None:

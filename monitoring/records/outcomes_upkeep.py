@@ -25,11 +25,8 @@ def erase_outcomes(settings: Monitoring, keys: LogKeys, application_id: str) -> 
         return 0
     from monitoring.records.outcomes import OutcomeStore
 
-    store = OutcomeStore(settings, keys)
-    try:
+    with OutcomeStore(settings, keys) as store:
         return store.erase(application_id)
-    finally:
-        store.close()
 
 
 def retain_outcomes(settings: Monitoring, keys: LogKeys) -> int:
@@ -42,11 +39,8 @@ def retain_outcomes(settings: Monitoring, keys: LogKeys) -> int:
         return 0
     from monitoring.records.outcomes import OutcomeStore
 
-    store = OutcomeStore(settings, keys)
-    try:
+    with OutcomeStore(settings, keys) as store:
         return store.retain(settings.retention_days)
-    finally:
-        store.close()
 
 
 class OutcomesUpkeep:

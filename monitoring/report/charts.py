@@ -75,6 +75,15 @@ def share(value: float, kind: str) -> str:
     return f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true">{bar}</svg>'
 
 
+def trend(values: Sequence[float], bound: float, about: str) -> str:
+    """A line over the windows, and the bound that a breach is above, dashed."""
+    top = 1.15 * max([*values, bound], default=1.0) or 1.0
+    places = [place / max(1, len(values) - 1) for place in range(len(values))]
+    points = " ".join(f"{_x(at)},{_y(value / top)}" for at, value in zip(places, values, strict=True))
+    limit = f'<path class="limit" d="M0 {_y(bound / top)}H1000"/>'
+    return svg(f'{_ground()}{limit}<polyline class="line" points="{points}"/>', about, "plot trend")
+
+
 def over_time(
     line: Sequence[Point],
     band: Sequence[tuple[float, float, float]],

@@ -16,15 +16,21 @@ from msgspec import Struct
 from configs.monitoring import Monitoring
 from monitoring.drift import looking
 from monitoring.drift.windows import files_between
+from monitoring.findings.finding import Finding
+from monitoring.findings.log_state import log_state
+from monitoring.findings.looking import examine
+from monitoring.findings.part import Part
+from monitoring.performance.results import Performance
 from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.models_archive import VersionGone, find_model
 from monitoring.report import traffic
 from monitoring.report.changes import changes
+from monitoring.report.latency import Latency, latency, metrics_folder
 from monitoring.report.shapes import Column, Shape, columns, shape_of
 from monitoring.report.traffic import Window
-from monitoring.status import Status, count, profiled
+from monitoring.status import Status, profiled
 
 T = TypeVar("T")
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
@@ -59,6 +65,9 @@ class Figures(Struct, frozen=True, kw_only=True):
         until: its end.
         model: the version that decided last.
         status: rows served, logged, profiled and pending.
+        latency: of the service that runs, or ran last.
+        findings: what is wrong now, and what to do.
+        performance: of that version, by outcomes and as estimated.
         windows: of the last two weeks, the oldest first, of every version.
         groups: decisions by audited group.
         changes: since the week before, a sentence each.
@@ -71,6 +80,9 @@ class Figures(Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     model: Model | None = None
     status: Status = Status()
+    latency: Latency | None = None
+    findings: tuple[Finding, ...] = ()
+    performance: Performance | None = None
     windows: tuple[Window, ...] = ()
     groups: tuple[Group, ...] = ()
     changes: tuple[str, ...] = ()
@@ -78,23 +90,31 @@ class Figures(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
-def figures(settings: Monitoring, keys: LogKeys, now: datetime) -> Figures:
-    """Read the records and make the figures of this moment."""
+def figures(settings: Monitoring, keys: LogKeys, now: datetime, seen: Part | None = None) -> Figures:
+    """Read the records and make the figures of this moment.
+
+    Args:
+        settings: where records are.
+        keys: of the records.
+        now: in UTC.
+        seen: what a look at everything has found just now; without it this looks.
+    """
     directory = Path(settings.directory)
     if not directory.exists():
         return Figures(made_at=now)
+    seen = seen or examine(settings, keys, now)
     problems: list[str] = []
-    status = _unless_damaged(lambda: count(directory, keys), Status(), problems)
+    status = _unless_damaged(lambda: _status(directory, keys), Status(), problems)
     profiles = files_between(directory, "hour", settings.window_s, None, None)
     if not profiles:
-        return Figures(made_at=now, status=status)
+        return Figures(made_at=now, status=status, findings=tuple(seen.findings))
     newest = max(profiles, key=lambda file: file.start)
     until = newest.start + timedelta(seconds=settings.window_s)
     day, week, before = until - DAY, until - WEEK, until - 2 * WEEK
     late, now_week, week_before = (
         looking.histograms(settings, keys, *span) for span in ((day, until), (week, until), (before, week))
     )
-    drift = looking.inspect(settings, keys, before, until)
+    drift = looking.inspect(settings, keys, before, until, "day")
     windows = traffic.windows(settings, keys, before)
     weeks = [one for one in windows if one.start >= week], [one for one in windows if one.start < week]
     return Figures(
@@ -103,12 +123,22 @@ def figures(settings: Monitoring, keys: LogKeys, now: datetime) -> Figures:
         until=until,
         model=_model(settings, newest.model),
         status=status,
+        latency=latency(metrics_folder(os.environ)),
+        findings=tuple(seen.findings),
+        performance=seen.performance,
         windows=tuple(windows),
         groups=tuple(_unless_damaged(lambda: _groups(directory, newest.model), [], problems)),
         changes=tuple(changes(*weeks, *(_shapes(found, newest.model) for found in (now_week, week_before)))),
         columns=tuple(columns(late, drift.drift, newest.model, day)),
         problems=tuple(dict.fromkeys([*problems, *drift.gone.values(), *drift.unread.values()])),
     )
+
+
+def _status(directory: Path, keys: LogKeys) -> Status:
+    """The four counts, by the checkpoint and the pending end of the log: all of it is too long for each minute."""
+    state, done = log_state(directory, keys), profiled(directory).rows
+    logged = done + state.pending
+    return Status(served=logged + state.lost, logged=logged, profiled=done, pending=state.pending)
 
 
 def _unless_damaged(work: Callable[[], T], otherwise: T, problems: list[str]) -> T:

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from html import escape
 
 from models.deciding import APPROVE
+from monitoring.console import counted
 from monitoring.drift.references import DECISION, PROBABILITY
 from monitoring.report import sections
 from monitoring.report.document import report
+from monitoring.report.fairness import groups
 from monitoring.report.figures import WEEK, Figures
+from monitoring.report.latency import Latency
+from monitoring.report.performance import NOTHING, performance
 from monitoring.report.sections import moment
 from monitoring.report.shapes import Column
 from monitoring.report.traffic import mean_of, total
@@ -30,12 +34,16 @@ def main(figures: Figures) -> str:
     if figures.model is None or figures.since is None or figures.until is None:
         waiting = f"{figures.status.pending:,} rows wait for their profile." if figures.status.pending else ""
         text = f"Nothing has been profiled yet. {waiting} A profile needs some rows: send requests and look again."
-        return f'<main id="main" class="wrap"><section class="card"><p>{text}</p></section></main>'
+        wrong = _section("findings", "To do", sections.findings(figures.findings)) if figures.findings else ""
+        return f'<main id="main" class="wrap"><section class="card"><p>{text}</p></section>{wrong}</main>'
     scores = next((column for column in figures.columns if column.shape.column == PROBABILITY), None)
     inputs = [column for column in figures.columns if column.shape.column not in (PROBABILITY, DECISION)]
+    moved, steady = [one for one in inputs if one.moved], [one for one in inputs if not one.moved]
     week = figures.until - WEEK
     first = max(week, min(window.start for window in figures.windows))
     parts = [
+        _section("findings", _count(figures), sections.findings(figures.findings)),
+        _section("moved", "What moved", LEGEND + _columns(moved)) if moved else "",
         _section("now", "Now", _tiles(figures)),
         _section("changes", "Since the week before", _list(figures.changes)) if figures.changes else "",
         '<div class="pair">',
@@ -43,9 +51,12 @@ def main(figures: Figures) -> str:
             "traffic", "Traffic and decisions", sections.traffic(figures.windows, first, figures.until), card=True
         ),
         _section("scores", "Scores", LEGEND + sections.drawing(scores.shape), card=True) if scores else "",
-        "</div><p></p>",
-        _section("columns", "What applicants are like", LEGEND + _columns(inputs)) if inputs else "",
-        _section("groups", "Approvals by group", sections.groups(figures.groups), card=True) if figures.groups else "",
+        "</div>",
+        _section("performance", "Performance", performance(figures.performance), card=True)
+        if figures.performance
+        else "",
+        _section("columns", _others(moved), LEGEND + _columns(steady)) if steady else "",
+        _section("groups", "Groups", groups(figures.groups, figures.performance), card=True) if figures.groups else "",
         _section("problems", "Not shown", _list(figures.problems)) if figures.problems else "",
     ]
     return f'<main id="main" class="wrap">{"".join(parts)}{_foot(figures)}</main>'
@@ -73,9 +84,10 @@ def _tiles(figures: Figures) -> str:
         ("approved", f"{decided[APPROVE] / max(1, decided.total()):.0%}", "of the last day"),
         (
             "mean probability",
-            "\u2013" if mean is None else f"{mean:.1%}",
+            NOTHING if mean is None else f"{mean:.1%}",
             escape(figures.model.event) if figures.model else "",
         ),
+        ("wait before scoring", *_waits(figures.latency)),
         ("waiting for a profile", f"{figures.status.pending:,}", f"of {figures.status.logged:,} logged"),
     ]
     cells = "".join(
@@ -83,6 +95,23 @@ def _tiles(figures: Figures) -> str:
         for name, value, note in tiles
     )
     return f'<dl class="tiles">{cells}</dl>'
+
+
+def _waits(found: Latency | None) -> tuple[str, str]:
+    """The median wait of a batch, and that of the slowest in a hundred."""
+    if found is None:
+        return NOTHING, "no service has told"
+    slow = "over a second" if found.p99_ms is None else f"{found.p99_ms:g} ms"
+    return NOTHING if found.p50_ms is None else f"{found.p50_ms:g} ms", f"or less for half; 99%: {slow}"
+
+
+def _others(moved: Sequence[Column]) -> str:
+    return "What else applicants are like" if moved else "What applicants are like"
+
+
+def _count(figures: Figures) -> str:
+    number = len(figures.findings)
+    return "To do" if number == 0 else f"To do: {counted(number, 'finding')}"
 
 
 def _list(sentences: Sequence[str]) -> str:

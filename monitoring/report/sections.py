@@ -4,22 +4,23 @@ Owns their markup and words. Leaves drawings to charts, and the order of the sec
 or a dataset file is escaped here.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
 
 from models.deciding import APPROVE, DECLINE, REFER
 from monitoring.drift.looking import ColumnDrift
+from monitoring.findings.finding import Finding
 from monitoring.report import charts
-from monitoring.report.figures import Group
 from monitoring.report.shapes import Column, Shape
 from monitoring.report.traffic import Window, total
 
 MOST_BARS = 60  # of traffic: more are too thin to point at
 MOST_CATEGORIES = 7  # in one picture; the rest is added up
 MUCH, LEAST_TOLD = 0.1, 0.005  # of a share: changes that are set in bold, and that are told at all
+LEAST_TREND = 3  # windows that make a line
 MINUS = "\u2212"
-FOUR_FIFTHS = 0.8  # of the most approved group: US guidelines (29 CFR 1607.4 D) look closer below it
 
 
 def moment(time: datetime) -> str:
@@ -81,7 +82,19 @@ def column(found: Column) -> str:
     chip = '<span class="chip bad">moved</span>' if found.moved else '<span class="chip good">steady</span>'
     kind = "card column moved" if found.moved else "card column"
     head = f"<header><h3>{escape(shape.column)}</h3>{chip if drift else ''}</header>"
-    return f'<article class="{kind}">{head}{drawing(shape)}{_facts(drift) if drift else ""}</article>'
+    return f'<article class="{kind}">{head}{drawing(shape)}{_trend(found)}{_facts(drift) if drift else ""}</article>'
+
+
+def _trend(found: Column) -> str:
+    """PSI of each day with its bound, of a column that has moved; nothing before there are some days."""
+    if not found.moved or len(found.history) < LEAST_TREND:
+        return ""
+    values = [psi for _, psi, _ in found.history]
+    ends = f"from {found.history[0][0]:%d %b} to {found.history[-1][0]:%d %b}"
+    told = ", ".join(f"{psi:.2f}" for psi in values)
+    bound = found.history[-1][2]
+    picture = charts.trend(values, bound, f"{found.shape.column}, PSI by day {ends}: {told}; bound {bound:.2f}")
+    return f'<div>{picture}<p class="small quiet">PSI by day, {ends}</p></div>'
 
 
 def _facts(drift: ColumnDrift) -> str:
@@ -144,27 +157,24 @@ def _points(change: float) -> str:
     return ("+" if change > 0 else MINUS) + f"{abs(change) * 100:.0f}"
 
 
-def groups(found: Sequence[Group]) -> str:
-    """The approvals of audited groups."""
-    rows = []
-    for one in found:
-        low = one.ratio < FOUR_FIFTHS
-        chip = '<span class="chip warn">below 0.80</span>' if low else ""
-        rows.append(
-            f'<tr><th scope="row">{escape(one.column)}: {escape(one.group)}</th>'
-            f'<td class="drawn">{charts.share(one.approved, "approve")}</td><td class="number">{one.approved:.0%}</td>'
-            f'<td class="number">{one.rows:,}</td><td class="number">{one.ratio:.2f}</td><td>{chip}</td></tr>'
-        )
-    heads = [
-        ("group", ""),
-        ("approved", "drawn"),
-        ("share", "number"),
-        ("rows", "number"),
-        ("ratio", "number"),
-        ("", ""),
+def findings(found: Sequence[Finding]) -> str:
+    """What is wrong now, and what to do; that nothing is, too."""
+    if not found:
+        return '<p class="card quietly">Nothing is wrong.</p>'
+    rows = [
+        f'<li class="card finding"><header><h3>{escape(one.subject)}</h3>'
+        f'<span class="chip bad">{escape(one.code.replace("_", " "))}</span>'
+        f'<span class="quiet small">since {moment(one.since)}</span></header>'
+        f'<p>{_commands(one.message)}</p><p class="remedy">{_commands(one.remedy)}</p></li>'
+        for one in found
     ]
-    head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in heads)
-    return (
-        f'<div class="scroll"><table><caption>Ratio: to the most approved group of the column.</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
+    return f'<ul class="findings">{"".join(rows)}</ul>'
+
+
+def _commands(text: str) -> str:
+    """A sentence whose parts between backticks are commands or names.
+
+    >>> _commands("run `make serve` & look")
+    'run <code>make serve</code> &amp; look'
+    """
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))

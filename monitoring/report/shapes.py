@@ -33,12 +33,12 @@ class Shape(Struct, frozen=True):
 
 
 class Column(Struct, frozen=True):
-    """A column on the page: its shape, its drift in the newest window, and that of the windows before.
+    """A column on the page: its shape, its drift in the newest window, and that of the days before.
 
     Attributes:
         shape: of the last day.
         drift: of the newest breach of the last day, or else of the newest window; None where nothing was compared.
-        history: the windows of the last weeks, the oldest first: their end, PSI and its bound.
+        history: the days of the last two weeks, the oldest first: their start, PSI and its bound.
     """
 
     shape: Shape
@@ -67,7 +67,7 @@ def columns(found: Iterable[Histogram], drift: Sequence[ColumnDrift], model: str
         windows = [one for one in drift if (one.model, one.column) == (model, histogram.column)]
         windows.sort(key=lambda one: one.start)
         late = [one for one in windows if one.until > since and one.breach] or windows
-        history = tuple((one.until, one.psi, one.psi_bound) for one in windows)
+        history = tuple((one.start, one.psi, one.psi_bound) for one in windows)
         made.append(Column(shape_of(histogram), late[-1] if late else None, history))
     return sorted(made, key=lambda column: (not column.moved, -(column.drift.psi if column.drift else 0.0)))
 
@@ -82,7 +82,7 @@ def shape_of(histogram: Histogram) -> Shape:
     if len(now) <= FEW_VALUES:
         labels = ticks = tuple(f"{value:.6g}" for value in values_between(edges))
     else:
-        ends = [f"{edge:.3g}" if abs(edge) < 1 else f"{edge:,.0f}" for edge in edges]
+        ends = [f"{edge:.2g}" if abs(edge) < 1 else f"{edge:,.0f}" for edge in edges]
         labels = tuple(f"{low} to {high}" for low, high in pairwise(ends))
         ticks = (ends[0], ends[len(ends) // 2], ends[-1])
     return Shape(histogram.column, labels, ticks, before, now)

@@ -45,12 +45,12 @@ def look_once(settings: Monitoring, keys: LogKeys) -> list[Finding]:
     text = finding_metrics(found) + drift_metrics(seen.drift) + performance_metrics(seen.performance)
     text += record_metrics(log_state(directory, keys), shutil.disk_usage(directory).free, now)
     try:
-        write(folder, figures(settings, keys, now))
+        write(folder, figures(settings, keys, now, seen))
     except Exception:  # noqa: BLE001 - whatever it is, findings are told and metrics written
         _log.exception("the page could not be made; the one before stays")
     text += look_metrics(now, time.monotonic() - started_s)
     replace_file(folder / METRICS, text.encode())
-    told = tell(folder, settings, _destinations(settings), found, now)
+    told = tell(folder, settings, _destinations(settings), found, datetime.now(UTC))
     if told:  # after the rest, which does not wait for other machines
         replace_file(folder / METRICS, (text + action_metrics(told)).encode())
     return found

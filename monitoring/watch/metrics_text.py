@@ -31,7 +31,7 @@ def finding_metrics(findings: Iterable[Finding]) -> str:
     return gauge(
         "scorer_finding",
         "Something that is wrong now",
-        [({"code": one.code, "subject": one.subject}, 1) for one in found],
+        [({"code": code, "subject": subject}, 1) for code, subject in dict.fromkeys(one.identity for one in found)],
     ) + gauge("scorer_findings", "How many there are of a code", [({"code": code}, counts[code]) for code in CODES])
 
 

@@ -21,6 +21,7 @@ from configs.source import ConfigError
 from monitoring.json_logging import log_as_json
 from monitoring.profiles.priority import run_when_idle
 from monitoring.profiles.stopping import block_signals, wait_for_stop
+from monitoring.records import private
 from monitoring.records.locks import FileLock
 from monitoring.records.log_keys import LogKeys, configured_keys
 from monitoring.watch.files import monitor_folder
@@ -47,6 +48,7 @@ def watch(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> N
         while not wait_for_stop(wait_s, parent_pipe):
             began_s = time.monotonic()
             try:
+                private.make_folder(monitor_folder(Path(settings.directory)))
                 if lock.acquire():
                     from monitoring.watch.look import look_once
 

@@ -21,6 +21,7 @@ from serving.access.origins import OriginRules
 from serving.calls import ANYONE, NEIGHBOUR, remember_caller
 from serving.error_responses import error_response
 from serving.http.body import headers_of
+from serving.http.sign_in import refusal_response
 from serving.request_ids import HEADER, begin
 
 # They answer with health alone.
@@ -31,6 +32,7 @@ POST_PERMISSIONS: Mapping[str, Permission] = {
     "/feedback": "feedback",
     "/v2/repository/index": "read",
 }
+GET_PERMISSIONS: Mapping[str, Permission] = {"/console": "predict"}
 # A proxy adds at least one of these. Whatever their values are, the request is then not of a neighbour.
 PROXY_HEADERS = frozenset(
     {
@@ -129,7 +131,7 @@ class AccessMiddleware:
                 answer = partial(error_response(scope, wrong), scope, receive, send)
                 return self._hold_back(self._policy.hold_s(scope, wrong), answer)
             except Rejected as refusal:
-                return error_response(scope, refusal)(scope, receive, send)
+                return refusal_response(scope, headers, refusal)(scope, receive, send)
         return self._app(scope, receive, send)
 
     async def _hold_back(self, seconds: float, answer: Callable[[], Awaitable[None]]) -> None:
@@ -150,15 +152,17 @@ def required_permission(method: str, path: str) -> Permission:
     ('predict', 'predict')
     >>> required_permission("GET", "/metrics"), required_permission("POST", "/v2/repository/index")
     ('read', 'read')
-    >>> required_permission("DELETE", "/somewhere")
-    'admin'
+    >>> required_permission("GET", "/console"), required_permission("DELETE", "/somewhere")
+    ('predict', 'admin')
     """
     if method == "POST":
         if permission := POST_PERMISSIONS.get(path):
             return permission
         if path.startswith("/v2/") and path.endswith("/infer"):
             return "predict"
-    return "read" if method in ("GET", "HEAD", "OPTIONS") else "admin"
+    if method not in ("GET", "HEAD", "OPTIONS"):
+        return "admin"
+    return GET_PERMISSIONS.get(path, "read")
 
 
 def _presented_key(headers: Mapping[bytes, bytes]) -> str | None:

@@ -6,7 +6,14 @@ product's name, a ribbon and a tag manager.
 
 from html import escape
 
-PAGES = {"/model": "model", "/model/card": "model card", "/docs.json": "OpenAPI document", "/metrics": "metrics"}
+PAGES = {
+    "/console": "console",
+    "/monitor": "monitor",
+    "/model": "model",
+    "/model/card": "model card",
+    "/docs.json": "OpenAPI document",
+    "/metrics": "metrics",
+}
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath fill='%23205493' "
     "d='M1 10h3v5H1zM6 6h3v9H6zM11 1h3v14h-3z'/%3E%3C/svg%3E"

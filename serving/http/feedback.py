@@ -27,6 +27,7 @@ from configs.service import ServiceConfig
 from models.errors import Unready
 from monitoring.records.known_ids import KnownIds
 from monitoring.records.log_keys import LogKeys
+from serving.calls import caller_of
 from serving.error_responses import guarded
 from serving.http.body import read_body
 from serving.http.outcomes_body import contradiction, read_outcomes, reject_outcomes
@@ -85,7 +86,10 @@ class FeedbackEndpoint:
                 raise Unready("too much feedback is waiting; try again")
             self._waiting += 1
             deadline_s = time.monotonic() + self._timeout_s
-            running = asyncio.get_running_loop().run_in_executor(self._thread, partial(self._keep, body, deadline_s))
+            caller = caller_of(request.scope).name
+            running = asyncio.get_running_loop().run_in_executor(
+                self._thread, partial(self._keep, body, caller, deadline_s)
+            )
             running.add_done_callback(self._done)  # a caller who goes leaves it running
             received = await asyncio.shield(running)
         counted = metrics().outcomes
@@ -99,7 +103,7 @@ class FeedbackEndpoint:
         if not running.cancelled():
             running.exception()  # read, if the caller has gone
 
-    def _keep(self, body: bytes, deadline_s: float) -> Received:
+    def _keep(self, body: bytes, caller: str, deadline_s: float) -> Received:
         """Read and keep the outcomes of a body, in the thread."""
         from monitoring.records.outcomes import Contradiction, Outcome, OutcomeStore, OutcomesUnavailable
 
@@ -108,7 +112,8 @@ class FeedbackEndpoint:
         if self._store is None:
             self._store = OutcomeStore(self._settings, self._keys)
         try:
-            kept = self._store.keep([Outcome(one.application_id, one.event, one.observed_at) for one in outcomes])
+            several = [Outcome(one.application_id, one.event, one.observed_at) for one in outcomes]
+            kept = self._store.keep(several, caller)
         except Contradiction as error:
             reject_outcomes([contradiction(row, outcomes[row]) for row in error.rows])
         except OutcomesUnavailable as error:

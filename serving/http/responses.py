@@ -17,8 +17,8 @@ MESSAGES = {  # of error statuses that BentoML and Starlette answer with
     504: TOOK_TOO_LONG,
 }
 OUR_SHAPES = (b'{"error":{"code":', b'{"code":')  # the second is the text form for clients of Triton
-# A page loads nothing from elsewhere and runs no script of its own text: whatever a dependency's page brings, nobody
-# else learns who looks at it.
+# A page loads nothing from elsewhere and runs no script of its own text, unless it brings a stricter policy that names
+# the script's hash: whatever a dependency's page brings, nobody else learns who looks at it.
 PAGE_HEADERS = [
     (
         b"content-security-policy",
@@ -58,7 +58,9 @@ class ResponseShaper:
         elif self._start is None:
             if message["type"] == "http.response.start" and is_page(message["headers"]):
                 tls = TLS_HEADERS if self._scope["scheme"] == "https" else []
-                message["headers"] = [*message["headers"], *PAGE_HEADERS, *tls]
+                named = {name.lower() for name, _ in message["headers"]}  # a page of ours brings a policy of its own
+                more = [line for line in PAGE_HEADERS if line[0] not in named]
+                message["headers"] = [*message["headers"], *more, *tls]
             await self._send(message)
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")

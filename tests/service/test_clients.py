@@ -67,7 +67,7 @@ def relay(service):
 
 
 @pytest.fixture(scope="module")
-def bodies(example, routes, trained):
+def bodies(client, example, routes, trained):
     """A body for every route that takes a POST."""
     applicant = {**example, "application_id": "private-java"}
     tensors = [
@@ -86,6 +86,7 @@ def bodies(example, routes, trained):
         f"/v2/models/{MODEL}/versions/{version}/infer": infer,
         "/v2/repository/index": {},
     }
+    client.post("/feedback", json=made["/feedback"])  # so that every answer says that it is known
     assert made.keys() == {path for path, methods in routes.items() if "POST" in methods}
     return made
 

@@ -110,6 +110,14 @@ def test_a_key_is_taken_in_either_form(caller, keyed, german_applicants):
         error_of(caller.post("/predict", json=body, headers=form), 401, "unauthenticated")
 
 
+def test_outcomes_need_a_permission_of_their_own(caller):
+    sent = {"outcomes": [{"application_id": "a", "event": True, "observed_at": "2026-11-25T12:00:00Z"}]}
+    error_of(caller.post("/feedback", json=sent), 401, "unauthenticated")
+    for name in ("scorer", "reader", "both"):
+        error = error_of(caller.post("/feedback", json=sent, headers=bearer(name)), 403, "forbidden")
+        assert "feedback" in error["message"]
+
+
 CLIENT = """
 import json, sys, bentoml
 with bentoml.SyncHTTPClient(sys.argv[1], token=sys.argv[2]) as client:

@@ -8,11 +8,12 @@ from benchmarks.drift_windows import counted
 from monitoring.drift.columns import layout_of
 from monitoring.drift.statistics import ks
 from monitoring.profiles.profile import profile_columns
+from monitoring.profiles.whylogs_compat import read_sketches, serialize
 from tests.monitoring.drift.conftest import MONDAY
 
 
 def column(values):
-    return profile_columns({"x": values}, "m:1", MONDAY).get_column("x")
+    return read_sketches(serialize(profile_columns({"x": values}, "m:1", MONDAY)))["x"]
 
 
 def layout(values, tolerance=0.0):

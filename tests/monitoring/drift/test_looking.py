@@ -12,7 +12,8 @@ from scipy.spatial.distance import jensenshannon
 
 from monitoring.__main__ import main
 from monitoring.drift.looking import ColumnDrift, histograms, inspect, look
-from monitoring.records.log_keys import NO_KEYS
+from monitoring.profiles.files import sealed
+from monitoring.records.log_keys import NO_KEYS, LogKeys
 from tests.monitoring.drift.conftest import MODEL, MONDAY, draw
 
 COLUMNS = ["income", "home", "items", "sex", "probability", "decision"]
@@ -215,6 +216,15 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_looked_at(settings, versio
     assert {one.start for one in found.drift} == {hour(1)}
     assert set(found.unread) == {torn, foreign}
     assert list(found.gone) == ["other:7"]
+
+
+def test_encrypted_profiles_need_their_key(settings, version, served):
+    version()
+    path, keys = served(1, **draw(500, 1)), LogKeys([bytes(32)])
+    path.write_bytes(sealed(path, path.read_bytes(), keys))
+    assert len(look(settings, keys, None, None)) == len(COLUMNS)
+    found = inspect(settings, NO_KEYS, None, None)
+    assert (found.drift, list(found.unread)) == ([], [path])
 
 
 def test_a_profile_that_changed_is_read_again(settings, version, served):

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from monitoring.profiles.profile import profile_columns
-from monitoring.profiles.whylogs_compat import ColumnProfile, DatasetProfileView, PreprocessedColumn, serialize
+from monitoring.profiles.whylogs_compat import (
+    ColumnProfile,
+    DatasetProfileView,
+    PreprocessedColumn,
+    read_sketches,
+    serialize,
+    sketch_of,
+)
 from tests.conftest import ROOT
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -31,9 +38,10 @@ def test_whylogs_is_the_version_that_the_compat_module_was_written_for():
     ("part", "digest"),
     [
         (DatasetProfileView._do_write, "cba65cdfae6e2166"),  # `serialize` follows it
+        (DatasetProfileView._do_read, "5631c49d5879cada"),  # `read_sketches` follows it
         (ColumnProfile._process_extracted_column, "f71b5ec22427567f"),  # `count_values` calls it
     ],
-    ids=["_do_write", "_process_extracted_column"],
+    ids=["_do_write", "_do_read", "_process_extracted_column"],
 )
 def test_the_private_parts_of_whylogs_have_not_changed(part, digest):
     """If one fails, read the change, adapt the compat module, and update the digest."""
@@ -79,6 +87,30 @@ def test_our_bytes_hold_the_same_profile_as_those_of_whylogs():
             sorted(said_of(theirs, name).items())
         )  # repr, because NaN != NaN
     assert (ours.dataset_timestamp, ours.metadata) == (theirs.dataset_timestamp, theirs.metadata)
+
+
+def test_sketches_are_those_of_the_view_that_whylogs_reads():
+    values = np.random.default_rng(0).normal(size=5000)
+    mixed = [None, "car", 7.5, *["tv"] * 9]
+    view = profile_columns({"age": values, "mixed": mixed, "empty": [None] * 3}, "m:1", NOON)
+    for content in (serialize(view), view.serialize()):
+        theirs, ours = DatasetProfileView.deserialize(content), read_sketches(content)
+        assert ours.keys() == theirs.get_columns().keys()
+        for name, sketch in ours.items():
+            expected = sketch_of(theirs.get_column(name))
+            assert sketch[:2] == expected[:2]
+            assert (sketch.numbers is None) == (expected.numbers is None) == (name == "empty")
+            if sketch.numbers is not None:
+                levels = np.linspace(0, 1, 101).tolist()
+                assert sketch.numbers.get_quantiles(levels) == expected.numbers.get_quantiles(levels)
+        assert (ours["mixed"].texts.get_estimate("tv"), ours["mixed"].nulls, ours["mixed"].rows) == (9, 1, 12)
+
+
+@pytest.mark.parametrize("end", [0, 3, 40, 500, -1])
+def test_a_profile_that_ends_early_is_refused(end):
+    content = serialize(profile_columns({"age": np.arange(500.0)}, "m:1", NOON))
+    with pytest.raises(ValueError, match="whylogs profile"):
+        read_sketches(content[:end])
 
 
 def test_a_reference_profile_has_the_same_bytes_in_every_process():

@@ -6,9 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monitoring.profiles.profiler import catch_up
+from monitoring.records.decision_log import DecisionLog
+from monitoring.records.lines import Row
 from monitoring.records.log_keys import NO_KEYS
 from monitoring.report.figures import figures
 from monitoring.report.traffic import mean_of
+from monitoring.status import Status, count
+from tests.conftest import struct_of
 from tests.monitoring.drift.conftest import MODEL, MONDAY, draw
 
 NOW = MONDAY + timedelta(days=10)
@@ -70,7 +75,7 @@ def test_a_version_whose_artifact_is_gone_still_has_its_traffic(served, settings
     found = figures(settings, NO_KEYS, NOW)
     assert (found.model.tag, found.columns) == (MODEL, ())
     assert found.windows[0].rows == 60
-    assert found.windows[0].mean == pytest.approx(sum(drawn["probability"]) / 60)
+    assert found.windows[0].mean == pytest.approx(sum(drawn["probability"]) / 60, abs=0.005)
     assert any(MODEL in problem for problem in found.problems)
 
 
@@ -82,6 +87,19 @@ def test_a_file_that_is_no_profile_is_told_and_hides_nothing_else(version, serve
     assert [window.rows for window in found.windows] == [60]
     assert len(found.problems) == 1
     assert "profile" in found.problems[0]
+
+
+def test_the_four_counts_are_those_of_the_command_for_status(settings):
+    log = DecisionLog.of(settings, NO_KEYS, begin=True)
+    rows = [
+        Row("http", 0.5, "approve", struct_of({"home": "own", "application_id": str(place)})) for place in range(40)
+    ]
+    log.append(MODEL, rows)
+    assert figures(settings, NO_KEYS, NOW).status == count(Path(settings.directory)) == Status(40, 40, 0, 40)
+    catch_up(Path(settings.directory), settings.window_s, settings.frame_rows, 60.0, NO_KEYS)
+    log.append(MODEL, rows[:3])
+    log.close()
+    assert figures(settings, NO_KEYS, NOW).status == count(Path(settings.directory)) == Status(43, 43, 40, 3)
 
 
 def test_a_damaged_checkpoint_is_told_and_hides_only_what_is_counted_by_it(version, served, settings):

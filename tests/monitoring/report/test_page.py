@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from monitoring.findings.finding import Finding
 from monitoring.report.figures import Figures, Group, Model
+from monitoring.report.latency import Latency
 from monitoring.report.page import page
 from monitoring.report.shapes import Column, Shape
 from monitoring.status import Status
@@ -74,7 +76,7 @@ def test_every_drawing_says_what_it_shows(make_figures):
 
 def test_a_group_that_is_approved_much_less_is_told(make_figures):
     text = page(make_figures())
-    rows = re.findall(r'<tr><th scope="row">(sex: .)</th>.*?<td class="number">([\d.]+)</td><td>(.*?)</td>', text)
+    rows = re.findall(r'<th scope="row">(sex: .)</th>.*?<td class="number">([\d.]+)</td><td>(.*?)</td>', text)
     assert [(name, ratio, "below 0.80" in chip) for name, ratio, chip in rows] == [
         ("sex: f", "0.62", True),
         ("sex: m", "1.00", False),
@@ -109,3 +111,29 @@ def test_without_the_artifact_traffic_is_still_shown_and_the_reason_is_told(make
     text = page(make_figures(model=Model(tag="shop:1"), columns=(), problems=("shop:1 is nowhere",)))
     assert "shop:1 is nowhere" in text
     assert "3,360 rows" in text
+
+
+def test_what_is_wrong_comes_first_with_what_to_do(make_figures):
+    wrong = Finding(
+        code="drift",
+        subject=HOSTILE,
+        value=0.6,
+        bound=0.1,
+        since=UNTIL,
+        message="home moved: PSI 0.6",
+        remedy="look at what fills this field",
+    )
+    text = page(make_figures(findings=(wrong,)))
+    assert (
+        text.index("To do: 1 finding<")
+        < text.index("look at what fills this field")
+        < text.index("scored in the last day")
+    )
+    assert HOSTILE not in text
+    assert "Nothing is wrong." in page(make_figures())
+
+
+def test_the_wait_of_batches_is_told_as_bounds(make_figures):
+    assert "0.3 ms" in page(make_figures(latency=Latency(10, 0.3, 10.0)))
+    assert "99%: over a second" in page(make_figures(latency=Latency(10, 0.3, None)))
+    assert "no service has told" in page(make_figures())

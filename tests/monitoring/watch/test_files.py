@@ -40,6 +40,11 @@ def test_what_was_found_and_how_far_the_records_are_is_read_back_through_the_fil
     assert found[("scorer_watch_timestamp_seconds",)] == NOW.timestamp()
 
 
+def test_two_findings_of_one_identity_are_one_series():
+    """Prometheus takes a series once per scrape."""
+    assert finding_metrics([DRIFT, DRIFT]).count("scorer_finding{") == 1
+
+
 def test_before_the_first_look_there_are_no_metrics(tmp_path):
     assert watched_metrics(tmp_path) == ""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -14,6 +15,8 @@ from configs.service import read_service
 from monitoring.records.decision_log import DecisionLog
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 from monitoring.records.outcomes import OutcomeStore
+from serving.access.authenticator import Authenticator
+from serving.access.middleware import AccessMiddleware, AccessPolicy
 from serving.http.feedback import FeedbackEndpoint
 from serving.http.outcomes_body import MAX_OUTCOMES
 from tests.monitoring.conftest import make_rows
@@ -35,12 +38,18 @@ def outcome(number=0, event=True, observed_at=SEEN, **more):
     return {"application_id": f"application {number}", "event": event, "observed_at": observed_at} | more
 
 
+def application(endpoint):
+    """The route behind access without keys."""
+    policy = AccessPolicy(Authenticator(None), open_to_network=True)
+    return AccessMiddleware(Starlette(routes=[endpoint.route()]), policy)
+
+
 def post(settings, *bodies, keys=NO_KEYS):
     """The answers to some bodies, one after the other."""
-    route = FeedbackEndpoint(read_service(), settings, keys).route()
+    app = application(FeedbackEndpoint(read_service(), settings, keys))
 
     async def ask():
-        transport = httpx.ASGITransport(Starlette(routes=[route]))
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return [
                 await client.post("/feedback", content=body if isinstance(body, bytes) else json.dumps(body).encode())
@@ -61,12 +70,16 @@ def known(settings):
     return {name: event for name, (event, _) in OutcomeStore(settings).all_events().items()}
 
 
-def test_outcomes_are_accepted_repeated_and_corrected(settings):
+def test_outcomes_are_accepted_repeated_and_corrected(settings, tmp_path):
     first = kept(settings, outcome(0), outcome(1, event=False))
     assert first == {"accepted": 2, "repeated": 0, "corrected": 0, "unknown": []}
     second = kept(settings, outcome(0), outcome(1, observed_at=LATER), outcome(2))
     assert second == {"accepted": 1, "repeated": 1, "corrected": 1, "unknown": []}
     assert known(settings) == {"id:application 0": True, "id:application 1": True, "id:application 2": True}
+    with sqlite3.connect(tmp_path / "outcomes.db") as connection:
+        kept_of_it = connection.execute("SELECT reported_by, corrections FROM outcomes ORDER BY application").fetchall()
+    connection.close()
+    assert kept_of_it == [("anyone", 0), ("anyone", 1), ("anyone", 0)]
 
 
 def test_an_id_without_a_decision_is_kept_and_listed_once(settings):
@@ -180,7 +193,7 @@ def test_an_unreachable_database_is_a_503_and_feedback_goes_on_when_it_is_back(s
     endpoint = FeedbackEndpoint(read_service(), settings, NO_KEYS)
 
     async def ask(times):
-        transport = httpx.ASGITransport(Starlette(routes=[endpoint.route()]))
+        transport = httpx.ASGITransport(application(endpoint))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return [await client.post("/feedback", json=sent) for _ in range(times)]
 

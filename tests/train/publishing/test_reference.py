@@ -6,7 +6,7 @@ import pytest
 
 from configs.policy import Refer
 from monitoring.drift.references import make_reference
-from monitoring.profiles.whylogs_compat import DatasetProfileView
+from monitoring.profiles.whylogs_compat import read_sketches
 from tests.models.tables import hand_made
 from train.check import check
 from train.publishing.reference import reference_profile
@@ -25,7 +25,7 @@ def test_features_are_of_the_training_part_and_answers_of_the_test_part(parts):
     dataset, training, test = parts
     probability = np.linspace(0.01, 0.99, 50, dtype=np.float32)
     content = reference_profile(dataset, "a:1", training, test, probability)
-    found = make_reference("a:1", dataset, DatasetProfileView.deserialize(content), 10)
+    found = make_reference("a:1", dataset, read_sketches(content), 10)
     assert list(found.layouts) == [feature.name for feature in dataset.features] + ["probability", "decision"]
     rows = {name: counts.rows for name, counts in found.counts.items()}
     assert {rows.pop("probability"), rows.pop("decision")} == {50}
@@ -40,7 +40,7 @@ def test_what_is_referred_is_counted_as_such(parts):
     band = msgspec.structs.replace(dataset, refer=Refer(start=dataset.threshold / 2, end=dataset.threshold * 2))
     probability = np.full(50, dataset.threshold, dtype=np.float32)
     content = reference_profile(band, "a:1", training, test, probability)
-    found = make_reference("a:1", dataset, DatasetProfileView.deserialize(content), 10)
+    found = make_reference("a:1", dataset, read_sketches(content), 10)
     assert found.counts["decision"].values.tolist() == [0, 0, 50]
 
 
