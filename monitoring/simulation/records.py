@@ -70,6 +70,6 @@ class SimulatedRecords:
         """Keep outcomes that become known at `now`."""
         store = OutcomeStore(self.settings)
         try:
-            store.keep(outcomes, now)
+            store.keep(outcomes, "simulation", now)
         finally:
             store.close()
