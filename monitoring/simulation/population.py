@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from configs.feature import Feature
 from models.artifact import REFERENCE, Artifact
-from monitoring.drift.distributions import LONGEST_TEXT, category_counts, number_counts, number_sketch
+from monitoring.drift.distributions import LONGEST_TEXT, QUANTILES, category_counts, number_counts, number_sketch
 from monitoring.drift.statistics import bin_edges
-from monitoring.profiles.whylogs_compat import ColumnProfileView, DatasetProfileView
+from monitoring.profiles.whylogs_compat import ColumnSketch, DatasetProfileView, sketch_of
 from monitoring.simulation.raking import Margin, rake
 
 POOL = 8_000  # applicants drawn; an hour of traffic takes some hundreds of them, by weight
@@ -55,7 +55,7 @@ def population(model: Artifact, generator: np.random.Generator, rows: int = POOL
                 columns[feature.name] = [model.manifest.example[feature.name]] * rows
             continue
         draw = _draw_category if feature.type == "categorical" else _draw_number
-        values, margin = draw(feature, column, rows, generator)
+        values, margin = draw(feature, sketch_of(column), rows, generator)
         columns[feature.name] = values
         margins.append(margin)
     applicants = [
@@ -65,16 +65,16 @@ def population(model: Artifact, generator: np.random.Generator, rows: int = POOL
     scored = model.encoded_scorer().score([msgspec.convert(applicant, model.schema.row) for applicant in applicants])
     probabilities = np.array([probability for probability, _ in scored])
     if (column := reference.get_column(PROBABILITY)) is not None:
-        margins.append(_margin_of_numbers(column, probabilities))
+        margins.append(_margin_of_numbers(sketch_of(column), probabilities))
     if (column := reference.get_column(DECISION)) is not None:
         decisions = sorted({decision for _, decision in scored})
-        counts = category_counts(column, tuple(decisions))[: len(decisions)]
+        counts = category_counts(sketch_of(column), tuple(decisions))[: len(decisions)]
         margins.append(Margin(np.searchsorted(decisions, [decision for _, decision in scored]), _shares(counts)))
     return Population(features, applicants, probabilities, rake(margins, rows))
 
 
 def _draw_category(
-    feature: Feature, column: ColumnProfileView, rows: int, generator: np.random.Generator
+    feature: Feature, column: ColumnSketch, rows: int, generator: np.random.Generator
 ) -> tuple[list[Any], Margin]:
     """Categories with the shares of the reference, None among them where values are missing."""
     names = list({category[:LONGEST_TEXT]: category for category in reversed(feature.categories)}.values())[::-1]
@@ -86,7 +86,7 @@ def _draw_category(
 
 
 def _draw_number(
-    feature: Feature, column: ColumnProfileView, rows: int, generator: np.random.Generator
+    feature: Feature, column: ColumnSketch, rows: int, generator: np.random.Generator
 ) -> tuple[list[Any], Margin]:
     """Numbers that the reference holds, evenly over its quantiles, and None where values are missing."""
     sketch = number_sketch(column)
@@ -100,10 +100,10 @@ def _draw_number(
     return [None if value != value else convert(value) for value in values.tolist()], _margin_of_numbers(column, values)
 
 
-def _margin_of_numbers(column: ColumnProfileView, values: NDArray[np.float64]) -> Margin:
+def _margin_of_numbers(column: ColumnSketch, values: NDArray[np.float64]) -> Margin:
     """The bins of `values` `[rows]`, NaN the last of them, and their shares in the reference."""
     sketch = number_sketch(column)
-    edges = bin_edges(sketch.points, BINS) if sketch.rows else np.empty(0)
+    edges = bin_edges(sketch.quantiles(QUANTILES), BINS)
     codes = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
     return Margin(codes, _shares(number_counts(sketch, edges)))
 
