@@ -15,6 +15,7 @@ KEYS = {
     "SIGNING_KEY",
     "LOAD_KEY",
     "ROLLOUT_KEY",
+    "SIMULATION_KEY",
     *ACTION_KEYS,
 }  # in the environment alone, never in a file
 
