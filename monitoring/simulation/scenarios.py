@@ -85,7 +85,7 @@ class Recession:
 class FraudRing:
     """A third of the applications come from one hand: nearly alike, of little risk by the model, and most go bad."""
 
-    expects = Expectation(("drift", "performance"), ("concept",), columns=None)
+    expects = Expectation(("drift", "concept"), ("performance",), columns=None)
     SHARE = 1 / 3
     RISK = 0.9  # probability of the event for a member
     RANK = 0.1  # of the template's probability among the population's
