@@ -192,6 +192,7 @@ bench-serving: model references  ## measure the service beside other servers, so
 .PHONY: bench-monitoring
 bench-monitoring: environment evidently-environment nannyml-environment  ## measure how well drift is found, beside others, from seeds, some minutes; QUICK=1 for a tenth of it
 	$(BIN)/python -m benchmarks.monitoring $(if $(QUICK),--quick)
+	$(BIN)/python -m benchmarks.performance $(if $(QUICK),--quick)
 	$(BIN)/python -m benchmarks.drift_rivals $(if $(QUICK),--quick)
 
 .PHONY: dashboards

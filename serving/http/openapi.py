@@ -73,6 +73,12 @@ def complete(spec: dict[str, Any], artifact: Artifact, requires_keys: bool) -> d
     spec["paths"][FEEDBACK] = {"post": _feedback(predict["tags"], schemas)}
     spec["paths"]["/explain"] = {"post": _explain(predict["tags"], artifact, schemas)}
     spec["paths"]["/model/card"] = _page(predict["tags"], "card", "The model card.", text)
+    pages = {"text/html": {"type": "string"}, "application/json": {"type": "object"}}
+    about = "How the model does: the newest report, as a page or as its figures."
+    spec["paths"]["/monitor"] = _page(predict["tags"], "monitor", about, pages)
+    spec["paths"]["/monitor"]["get"]["responses"]["503"] = _error_response(CODES[503])
+    about = "A page to score on, with reasons and what-if, or what its form is made from."
+    spec["paths"]["/console"] = _page(predict["tags"], "console", about, pages)
     return spec
 
 

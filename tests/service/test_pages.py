@@ -29,7 +29,8 @@ def test_the_document_is_about_this_model(document, trained):
 
 
 def test_the_document_names_every_route_and_the_shape_of_errors(client, document):
-    assert {"/predict", "/model"} <= set(document["paths"])
+    routes = {"/predict", "/explain", "/feedback", "/model", "/model/card", "/monitor", "/console"}
+    assert routes <= set(document["paths"])
     refused = document["paths"]["/predict"]["post"]["responses"]["422"]["content"]["application/json"]["schema"]
     shape = document["components"]["schemas"][refused["$ref"].rsplit("/", 1)[1]]
     jsonschema.validate(client.post("/predict", json={"applicants": []}).json(), as_json_schema(shape))
