@@ -98,9 +98,10 @@ def test_what_was_begun_in_time_is_answered_over_both_protocols(ending, example,
 
 def test_requests_that_wait_for_their_results_are_refused(trained, tmp_path, german_applicants):
     """The disk hangs: a batch is written and not synced, so it is not answered, and the next ones are not scored."""
+    grace_s = 10  # what waits is refused in the fifteen tenths before the kill, beside tests that keep the cores busy
     # Microseconds: longer than what ends first takes. Only then has strace let go of the worker, and the service ends.
-    python = python_on_disk(tmp_path, f"delay_enter={(GRACE_S + 4) * 10**6}")
-    variables = apart(trained, tmp_path) | {"SCORER_GRACE_S": str(GRACE_S), "SCORER_SYNC": "batch"}
+    python = python_on_disk(tmp_path, f"delay_enter={(grace_s + 4) * 10**6}")
+    variables = apart(trained, tmp_path) | {"SCORER_GRACE_S": str(grace_s), "SCORER_SYNC": "batch"}
     server = Server(variables, tmp_path / "serve.log", python=python)
     body = json.dumps({"applicants": german_applicants[:1]}).encode()
     infer = f"/v2/models/{trained.tag.partition(':')[0]}/infer".encode()

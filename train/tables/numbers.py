@@ -17,6 +17,8 @@ class NumberFormat:
 
     >>> NumberFormat().parse("-1.5e3"), NumberFormat(",", ".").parse("1.234,5"), NumberFormat().parse("1,234")
     (-1500.0, 1234.5, None)
+    >>> NumberFormat().parse(" 3\\x1f")
+    3.0
     """
 
     decimal: str = "."
@@ -29,6 +31,7 @@ class NumberFormat:
 
     def parse(self, text: str) -> float | None:
         """The number that a text spells, spaces around it aside; None if it spells none."""
+        text = text.strip()  # more than `float` takes for a space: the separators of ASCII too
         if not self._pattern.fullmatch(text):
             return None
         if self.thousands:
@@ -42,7 +45,7 @@ class NumberFormat:
         if self.thousands:
             mark = re.escape(self.thousands)
             whole = rf"([1-9]\d{{0,2}}({mark}\d{{2,3}})*{mark}\d{{3}}|\d+)"
-        return re.compile(rf"\s*[+-]?({whole}({point}\d*)?|{point}\d+)([eE][+-]?\d+)?\s*")
+        return re.compile(rf"[+-]?({whole}({point}\d*)?|{point}\d+)([eE][+-]?\d+)?")
 
 
 CURRENCY = re.compile(
