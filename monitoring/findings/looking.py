@@ -6,7 +6,7 @@ records, each of which knows what is too much there.
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 from configs.monitoring import Monitoring
@@ -17,8 +17,9 @@ from monitoring.findings.performance_findings import performance_part
 from monitoring.findings.record_findings import record_part
 from monitoring.records.log_keys import LogKeys
 
+Look = Callable[[Monitoring, LogKeys, datetime], Part]
 # By the command that shows the same at length.
-PARTS: dict[str, Callable[[Monitoring, LogKeys, datetime], Part]] = {
+PARTS: dict[str, Look] = {
     "status": record_part,
     "drift": drift_part,
     "performance": performance_part,
@@ -27,11 +28,11 @@ PARTS: dict[str, Callable[[Monitoring, LogKeys, datetime], Part]] = {
 
 def look(settings: Monitoring, keys: LogKeys, now: datetime) -> list[Finding]:
     """What is wrong with the service whose records are in `settings.directory`, at `now` in UTC; see `examine`."""
-    return examine(settings, keys, now).findings
+    return examine(settings, keys, now, grouped=False).findings
 
 
-def examine(settings: Monitoring, keys: LogKeys, now: datetime) -> Part:
-    """The findings of all parts, and the figures behind them.
+def examine(settings: Monitoring, keys: LogKeys, now: datetime, grouped: bool = True) -> Part:
+    """The findings of all parts, and the figures behind them, those of groups too where they are wanted.
 
     A part that cannot look is a finding itself, `not_watched`.
 
@@ -40,11 +41,12 @@ def examine(settings: Monitoring, keys: LogKeys, now: datetime) -> Part:
     """
     if not Path(settings.directory).is_dir():
         raise FileNotFoundError(f"{settings.directory}: no such folder, so there are no records to look at")
-    return reduce(Part.joined, (_ask(name, settings, keys, now) for name in PARTS))
+    parts = PARTS | {"performance": partial(performance_part, grouped=grouped)}
+    return reduce(Part.joined, (_ask(name, part, settings, keys, now) for name, part in parts.items()))
 
 
-def _ask(name: str, settings: Monitoring, keys: LogKeys, now: datetime) -> Part:
+def _ask(name: str, part: Look, settings: Monitoring, keys: LogKeys, now: datetime) -> Part:
     try:
-        return PARTS[name](settings, keys, now)
+        return part(settings, keys, now)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are still looked at
         return Part([blind(name, name, str(error) or type(error).__name__, now)])

@@ -22,9 +22,14 @@ SAID = {
 }
 
 
-def performance_part(settings: Monitoring, keys: LogKeys, now: datetime) -> Part:  # noqa: ARG001 - as the other parts
+def performance_part(
+    settings: Monitoring,
+    keys: LogKeys,
+    now: datetime,  # noqa: ARG001 - as the other parts
+    grouped: bool = True,
+) -> Part:
     """Look at the performance of the model that decided last; it is None where nothing was decided."""
-    found = look(settings, keys)
+    found = look(settings, keys, grouped=grouped)
     return Part(performance_findings(found) if found else [], performance=found)
 
 

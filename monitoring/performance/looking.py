@@ -56,7 +56,11 @@ class PerformanceLooker:
         self._reader = DecisionReader(Path(settings.directory), keys, self._columns, names_of)
 
     def look(
-        self, since: datetime | None = None, until: datetime | None = None, model: str | None = None
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        model: str | None = None,
+        grouped: bool = True,
     ) -> Performance | None:
         """Return the performance of a model; None if it has decided nothing in that time.
 
@@ -64,6 +68,7 @@ class PerformanceLooker:
             since: of the first decisions; None for no bound.
             until: before which they are; likewise.
             model: name and version; by default the one that made the newest decision.
+            grouped: whether groups are looked at too, which takes longer than all the rest and decides no breach.
 
         Raises:
             KeyMissing: the log is encrypted with another key.
@@ -80,7 +85,8 @@ class PerformanceLooker:
         decisions = decisions._replace(rows=decisions.rows.take(by_risk))
         with OutcomeStore(self._settings, self._keys) as store:
             events = events_of(decisions, *store.named_events())
-        return _performance(self._settings, tag, self._artifact(tag), decisions, events, datetime.now(UTC))
+        now = datetime.now(UTC)
+        return _performance(self._settings, tag, self._artifact(tag), decisions, events, now, grouped)
 
     def _artifact(self, tag: str) -> Artifact | None:
         if tag not in self._artifacts:
@@ -101,9 +107,10 @@ def look(
     since: datetime | None = None,
     until: datetime | None = None,
     model: str | None = None,
+    grouped: bool = True,
 ) -> Performance | None:
     """Look, as `PerformanceLooker.look` does; a process that looks again and again reads what is new alone."""
-    return _looker(settings, keys).look(since, until, model)
+    return _looker(settings, keys).look(since, until, model, grouped)
 
 
 @lru_cache(maxsize=1)
@@ -118,6 +125,7 @@ def _performance(
     decisions: Decisions,
     events: Doubles,
     now: datetime,
+    grouped: bool,
 ) -> Performance:
     dataset = artifact.schema.dataset if artifact else None
     least, confidence = settings.performance_least_outcomes, settings.performance_confidence
@@ -151,7 +159,7 @@ def _performance(
         reference={name: value for name, value in reference.items() if isinstance(value, int | float)},
         check=_check(sample, by_outcome, least, confidence),
         concept=concept,
-        groups=groups(dataset, sample, decisions, least, confidence) if dataset else [],
+        groups=groups(dataset, sample, decisions, least, confidence) if dataset and grouped else [],
         windows=timeline(sample, time_s, least, confidence),
         breaches=breaches,
         breach=bool(breaches),
