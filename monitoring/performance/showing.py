@@ -66,7 +66,7 @@ def _text(found: "Performance") -> str:
         )
     if found.concept:
         one = found.concept
-        lines += ["", f"outcomes follow the probabilities: p = {one.p_value:.2g}, {'no' if one.breach else 'yes'}"]
+        lines += ["", f"outcomes {'no longer ' if one.breach else ''}follow the probabilities (p = {one.p_value:.2g})"]
         if one.breach and one.observed is not None and one.predicted is not None:
             lines.append(f"since {one.since}: {one.observed:.1%} events, {one.predicted:.1%} predicted")
     lines += [f"breach: {one.code} is {one.value:.3g}, the bound is {one.bound:.3g}" for one in found.breaches]
