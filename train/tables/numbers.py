@@ -13,11 +13,11 @@ from configs.dataset import Source
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a file spells numbers; without `thousands` there are no separators.
+    r"""How a file spells numbers; without `thousands` there are no separators.
 
     >>> NumberFormat().parse("-1.5e3"), NumberFormat(",", ".").parse("1.234,5"), NumberFormat().parse("1,234")
     (-1500.0, 1234.5, None)
-    >>> NumberFormat().parse(" 3\\x1f")
+    >>> NumberFormat().parse(" 3\x1f")
     3.0
     """
 
