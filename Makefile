@@ -200,7 +200,7 @@ dashboards: environment  ## draw the Grafana dashboards to var/dashboards, from 
 	$(BIN)/python -m benchmarks.dashboards --prometheus $(call q,$(PROMETHEUS))
 
 .PHONY: screenshots
-screenshots: model  ## take the README's pictures of /monitor and /console: two minutes, and Chromium
+screenshots: model  ## take the README's pictures of pages and dashboards: eight minutes; Chromium, Prometheus, HAProxy
 	tag="$$($(TRAIN) tag $(INPUTS))"; \
 	$(BIN)/python -m benchmarks.screenshots "$${BENTOML_HOME:-$$HOME/bentoml}/models/$${tag/://}"
 

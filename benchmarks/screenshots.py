@@ -1,17 +1,16 @@
-"""The pictures of the report and the console in the README: `python -m benchmarks.screenshots MODEL_FOLDER`.
+"""The pictures of report, console and dashboards: `python -m benchmarks.screenshots MODEL_FOLDER`.
 
 Makes two weeks of records with drift in them (`demo_records`) in a temporary folder, starts the service on them, opens
-both pages in Chromium and writes docs/monitor.png and docs/console.png, with few colours so that they stay small.
-Needs Chromium: apt-get install chromium.
+both pages in Chromium and writes docs/monitor.png and docs/console.png. Then HAProxy sends the service some minutes of
+traffic while Prometheus scrapes both, and the dashboards are drawn to docs/dashboards/. All have few colours, so that
+they stay small. Needs Debian's packages chromium, prometheus and haproxy.
 """
 
 import argparse
 import datetime as dt
 import io
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,9 +24,13 @@ import msgspec
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks import demo_records
-from configs.monitoring import read_monitoring
+from benchmarks import dashboards, demo_records
+from benchmarks.peak_traffic import traffic
+from benchmarks.watched import NotStartedError, free_port, program, watched
+from configs.monitoring import Monitoring, read_monitoring
 from models.artifact import Artifact
+from monitoring.records.log_keys import NO_KEYS
+from monitoring.watch.look import look_once
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -35,30 +38,29 @@ START_S, STOP_S = 90, 60
 ROWS, SEED = 12_000, 1
 WIDTH = 1200  # pixels
 COLORS = 160
+TRAFFIC_S, WATCH_EVERY_S = 300, 20
 
 
 @contextmanager
-def service(model: Path, tag: str, home: Path) -> Iterator[str]:
-    """A service on the records in `home`; gives its URL."""
+def service(model: Path, tag: str, home: Path) -> Iterator[int]:
+    """A service on the records in `home`; gives its port."""
     models = home / "bentoml/models"
     models.parent.mkdir(parents=True)
     models.symlink_to(model.parents[1])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     own = {"BENTOML_HOME": str(home / "bentoml"), "SCORER_DIRECTORY": str(home / "var"), "SCORER_MODEL": tag}
     command = [sys.executable, "-m", "bentoml", "serve", "service:CreditScorer", "--host", "127.0.0.1"]
     with (home / "serve.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--port", str(port)],
             cwd=ROOT,
-            env=os.environ | own | {"SCORER_GRPC_PORT": "0"},
+            env=os.environ | own | {"SCORER_GRPC_PORT": "0", "SCORER_WATCH_EVERY_S": "0"},
             stdout=log,
             stderr=log,
         )
         try:
             _wait(f"http://127.0.0.1:{port}/readyz", process, home / "serve.log")
-            yield f"http://127.0.0.1:{port}"
+            yield port
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_S)
@@ -106,21 +108,35 @@ def show_console(page: Page, url: str) -> None:
     save(page.screenshot(), DOCS / "console.png")
 
 
+def show_dashboards(home: Path, port: int, applicants: list[demo_records.Applicant], settings: Monitoring) -> None:
+    """Every dashboard after some minutes of traffic."""
+    with watched(home, port) as (prometheus, url):
+        # This process is the watch: the service's own has only what nobody else wants of the processor.
+        traffic(url, applicants, TRAFFIC_S, SEED, WATCH_EVERY_S, lambda: look_once(settings, NO_KEYS))
+        arguments = ["--prometheus", prometheus.url, "--minutes", str(TRAFFIC_S / 60)]
+        dashboards.main([*arguments, "--kind", "png", "--out", str(home / "dashboards")])
+    (DOCS / "dashboards").mkdir(exist_ok=True)
+    for path in sorted((home / "dashboards").glob("*.png")):
+        save(path.read_bytes(), DOCS / "dashboards" / path.name)
+
+
 def main() -> int:
     """Make records, serve them, and take the pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("model", type=Path, help="folder of the artifact in a BentoML store")
     model = parser.parse_args().model.resolve()
-    browser = shutil.which("chromium")
-    if browser is None:
-        raise SystemExit("this needs Chromium: apt-get install chromium")
+    try:
+        browser, _, _ = program("chromium"), program("prometheus"), program("haproxy")
+    except NotStartedError as error:
+        raise SystemExit(str(error)) from None
     artifact = Artifact(model, retrain="make train")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         settings = msgspec.structs.replace(read_monitoring(), directory=str(home / "var"))
         until = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
         demo_records.write(artifact, settings, ROWS, SEED, until)
-        with service(model, artifact.tag, home) as url, sync_playwright() as playwright:
+        with service(model, artifact.tag, home) as port, sync_playwright() as playwright:
+            url = f"http://127.0.0.1:{port}"
             opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
             page = opened.new_page(viewport={"width": WIDTH, "height": 900})
             own = os.environ | {"SCORER_DIRECTORY": settings.directory, "BENTOML_HOME": str(home / "bentoml")}
@@ -128,6 +144,7 @@ def main() -> int:
             subprocess.run([sys.executable, "-m", "monitoring", "report"], cwd=ROOT, env=own, check=True, stdout=2)
             show_monitor(page, url)
             opened.close()
+            show_dashboards(home, port, demo_records.table(artifact.schema.dataset), settings)
     return 0
 
 

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from benchmarks import dashboards
+from benchmarks.watched import watched
 from configs.monitoring import read_monitoring
 from monitoring.records.log_keys import NO_KEYS
 from monitoring.watch.look import look_once
 from tests.conftest import ROOT, Server, apart
-from tests.monitoring.grafana.watched import watched
 
 BOARDS = sorted((ROOT / "monitoring/grafana/dashboards").glob("*.json"))
 PANELS = [(path.stem, panel) for path in BOARDS for panel in json.loads(path.read_text())["panels"]]

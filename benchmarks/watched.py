@@ -1,9 +1,13 @@
-"""A real Prometheus and a real HAProxy beside a service, on free ports of loopback."""
+"""A real Prometheus and a real HAProxy beside a service, on free ports of loopback, for pictures and for tests.
+
+Owns starting both and ending them. Needs Debian's packages prometheus and haproxy.
+"""
 
 import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 import urllib.error
@@ -15,11 +19,9 @@ from typing import Any
 
 import yaml
 
-from tests.conftest import free_port
-
-START_S = 60
+START_S, STOP_S = 60, 30
 INTERVAL_S = 1
-MISSING = "{0} is missing: install Debian's package {1}"
+PATH = f"{os.environ['PATH']}:/usr/sbin"
 PROXY = """
 global
     log stdout format raw daemon notice
@@ -39,12 +41,29 @@ backend scorers
 """
 
 
+class NotStartedError(Exception):
+    """A program that is missing, or that ended at its start: which, and what to do or what it said."""
+
+
+def program(name: str) -> str:
+    """The path of an installed program, which has the name of its package."""
+    found = shutil.which(name, path=PATH)
+    if found is None:
+        raise NotStartedError(f"{name} is missing: apt-get install {name}")
+    return found
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Prometheus:
     """One that scrapes the service each second under the names that `deploy/compose` gives to its jobs."""
 
     def __init__(self, folder: Path, targets: dict[str, int]) -> None:
-        program = shutil.which("prometheus")
-        assert program, MISSING.format("prometheus", "prometheus")
         self.url = f"http://127.0.0.1:{free_port()}"
         config = {
             "global": {"scrape_interval": f"{INTERVAL_S}s", "scrape_timeout": f"{INTERVAL_S}s"},
@@ -56,43 +75,42 @@ class Prometheus:
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
         arguments = [f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/tsdb"]
         address = f"--web.listen-address={self.url.removeprefix('http://')}"
-        with (folder / "prometheus.log").open("wb") as log:
-            self.process = subprocess.Popen([program, *arguments, address], stdout=log, stderr=log)
+        self._log = folder / "prometheus.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen([program("prometheus"), *arguments, address], stdout=log, stderr=log)
 
-    def ready(self) -> bool:
-        """Whether it answers queries."""
-        with contextlib.suppress(OSError):
-            return bool(urllib.request.urlopen(f"{self.url}/-/ready", timeout=5).status == 200)
-        return False
+    def wait(self) -> None:
+        """Return when it answers queries."""
+        deadline = time.monotonic() + START_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):
+                return
+            time.sleep(0.1)
+        raise NotStartedError(f"prometheus does not answer:\n{self._log.read_text()[-2000:]}")
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The series of an expression now; fails with what Prometheus says where it is none."""
         question = urllib.parse.urlencode({"query": expression})
         try:
-            answer = json.load(urllib.request.urlopen(f"{self.url}/api/v1/query?{question}", timeout=30))
+            with urllib.request.urlopen(f"{self.url}/api/v1/query?{question}", timeout=30) as answer:
+                found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         except urllib.error.HTTPError as error:
-            raise AssertionError(f"{expression}: {error.read().decode()}") from None
-        found: list[dict[str, Any]] = answer["data"]["result"]
+            raise ValueError(f"{expression}: {error.read().decode()}") from None
         return found
 
 
 @contextlib.contextmanager
 def watched(folder: Path, service_port: int) -> Iterator[tuple[Prometheus, str]]:
     """Prometheus, and the address at which HAProxy takes requests for the service."""
-    program = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program, MISSING.format("haproxy", "haproxy")
     port, metrics = free_port(), free_port()
     (folder / "haproxy.cfg").write_text(PROXY.format(port=port, metrics=metrics, service=service_port))
-    proxy = subprocess.Popen([program, "-db", "-f", str(folder / "haproxy.cfg")], stdout=subprocess.DEVNULL)
+    proxy_command = [program("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")]
     prometheus = Prometheus(folder, {"scorer": service_port, "haproxy": metrics})
+    proxy = subprocess.Popen(proxy_command, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + START_S
-        while not prometheus.ready():
-            assert prometheus.process.poll() is None, (folder / "prometheus.log").read_text()
-            assert time.monotonic() < deadline, (folder / "prometheus.log").read_text()
-            time.sleep(0.1)
+        prometheus.wait()
         yield prometheus, f"http://127.0.0.1:{port}"
     finally:
         for process in (prometheus.process, proxy):
             process.terminate()
-            process.wait(30)
+            process.wait(STOP_S)
