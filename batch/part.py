@@ -17,7 +17,8 @@ from pyarrow.parquet import ParquetFile, ParquetWriter
 
 from batch.errors import BatchError
 from batch.job import Job, Part, PartSummary
-from batch.output import Output
+from batch.output import RUN, Output
+from batch.profile import PartProfile
 from batch.rows.scorer import DECISIONS, REFUSED_SCHEMA, BatchScorer, Refusal, Scored
 from batch.tables.pieces import ReadBatch
 from batch.tables.reading import batches
@@ -42,10 +43,12 @@ def score_part(job: Job, part: Part) -> PartSummary:
         files = stack.enter_context(output.writing())
         scores = stack.enter_context(_writer(files.create(scores_name(part.number)), scorer.schema))
         asides: ParquetWriter | None = None
+        profile = PartProfile(artifact.schema, job.model, job.started_ms)
         for scored in _scored(job, part, artifact, scorer):
             rows += scored.scores.num_rows
             decisions += np.bincount(scored.decisions, minlength=len(DECISIONS))
             scores.write_batch(scored.scores)
+            profile.add(scored)
             if scored.refusals:
                 if asides is None:
                     name = f"refused/{scores_name(part.number)}"
@@ -58,6 +61,7 @@ def score_part(job: Job, part: Part) -> PartSummary:
         scores.close()
         if asides is not None:
             asides.close()
+        files.create(profile_name(part.number)).write(profile.content())
         files.publish()
     return summary
 
@@ -78,6 +82,15 @@ def scores_name(number: int) -> str:
     'part-00007.parquet'
     """
     return f"part-{number:05d}.parquet"
+
+
+def profile_name(number: int) -> str:
+    """The name of the profile of a part; empty where no row of it was scored.
+
+    >>> profile_name(7)
+    '_run/profiles/part-00007.bin'
+    """
+    return f"{RUN}/profiles/part-{number:05d}.bin"
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct, convert
 from numpy.typing import NDArray
 
 from batch.rows.cells import Dialect, id_of, shown_text, value_of
-from batch.rows.columns import reader_of
+from batch.rows.columns import plain, reader_of
 from batch.rows.ids import ids_of
 from configs.dataset import RESERVED
 from models.artifact import Artifact
@@ -86,6 +86,9 @@ class BatchScorer:
 
         Columns that are no feature and not `application_id` are ignored.
         """
+        if batch.num_rows == 0:
+            return Scored(pa.RecordBatch.from_pylist([], self.schema), [], {}, np.zeros(0, dtype=np.int64))
+        batch = plain(batch, self._schema.names)
         columns, valid = self._read(batch)
         ids, without = self._ids(batch, valid)
         refusals: list[Refusal] = []
