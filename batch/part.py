@@ -126,11 +126,13 @@ def _numbers(read: ReadBatch, following: int, first_row: int) -> tuple[np.ndarra
 
 
 def _writer(file: object, schema: pa.Schema) -> ParquetWriter:
-    """Scores: repeated texts as dictionaries, the rest as it is."""
+    """Scores: repeated texts as dictionaries, which readers see as plain text, and the rest as it is."""
     return ParquetWriter(
         file,
         schema,
         compression="zstd",
+        compression_level=1,
+        store_schema=False,
         use_dictionary=["decision", "model"],
         column_encoding={"row": "DELTA_BINARY_PACKED"},
         write_statistics=["row"],

@@ -6,7 +6,6 @@ the service, so a row has the same probability, bit for bit, and is refused with
 file, and keeps nothing between calls.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +27,7 @@ from models.spelling import Suggestions
 from models.validation import row_faults, shown
 
 CALL_ROWS = 512  # rows per call of ONNX Runtime: beyond, what lies between its nodes no longer fits the cache
+REPEATED = pa.dictionary(pa.int8(), pa.string())  # a column of few texts
 DECISIONS = (APPROVE, DECLINE, REFER)
 REFUSED_SCHEMA = pa.schema({"row": pa.int64(), "field": pa.string(), "value": pa.string(), "message": pa.string()})
 
@@ -76,9 +76,12 @@ class BatchScorer:
         self._scorer = artifact.encoded_scorer()
         self._dialect = Dialect(schema.dataset.source)
         self._readers = {feature.name: reader_of(feature, self._dialect) for feature in schema.dataset.features}
+        codes = ("codes", [feature.name for feature in schema.categorical], np.int64)
+        numbers = ("numbers", [feature.name for feature in schema.numeric], np.float32)
+        self._inputs = [one for one in (codes, numbers) if one[0] in self._scorer.inputs]
         self._points = Points(schema.dataset.score) if schema.dataset.score else None
-        fields = {"row": pa.int64(), RESERVED: pa.string(), "probability": pa.float64(), "decision": pa.string()}
-        fields |= {"model": pa.string()} | ({"score": pa.int64()} if self._points else {})
+        fields = {"row": pa.int64(), RESERVED: pa.string(), "probability": pa.float64(), "decision": REPEATED}
+        fields |= {"model": REPEATED} | ({"score": pa.int64()} if self._points else {})
         self.schema = pa.schema(fields)
 
     def score(self, batch: pa.RecordBatch, numbers: NDArray[np.int64]) -> Scored:
@@ -106,10 +109,8 @@ class BatchScorer:
             pa.array(numbers),
             ids if ids is not None else pa.array([], pa.string()),
             pa.array(probabilities),
-            pa.DictionaryArray.from_arrays(
-                pa.array(decisions.astype(np.int8)), pa.array(DECISIONS)
-            ).dictionary_decode(),
-            pa.repeat(self._tag, len(numbers)),
+            pa.DictionaryArray.from_arrays(pa.array(decisions.astype(np.int8)), pa.array(DECISIONS)),
+            pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(numbers), dtype=np.int8)), pa.array([self._tag])),
         ]
         if self._points is not None:
             made.append(pa.array(self._points.scores(probabilities), pa.int64()))
@@ -190,20 +191,16 @@ class BatchScorer:
 
     def _probabilities(self, columns: dict[str, NDArray[Any]], rows: int) -> NDArray[np.float64]:
         """Probabilities of the event, as the doubles that answers hold, `[rows]`."""
-        feed = {}
-        inputs: dict[str, tuple[Sequence[Any], Any]] = {
-            "codes": (self._schema.categorical, np.int64),
-            "numbers": (self._schema.numeric, np.float32),
-        }
-        for name in self._scorer.inputs:
-            features, kind = inputs[name]
-            feed[name] = np.empty((rows, len(features)), dtype=kind)
+        blocks = {}  # a column after the other: to write row by row is slower than to turn a few rows at a time
+        for name, features, kind in self._inputs:
+            blocks[name] = np.empty((len(features), rows), dtype=kind)
             for index, feature in enumerate(features):
-                feed[name][:, index] = columns[feature.name]
+                blocks[name][index] = columns[feature]
         found = np.empty(rows, dtype=np.float64)
         for start in range(0, rows, CALL_ROWS):
             part = slice(start, start + CALL_ROWS)
-            found[part] = self._scorer.probabilities({name: values[part] for name, values in feed.items()})
+            feed = {name: np.ascontiguousarray(block[:, part].T) for name, block in blocks.items()}
+            found[part] = self._scorer.probabilities(feed)
         return found
 
     def _decide(self, probabilities: NDArray[np.float64], columns: dict[str, NDArray[Any]]) -> NDArray[np.int64]:

@@ -41,10 +41,11 @@ class ColumnCounts:
             self._nulls[name] = self._nulls.get(name, 0) + nulls
             values = values[~missing]
         if len(values):
-            column = self._numbers.setdefault(name, why.ColumnProfile(name, _NUMBER, cache_size=1))
+            if name not in self._numbers:
+                self._numbers[name] = why.ColumnProfile(name, _NUMBER, cache_size=1)
             counted = why.PreprocessedColumn()
             counted.numpy.floats, counted.len = values, len(values)
-            why.count_values(column, counted)
+            why.count_values(self._numbers[name], counted)
 
     def add_texts(self, name: str, rows: Mapping[str | None, int]) -> None:
         """Count rows by their text, None where it is missing."""
