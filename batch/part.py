@@ -36,7 +36,7 @@ def score_part(job: Job, part: Part) -> PartSummary:
     output = Output(job.out)
     if (done := done_part(output, part.number)) is not None:
         return done
-    artifact, scorer = scorer_of(job.artifact, job.model, job.digest, job.run, job.started_ms)
+    artifact, scorer = scorer_of(job.artifact, job.model, job.digest, job.run, job.started_ms, job.explain)
     rows = refused = 0
     decisions = np.zeros(len(DECISIONS), dtype=np.int64)
     with ExitStack() as stack:
@@ -94,7 +94,9 @@ def profile_name(number: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def scorer_of(folder: str, model: str, digest: str, run: str, started_ms: int) -> tuple[Artifact, BatchScorer]:
+def scorer_of(
+    folder: str, model: str, digest: str, run: str, started_ms: int, explain: bool
+) -> tuple[Artifact, BatchScorer]:
     """The model of a job, once per process."""
     try:
         artifact = Artifact(Path(folder), retrain="make train")
@@ -102,7 +104,7 @@ def scorer_of(folder: str, model: str, digest: str, run: str, started_ms: int) -
         raise BatchError(str(error)) from None
     if (artifact.tag, sha256((artifact.folder / MANIFEST).read_bytes())) != (model, digest):
         raise BatchError(f"{folder} holds {artifact.tag} and not the {model} of this run; bring that back")
-    return artifact, BatchScorer(artifact, run, started_ms)
+    return artifact, BatchScorer(artifact, run, started_ms, explain)
 
 
 def _scored(job: Job, part: Part, artifact: Artifact, scorer: BatchScorer) -> Iterator[Scored]:

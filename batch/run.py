@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from batch import record
+from batch.archiving import archive
 from batch.engines.engine import Engine
 from batch.errors import BatchError
 from batch.finish import Watched, watch
@@ -77,6 +78,8 @@ def run(artifact: Artifact, engine: Engine, options: Options, started: Callable[
                 done.append(summary)
                 progress(summary.rows + summary.refused, summary.refused)
         _complete(known, done)
+        if known.job.archive:
+            archive(known.job, known.parts, output)
         watched = watch(known.job, known.parts, output)
         return _totals(known, done, resumed, watched)
 

@@ -6,6 +6,7 @@ the service, so a row has the same probability, bit for bit, and is refused with
 file, and keeps nothing between calls.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +15,12 @@ import pyarrow.compute as pc
 from msgspec import UNSET, Struct, convert
 from numpy.typing import NDArray
 
-from batch.rows.cells import Dialect, id_of, shown_text, value_of
+from batch.rows.applicants import Applicants
+from batch.rows.cells import id_of, shown_text
 from batch.rows.columns import plain, reader_of
 from batch.rows.ids import ids_of
+from batch.rows.reasons import TYPE as REASONS
+from batch.rows.reasons import ReasonsColumn
 from configs.dataset import RESERVED
 from models.artifact import Artifact
 from models.deciding import APPROVE, DECLINE, REFER, referred
@@ -64,17 +68,19 @@ class BatchScorer:
         artifact: the model.
         run: 32 hexadecimal digits from which ids are made.
         started_ms: Unix time in those ids.
+        explain: whether scores have the reasons for what is not approved.
 
     Attributes:
         schema: of the scores.
     """
 
-    def __init__(self, artifact: Artifact, run: str, started_ms: int) -> None:
+    def __init__(self, artifact: Artifact, run: str, started_ms: int, explain: bool = False) -> None:
         schema = artifact.schema
         self._schema, self._tag = schema, artifact.tag
         self._run, self._started_ms = run, started_ms
         self._scorer = artifact.encoded_scorer()
-        self._dialect = Dialect(schema.dataset.source)
+        self._applicants = Applicants(schema)
+        self._dialect = self._applicants.dialect
         self._readers = {feature.name: reader_of(feature, self._dialect) for feature in schema.dataset.features}
         codes = ("codes", [feature.name for feature in schema.categorical], np.int64)
         numbers = ("numbers", [feature.name for feature in schema.numeric], np.float32)
@@ -82,7 +88,8 @@ class BatchScorer:
         self._points = Points(schema.dataset.score) if schema.dataset.score else None
         fields = {"row": pa.int64(), RESERVED: pa.string(), "probability": pa.float64(), "decision": REPEATED}
         fields |= {"model": REPEATED} | ({"score": pa.int64()} if self._points else {})
-        self.schema = pa.schema(fields)
+        self._reasons = ReasonsColumn(artifact) if explain else None
+        self.schema = pa.schema(fields | ({"reasons": REASONS} if explain else {}))
 
     def score(self, batch: pa.RecordBatch, numbers: NDArray[np.int64]) -> Scored:
         """Score the rows of a batch, whose numbers in the table are `numbers`, `[rows]`, ascending.
@@ -94,9 +101,8 @@ class BatchScorer:
         batch = plain(batch, self._schema.names)
         columns, valid = self._read(batch)
         ids, without = self._ids(batch, valid)
-        refusals: list[Refusal] = []
-        if not valid.all():
-            refusals = self._look(batch, numbers, columns, valid)
+        refusals = self._look(batch, numbers, columns, valid) if not valid.all() else []
+        kept = None
         if not valid.all():
             kept = np.flatnonzero(valid)
             columns = {name: values[kept] for name, values in columns.items()}
@@ -114,6 +120,10 @@ class BatchScorer:
         ]
         if self._points is not None:
             made.append(pa.array(self._points.scores(probabilities), pa.int64()))
+        if self._reasons is not None:
+            scored = batch if kept is None else batch.take(pa.array(kept))
+            approved = decisions == DECISIONS.index(APPROVE)
+            made.append(self._reasons.of(self._unless(approved, scored)))
         return Scored(pa.record_batch(made, schema=self.schema), refusals, columns, decisions)
 
     def _read(self, batch: pa.RecordBatch) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
@@ -162,13 +172,7 @@ class BatchScorer:
         refusals: list[Refusal] = []
         suggestions = Suggestions(self._schema.names)
         for place, cells in zip(places.tolist(), batch.take(pa.array(places)).to_pylist(), strict=True):
-            applicant = {
-                feature.name: value_of(feature, cells[feature.name], self._dialect)
-                for feature in self._schema.dataset.features
-                if feature.name in cells
-            }
-            if RESERVED in cells:
-                applicant[RESERVED] = id_of(cells[RESERVED], self._dialect)
+            applicant = self._applicants.values(cells)
             faults = row_faults(self._schema, place, applicant, suggestions)
             for fault in faults:
                 value = shown(shown_text(cells.get(fault.field)))
@@ -177,6 +181,12 @@ class BatchScorer:
                 self._put(columns, place, convert(applicant, self._schema.row))
                 valid[place] = True
         return refusals
+
+    def _unless(self, left_out: NDArray[np.bool_], batch: pa.RecordBatch) -> Iterator[Struct | None]:
+        """The rows of a batch as rows of the schema, None for those that are left out."""
+        asked = batch.take(pa.array(np.flatnonzero(~left_out))).to_pylist()
+        rows = (self._applicants.row(cells) for cells in asked)
+        return (None if out else next(rows) for out in left_out.tolist())
 
     def _put(self, columns: dict[str, NDArray[Any]], place: int, row: Struct) -> None:
         """Put a row of the schema into the columns."""

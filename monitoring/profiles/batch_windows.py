@@ -15,13 +15,16 @@ from monitoring.records import checkpoint, private
 from monitoring.records.checkpoint import Checkpoint
 from monitoring.records.durable import sync_folders, write
 from monitoring.records.log_keys import LogKeys
+from monitoring.records.segments import batch_directory
 
-FOLDER = "batch"
+FOLDER = "windows"  # within that of the log of batch runs
 
 
 def runs(directory: Path) -> list[Path]:
     """The folders of the runs whose profiles are kept beside the records in `directory`; the name of one is the run."""
-    return sorted(path for path in (directory / FOLDER).glob("*") if checkpoint.profiles_directory(path).is_dir())
+    return sorted(
+        path for path in (batch_directory(directory) / FOLDER).glob("*") if checkpoint.profiles_directory(path).is_dir()
+    )
 
 
 def keep(settings: Monitoring, keys: LogKeys, run: str, model: str, start: datetime, content: bytes) -> Path | None:
@@ -37,7 +40,7 @@ def keep(settings: Monitoring, keys: LogKeys, run: str, model: str, start: datet
     """
     if not content or rows_of(DatasetProfileView.deserialize(content)) < settings.least_window_rows:
         return None
-    profiles = checkpoint.profiles_directory(Path(settings.directory) / FOLDER / run)
+    profiles = checkpoint.profiles_directory(batch_directory(Path(settings.directory)) / FOLDER / run)
     path = profile_path(profiles, model, start)
     private.make_folder(path.parent)
     checkpoint.commit(profiles, Checkpoint(generation=1, encrypted=bool(keys)))
