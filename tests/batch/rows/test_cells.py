@@ -54,4 +54,12 @@ def test_cells_of_parquet_are_those_of_training(tmp_path):
 def test_what_the_dataset_file_calls_missing_is_missing():
     dialect = Dialect(Source(path="x", null_values=("NA", "-999")))
     texts = ["NA", "-999", "-999.0", "", "5"]
-    assert [value_of(NUMBER, cell, dialect) for cell in [*texts, -999, -999.0]] == [None, None, -999.0, None, 5.0, None, None]
+    assert [value_of(NUMBER, cell, dialect) for cell in [*texts, -999, -999.0]] == [
+        None,
+        None,
+        -999.0,
+        None,
+        5.0,
+        None,
+        None,
+    ]

@@ -171,7 +171,11 @@ def test_a_table_is_a_file_a_folder_or_a_pattern(tmp_path):
     assert names(tmp_path / "b/**/*.csv") == ["b/2.csv", "b/_old/3.csv"]
     assert names(tmp_path / "a/1.csv") == ["a/1.csv"]
     (tmp_path / "a/x.parquet").write_bytes(b"")
-    for table, problem in [(tmp_path, "both Parquet and text"), (tmp_path / "c", "no such"), (tmp_path / "c*", "no CSV")]:
+    for table, problem in [
+        (tmp_path, "both Parquet and text"),
+        (tmp_path / "c", "no such"),
+        (tmp_path / "c*", "no CSV"),
+    ]:
         with pytest.raises(BatchError, match=problem):
             files_of(str(table))
 
