@@ -30,10 +30,7 @@ class Console:
         if done:
             self._say(f"resumed   {done:,} of {rows:,} rows were done before")
         if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=rows, initial=done, unit="row", unit_scale=True, file=sys.stderr)
-            return lambda some, _: self._bar.update(some)
+            return self._begin_bar(rows, done)
         told_s, so_far = time.monotonic(), done
 
         def tell(some: int, _: int) -> None:
@@ -42,6 +39,24 @@ class Console:
             if time.monotonic() - told_s > EVERY_S or so_far == rows:
                 told_s = time.monotonic()
                 self._say(f"scored    {so_far:,} of {rows:,} rows, {(so_far - done) / self.seconds:,.0f} rows/s")
+
+        return tell
+
+    def _begin_bar(self, rows: int, done: int) -> Callable[[int, int], None]:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        speed = TextColumn("{task.fields[speed]}")
+        columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn())
+        self._bar = Progress(*columns, console=RichConsole(stderr=True))
+        self._bar.start()
+        task = self._bar.add_task("scoring", total=rows, completed=done, speed="")
+        so_far = 0
+
+        def tell(some: int, _: int) -> None:
+            nonlocal so_far
+            so_far += some
+            self._bar.update(task, advance=some, speed=f"{so_far / self.seconds:,.0f} rows/s")
 
         return tell
 
@@ -80,7 +95,7 @@ class Console:
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.close()
+            self._bar.stop()
 
 
 def _told(figures: dict[str, Any], totals: Totals) -> dict[str, str]:

@@ -55,7 +55,7 @@ def score_part(job: Job, part: Part) -> PartSummary:
                     asides = stack.enter_context(ParquetWriter(files.create(name), REFUSED_SCHEMA, compression="zstd"))
                 refused += len({refusal.row for refusal in scored.refusals})
                 asides.write_batch(pa.RecordBatch.from_pylist([r._asdict() for r in scored.refusals], REFUSED_SCHEMA))
-        counts = {name: int(number) for name, number in zip(DECISIONS, decisions, strict=True) if number}
+        counts = {str(name): int(number) for name, number in zip(DECISIONS, decisions, strict=True) if number}
         summary = PartSummary(number=part.number, rows=rows, refused=refused, decisions=counts)
         scores.add_key_value_metadata({SUMMARY: msgspec.json.encode(summary)})
         scores.close()
