@@ -5,7 +5,7 @@ Progress goes to standard error, the summary to standard output.
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -13,7 +13,9 @@ import msgspec
 from batch.finish import run_name
 from batch.run import Totals
 from models.deciding import APPROVE
+from monitoring.drift.looking import ColumnDrift
 
+MOST_NAMED = 5  # columns that moved
 EVERY_S = 5.0  # seconds between two plain lines
 
 
@@ -105,15 +107,24 @@ def _told(figures: dict[str, Any], totals: Totals) -> dict[str, str]:
         shares = (f"{name} {number / totals.rows:.1%}" for name, number in sorted(totals.decisions.items()))
         told["decisions"] = ", ".join(shares)
     told["speed"] = f"{figures['rows_per_s']:,.0f} rows/s, {figures['seconds']:,.1f} s"
-    drifted = [one for one in totals.watched.drift if one.breach]
     if totals.watched.why_not:
         told["drift"] = f"not compared: {totals.watched.why_not}"
-    elif drifted:
-        named = ", ".join(f"{one.column} (PSI {one.psi:.2f})" for one in sorted(drifted, key=lambda one: -one.psi))
-        told["drift"] = f"{len(drifted)} of {len(totals.watched.drift)} columns against the training rows: {named}"
     else:
-        told["drift"] = f"none in {len(totals.watched.drift)} columns against the training rows"
+        told["drift"] = f"{moved(totals.watched.drift)} against the training rows"
     told["scores"] = f"{totals.job.out}/part-*.parquet"
     if totals.refused:
         told["refused"] = f"{totals.job.out}/refused/part-*.parquet"
     return told
+
+
+def moved(drift: Sequence[ColumnDrift]) -> str:
+    """Which columns have moved, those with the highest PSI first.
+
+    >>> moved([])
+    'none of 0 columns moved'
+    """
+    found = sorted((one for one in drift if one.breach), key=lambda one: -one.psi)
+    if not found:
+        return f"none of {len(drift)} columns moved"
+    named = ", ".join(f"{one.column} (PSI {one.psi:.2f})" for one in found[:MOST_NAMED])
+    return f"{len(found)} of {len(drift)} columns moved, {named}{', …' if len(found) > MOST_NAMED else ''},"
