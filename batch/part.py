@@ -71,8 +71,12 @@ def done_part(output: Output, number: int) -> PartSummary | None:
     file = output.open(scores_name(number))
     if file is None:
         return None
-    with file, ParquetFile(file) as scores:
-        return msgspec.json.decode(scores.metadata.metadata[SUMMARY], type=PartSummary)
+    try:
+        with file, ParquetFile(file) as scores:
+            return msgspec.json.decode(scores.metadata.metadata[SUMMARY], type=PartSummary)
+    except (pa.ArrowException, KeyError, TypeError, msgspec.DecodeError, OSError) as error:
+        problem = f"{scores_name(number)} in the folder of the scores is damaged ({str(error).splitlines()[0]})"
+        raise BatchError(f"{problem}; remove that file, and run the same command again") from None
 
 
 def scores_name(number: int) -> str:

@@ -179,6 +179,11 @@ def test_a_folder_goes_on_only_with_what_it_was_begun_with(settings, policy_mode
     )
     told = attempt(policy_model, options, other_model)
     assert f"was begun with {artifact.tag}, and this is hand_made:0; finish it with --model {artifact.tag}, or" in told
+    damaged = tmp_path / "scores/part-00001.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    assert "part-00001.parquet in the folder of the scores is damaged" in attempt(policy_model, options)
+    damaged.unlink()
+    assert run(artifact, Here(), options, lambda *_: lambda *_: None).resumed == 10
     os.utime(mine, (1, 1))
     assert "t.parquet as it was before somebody wrote it again; give another --out" in attempt(policy_model, options)
     (tmp_path / "others").mkdir()
