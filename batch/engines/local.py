@@ -37,8 +37,7 @@ class LocalEngine:
         try:
             while waiting or any(worker.part for worker in workers):
                 idle = sum(worker.part is None for worker in workers)
-                for _ in range(min(self.processes - len(workers), len(waiting) - idle)):
-                    workers.append(_Worker(job))
+                workers += [_Worker(job) for _ in range(min(self.processes - len(workers), len(waiting) - idle))]
                 for worker in workers:
                     if waiting and worker.part is None:
                         worker.give(waiting.popleft())
