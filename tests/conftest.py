@@ -114,6 +114,7 @@ def lenient_gates(home: Path, **changes: Any) -> Path:
 
     gates = yaml.safe_load((ROOT / "configs/gates.yaml").read_text())
     gates |= {
+        "baseline": str(ROOT / "tests/train/baseline.yaml"),
         "folds": 2,
         "repeats": 1,
         "bootstrap": 100,
