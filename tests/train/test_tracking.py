@@ -48,7 +48,7 @@ FILES = {
     *("classification_report.txt", "data_report.html", "evidence.json", "gates.json", "model_card.html"),
     "model_card.md",
 }
-START_S = 120
+START_S = 300
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
