@@ -17,8 +17,9 @@ command = sys.argv[1:]
 if os.path.basename(sys.argv[0]) == "bentoml":
     command = ["-m", "bentoml", *command]
 if command[:1] == ["-m"] and command[1] in PROGRAMS:
+    spares = tests.forks.SPARES.get(command[1], ())
     start = PROGRAMS[command[1]].start
-    sys.exit(start(command[1], command[2:], os.getcwd(), os.environ, (0, 1, 2)).wait())
+    sys.exit(start(command[1], command[2:], os.getcwd(), os.environ, (0, 1, 2), spares).wait())
 os.execv({sys.executable!r}, [{sys.executable!r}, *command])
 """
 

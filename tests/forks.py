@@ -23,6 +23,9 @@ from typing import IO
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT_S = 500
+# Processes that a program starts by itself, and how many each of these starts (`tests.spares`): those of a bento are
+# `bentoml build` and `bentoml import`, or, where a model is missing, `bentoml import` and `bentoml models import`.
+SPARES = {"deploy.packing": (0, 0)}
 # All workers of pytest-xdist have one number of the run.
 RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
 PLACE = " " * 10_000  # for command line and environment of a fork, where `ps` and tests look for them
@@ -117,7 +120,7 @@ class Forks:
         files = [tempfile.TemporaryFile("w+") for _ in range(3)]  # noqa: SIM115 - closed at the end
         files[0].write(given)
         files[0].seek(0)
-        process = self.start(program, arguments, cwd, env, files)
+        process = self.start(program, arguments, cwd, env, files, SPARES.get(program, ()))
 
         def end() -> subprocess.CompletedProcess[str]:
             try:

@@ -1,9 +1,10 @@
-"""The processes that a forked service starts, as forks too.
+"""The processes that a forked service starts, as forks too, and those of the packing.
 
-BentoML starts its workers by `python -m …`, and a worker its profiler, the watch and the process that explains. A fork
-of `tests.fork_server` is the parent of these, so they are forked before it has done anything: spares, which wait until
-the program starts a process. Then one of them takes its command line, environment, directory and descriptors, and runs
-the module. Where there is no spare, as for a worker that was killed, Python is started.
+BentoML starts its workers by `python -m …`, and a worker its profiler, the watch and the process that explains; the
+packing starts `python -m bentoml`. A fork of `tests.fork_server` is the parent of these, so they are forked before it
+has done anything: spares, which wait until the program starts a process. Then one of them takes its command line,
+environment, directory and descriptors, and runs the module. Where there is no spare, as for a worker that was killed,
+Python is started.
 """
 
 import fcntl
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 MODULES = (
-    *("_bentoml_impl.worker.service", "serving.explaining_process"),
+    *("bentoml", "_bentoml_impl.worker.service", "serving.explaining_process"),
     *("monitoring.profiles.process", "monitoring.watch.process"),
 )
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]

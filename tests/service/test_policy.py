@@ -18,7 +18,7 @@ from tests.conftest import ROOT, Server, Trained, apart, lenient_gates, run_trai
 from tests.forks import SERVICE
 from tests.models.tables import write_hand_made
 from tests.service.tensors import inputs
-from tests.train.small import SMALL
+from tests.train.small import SMALL, UNDRAWN
 
 POINTS, ODDS, DOUBLE = 600, 50, 20
 FROM, TO = 0.25, 0.45
@@ -42,7 +42,7 @@ def home(tmp_path_factory):
     path.write_text(written)
     (home / "small.yaml").write_text(SMALL)
     lenient_gates(home)
-    done = run_training(home, path.name, "small.yaml", "--gates", "gates.yaml")
+    done = run_training(home, path.name, "small.yaml", "--gates", "gates.yaml", **UNDRAWN)
     assert done.returncode == 0, done.stdout + done.stderr
     (home / "tag").write_text(done.stdout.strip())
     return home

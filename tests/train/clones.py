@@ -40,15 +40,15 @@ class Clone:
         own |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
         return own | {"AWS_MAX_ATTEMPTS": "1"}
 
-    def dvc(self, *arguments: str) -> str:
+    def dvc(self, *arguments: str, **variables: str) -> str:
         """What a command of DVC prints; it runs in a fork, and so does each stage that it starts."""
-        done = self.try_dvc(*arguments)
+        done = self.try_dvc(*arguments, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def try_dvc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def try_dvc(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """The same for a command that may fail."""
-        return DVC.run("dvc", arguments, self.folder, self.environment())
+        return DVC.run("dvc", arguments, self.folder, self.environment() | variables)
 
     def train(self, *arguments: str) -> str:
         """What `python -m train` prints."""

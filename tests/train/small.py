@@ -1,4 +1,4 @@
-"""What trains in seconds: a small model, gates that let it pass, and the kernels of an old processor."""
+"""What trains in seconds: a small model, gates that let it pass, no pictures, and the kernels of an old processor."""
 
 SMALL = """\
 split: {test: 0.2, seed: 0}
@@ -29,6 +29,9 @@ leak: {most_column_roc_auc: 1, most_column_information_value: 100, most_column_p
 approvers: []
 waivers: []
 """
+# In the environment of a forked training: Matplotlib saves one pixel for each figure (`tests.train.warm_up`). Drawing
+# them takes four tenths of a small training, and all are drawn in the trainings of test_dvc*.py and test_tracking.py.
+UNDRAWN = {"TESTS_WITHOUT_DRAWING": "1"}
 OLDEST_KERNELS = {  # the variables that PyTorch, the libraries that it calls, and NumPy take their kernels from
     "ATEN_CPU_CAPABILITY": "default",
     "MKL_CBWR": "COMPATIBLE",

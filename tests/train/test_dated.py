@@ -9,7 +9,7 @@ from configs.dataset import read_dataset
 from models.artifact import Artifact
 from tests.conftest import lenient_gates, run_training
 from tests.train import dated
-from tests.train.small import SMALL
+from tests.train.small import SMALL, UNDRAWN
 from train.check import check
 
 
@@ -23,8 +23,8 @@ def place(tmp_path_factory):
     return home
 
 
-def trained(home, rows, **changes):
-    done = run_training(home, dated.write(home, rows, **changes), "small.yaml", "--gates", "gates.yaml")
+def trained(home, rows, **variables):
+    done = run_training(home, dated.write(home, rows), "small.yaml", "--gates", "gates.yaml", **variables)
     assert done.returncode == 0, done.stderr
     (home / "tag.txt").write_text(done.stdout.strip())
     return done.stderr
@@ -94,7 +94,7 @@ def test_the_champion_is_compared_on_the_newest_rows_of_customers_that_neither_h
     newer = [row | {"customer": f"{row['customer']}n"} for row in dated.rows(400, months=6, seed=1)]
     later = [row | {"applied": f"2024-{row['applied'][5:]}"} for row in newer]
     half = [row | {"customer": row["customer"].removesuffix("n" * (at % 2))} for at, row in enumerate(later)]
-    trained(place, dated.rows() + half)
+    trained(place, dated.rows() + half, **UNDRAWN)
     folder = place / "var/train/dated/small"
     judgement = json.loads((folder / "judgement.json").read_bytes())
     table = check(read_dataset(place / "dated.yaml"), 10)

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import digests
 from tests.models.tables import write_hand_made
 from tests.train.clones import STAGES, Clone, fresh, ran
-from tests.train.small import LENIENT, SMALL
+from tests.train.small import LENIENT, SMALL, UNDRAWN
 from train.fit import LOOKS
 
 AFTER_SPLIT = STAGES[2:]
@@ -67,7 +67,8 @@ def s3():
 
 
 def test_an_experiment_runs_what_a_training_parameter_changes_and_is_compared(back):
-    output = back.dvc("exp", "run", "--name", "shorter", "-S", "configs/models/small.yaml:training.steps=60")
+    shorter = ("--name", "shorter", "-S", "configs/models/small.yaml:training.steps=60")
+    output = back.dvc("exp", "run", *shorter, **UNDRAWN)
     assert ran(output) == AFTER_SPLIT
     (metrics,) = json.loads(back.dvc("metrics", "diff", "--json")).values()
     found = metrics["test.log_loss"]

@@ -11,6 +11,7 @@ import yaml
 from tests.conftest import environment, lenient_gates, workplace
 from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
+from tests.train.small import UNDRAWN
 from train.__main__ import IGNORED
 from train.errors import PipelineError
 from train.exclusive import NAME, exclusively
@@ -44,7 +45,11 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
 def variables(home, **more):
     """The environment of a person who has set nothing: MLflow goes to var/."""
-    return {name: value for name, value in environment(home).items() if not name.startswith("MLFLOW_TRACKING")} | more
+    return (
+        {name: value for name, value in environment(home).items() if not name.startswith("MLFLOW_TRACKING")}
+        | UNDRAWN
+        | more
+    )
 
 
 def several(home, steps):

@@ -13,7 +13,7 @@ from models.artifact import CONFIG, MANIFEST, sha256
 from tests.conftest import environment, lenient_gates, with_mlflow
 from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
-from tests.train.small import SMALL
+from tests.train.small import SMALL, UNDRAWN
 from train.rounding import STEP
 
 
@@ -24,7 +24,7 @@ def on_hand_made(home):
 
     def run(*command, gates=lenient, code=0):
         inputs = ["--dataset", dataset.name, "--model", "small.yaml", "--gates", gates.name]
-        done = TRAIN.run("train", [*command, *inputs], home, environment(home))
+        done = TRAIN.run("train", [*command, *inputs], home, environment(home) | UNDRAWN)
         assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
         return done.stdout.strip(), " ".join(done.stderr.split())
 
@@ -139,7 +139,7 @@ def test_one_version_is_never_two_graphs(tmp_path):
     weights, said = tmp_path / "var/train/hand_made/small/network.npz", []
 
     def step(*command, code=0):
-        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path))
+        done = TRAIN.run("train", [*command, *inputs], tmp_path, environment(tmp_path) | UNDRAWN)
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode == code, done.stderr
         said.append(" ".join(done.stderr.split()))

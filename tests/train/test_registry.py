@@ -12,6 +12,7 @@ from tests.conftest import Trained, environment, lenient_gates, with_mlflow, wor
 from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
 from tests.signatures.test_promotions import new_key
+from tests.train.small import UNDRAWN
 
 SMALL = {
     "network": {"layers": [4], "members": 2},
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.pipeline
 
 def run(home, commands):
     """Exit code, standard output and standard error of each `python -m train` with these arguments."""
-    done = [TRAIN.run("train", command, with_mlflow(home), environment(home)) for command in commands]
+    done = [TRAIN.run("train", command, with_mlflow(home), environment(home) | UNDRAWN) for command in commands]
     results = [(one.returncode, one.stdout, one.stderr) for one in done]
     assert not any("Traceback" in errors for _, _, errors in results), results
     return results

@@ -18,6 +18,7 @@ from models.schema import Schema
 from models.scorer import Scorer
 from tests.conftest import ROOT, Trained, lenient_gates, run_training
 from tests.models.tables import hand_made, write_hand_made
+from tests.train.small import UNDRAWN
 from train.check import check
 from train.export import export
 from train.fit import fit
@@ -203,7 +204,7 @@ def test_the_pipeline_publishes_it_with_its_points_on_the_card(tmp_path):
     path = write_hand_made(tmp_path)
     path.write_text(path.read_text() + "score: {points: 600, odds: 50, double: 20}\n")
     lenient_gates(tmp_path)
-    done = run_training(tmp_path, path.name, FILE, "--gates", "gates.yaml")
+    done = run_training(tmp_path, path.name, FILE, "--gates", "gates.yaml", **UNDRAWN)
     assert done.returncode == 0, done.stdout + done.stderr
     folder = Trained.in_store(done.stdout.strip(), tmp_path).folder
     text = (folder / "model_card.md").read_text()

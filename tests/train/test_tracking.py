@@ -30,7 +30,7 @@ from models.schema import Schema
 from tests.conftest import ROOT, Trained, environment, with_mlflow
 from tests.forks import TRAIN
 from tests.models.tables import write_hand_made
-from tests.train.small import LENIENT, SMALL
+from tests.train.small import LENIENT, SMALL, UNDRAWN
 
 NAME = "hand_made"
 LOOKED = 30  # times, in 120 steps
@@ -48,7 +48,7 @@ FILES = {
     *("classification_report.txt", "data_report.html", "evidence.json", "gates.json", "model_card.html"),
     "model_card.md",
 }
-START_S = 120
+START_S = 300
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
@@ -188,11 +188,11 @@ def postgresql() -> Iterator[str]:
 def train_small(
     home: Path, dataset: Path, gates: str, uri: str | None = None
 ) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
-    """`python -m train` in `home` on a small model, with these gates, its runs in the store at `uri`."""
+    """`python -m train` in `home` on a small model, with these gates, its runs in the store at `uri`, undrawn there."""
     with_mlflow(home)
     (home / "small.yaml").write_text(SMALL)
     (home / "gates.yaml").write_text(gates.replace("configs/models", str(ROOT / "configs/models")))
-    own = environment(home) | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
+    own = environment(home) | ({"MLFLOW_TRACKING_URI": uri} | UNDRAWN if uri else {})
     inputs = ["--dataset", str(dataset), "--model", str(home / "small.yaml"), "--gates", str(home / "gates.yaml")]
     return TRAIN.run("train", inputs, home, own), own
 
