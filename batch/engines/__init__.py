@@ -1,0 +1,1 @@
+"""Engines: ways to have every part of a job scored."""

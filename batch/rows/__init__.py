@@ -1,0 +1,1 @@
+"""Rows: from a record batch of Arrow to scores and to what was refused."""

@@ -1,0 +1,1 @@
+"""Tables: where they are, which files they have, and how they are cut into parts and read."""
