@@ -12,7 +12,6 @@ opt_out(os.environ)  # before the imports below: ONNX Runtime reports as soon as
 
 import argparse
 import sys
-from pathlib import Path
 
 from batch.engines.engine import ENGINES
 from batch.errors import BatchError

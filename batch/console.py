@@ -3,12 +3,14 @@
 Progress goes to standard error, the summary to standard output.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable
 from typing import Any, Self
 
+import msgspec
+
+from batch.finish import run_name
 from batch.run import Totals
 from models.deciding import APPROVE
 
@@ -54,6 +56,7 @@ class Console:
         figures = {
             "model": totals.job.model,
             "out": totals.job.out,
+            "run": run_name(totals.job),
             "rows": totals.rows,
             "refused": totals.refused,
             "resumed": totals.resumed,
@@ -61,12 +64,13 @@ class Console:
             "approval_rate": totals.decisions.get(APPROVE, 0) / totals.rows if totals.rows else None,
             "seconds": round(self.seconds, 3),
             "rows_per_s": round(made / self.seconds, 1),
+            "drift": totals.watched.drift,
+            "not_compared": totals.watched.why_not,
         }
         if as_json:
-            sys.stdout.write(f"{json.dumps(figures)}\n")
+            sys.stdout.write(f"{msgspec.json.encode(figures).decode()}\n")
             return
-        for name, value in figures.items():
-            sys.stdout.write(f"{name:14}{value}\n")
+        sys.stdout.write("".join(f"{name:10}{words}\n" for name, words in _told(figures, totals).items()))
 
     def _say(self, line: str) -> None:
         sys.stderr.write(f"{line}\n")
@@ -77,3 +81,24 @@ class Console:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _told(figures: dict[str, Any], totals: Totals) -> dict[str, str]:
+    """The summary for people: a line for each of these."""
+    told = {"model": figures["model"], "rows": f"{totals.rows:,} scored, {totals.refused:,} refused"}
+    if totals.rows:
+        shares = (f"{name} {number / totals.rows:.1%}" for name, number in sorted(totals.decisions.items()))
+        told["decisions"] = ", ".join(shares)
+    told["speed"] = f"{figures['rows_per_s']:,.0f} rows/s, {figures['seconds']:,.1f} s"
+    drifted = [one for one in totals.watched.drift if one.breach]
+    if totals.watched.why_not:
+        told["drift"] = f"not compared: {totals.watched.why_not}"
+    elif drifted:
+        named = ", ".join(f"{one.column} (PSI {one.psi:.2f})" for one in sorted(drifted, key=lambda one: -one.psi))
+        told["drift"] = f"{len(drifted)} of {len(totals.watched.drift)} columns against the training rows: {named}"
+    else:
+        told["drift"] = f"none in {len(totals.watched.drift)} columns against the training rows"
+    told["scores"] = f"{totals.job.out}/part-*.parquet"
+    if totals.refused:
+        told["refused"] = f"{totals.job.out}/refused/part-*.parquet"
+    return told

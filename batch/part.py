@@ -17,7 +17,8 @@ from pyarrow.parquet import ParquetFile, ParquetWriter
 
 from batch.errors import BatchError
 from batch.job import Job, Part, PartSummary
-from batch.output import Output
+from batch.output import RUN, Output
+from batch.profile import PartProfile
 from batch.rows.scorer import DECISIONS, REFUSED_SCHEMA, BatchScorer, Refusal, Scored
 from batch.tables.pieces import ReadBatch
 from batch.tables.reading import batches
@@ -35,17 +36,19 @@ def score_part(job: Job, part: Part) -> PartSummary:
     output = Output(job.out)
     if (done := done_part(output, part.number)) is not None:
         return done
-    artifact, scorer = scorer_of(job.artifact, job.model, job.digest, job.run, job.started_ms)
+    artifact, scorer = scorer_of(job.artifact, job.model, job.digest, job.run, job.started_ms, job.explain)
     rows = refused = 0
     decisions = np.zeros(len(DECISIONS), dtype=np.int64)
     with ExitStack() as stack:
         files = stack.enter_context(output.writing())
         scores = stack.enter_context(_writer(files.create(scores_name(part.number)), scorer.schema))
         asides: ParquetWriter | None = None
+        profile = PartProfile(artifact.schema, job.model, job.started_ms)
         for scored in _scored(job, part, artifact, scorer):
             rows += scored.scores.num_rows
             decisions += np.bincount(scored.decisions, minlength=len(DECISIONS))
             scores.write_batch(scored.scores)
+            profile.add(scored)
             if scored.refusals:
                 if asides is None:
                     name = f"refused/{scores_name(part.number)}"
@@ -58,6 +61,7 @@ def score_part(job: Job, part: Part) -> PartSummary:
         scores.close()
         if asides is not None:
             asides.close()
+        files.create(profile_name(part.number)).write(profile.content())
         files.publish()
     return summary
 
@@ -80,8 +84,19 @@ def scores_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
+def profile_name(number: int) -> str:
+    """The name of the profile of a part; empty where no row of it was scored.
+
+    >>> profile_name(7)
+    '_run/profiles/part-00007.bin'
+    """
+    return f"{RUN}/profiles/part-{number:05d}.bin"
+
+
 @lru_cache(maxsize=1)
-def scorer_of(folder: str, model: str, digest: str, run: str, started_ms: int) -> tuple[Artifact, BatchScorer]:
+def scorer_of(
+    folder: str, model: str, digest: str, run: str, started_ms: int, explain: bool
+) -> tuple[Artifact, BatchScorer]:
     """The model of a job, once per process."""
     try:
         artifact = Artifact(Path(folder), retrain="make train")
@@ -89,7 +104,7 @@ def scorer_of(folder: str, model: str, digest: str, run: str, started_ms: int) -
         raise BatchError(str(error)) from None
     if (artifact.tag, sha256((artifact.folder / MANIFEST).read_bytes())) != (model, digest):
         raise BatchError(f"{folder} holds {artifact.tag} and not the {model} of this run; bring that back")
-    return artifact, BatchScorer(artifact, run, started_ms)
+    return artifact, BatchScorer(artifact, run, started_ms, explain)
 
 
 def _scored(job: Job, part: Part, artifact: Artifact, scorer: BatchScorer) -> Iterator[Scored]:
@@ -113,11 +128,13 @@ def _numbers(read: ReadBatch, following: int, first_row: int) -> tuple[np.ndarra
 
 
 def _writer(file: object, schema: pa.Schema) -> ParquetWriter:
-    """Scores: repeated texts as dictionaries, the rest as it is."""
+    """Scores: repeated texts as dictionaries, which readers see as plain text, and the rest as it is."""
     return ParquetWriter(
         file,
         schema,
         compression="zstd",
+        compression_level=1,
+        store_schema=False,
         use_dictionary=["decision", "model"],
         column_encoding={"row": "DELTA_BINARY_PACKED"},
         write_statistics=["row"],

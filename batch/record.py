@@ -78,7 +78,7 @@ def _difference(record: Record, table: str, files: Sequence[TableFile]) -> str:
         return f"{changed[0]} as it was before somebody wrote it again"
     if before.keys() == now.keys():
         return f"{record.table}"
-    other = sorted(before.keys() ^ now.keys())[0]
+    other = min(before.keys() ^ now.keys())
     return f"the table {record.table}, and this is {table}: {other} is in one of them alone"
 
 

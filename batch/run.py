@@ -4,12 +4,15 @@ Owns the order: model, columns, lock, record, parts that are left, engine, total
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from batch import record
+from batch.archiving import archive
 from batch.engines.engine import Engine
 from batch.errors import BatchError
+from batch.finish import Watched, watch
 from batch.job import Job, Part, PartSummary
 from batch.lock import exclusive
 from batch.output import Output
@@ -46,6 +49,7 @@ class Totals(NamedTuple):
     refused: int
     decisions: dict[str, int]
     resumed: int
+    watched: Watched
 
 
 Progress = Callable[[int, int], None]  # rows done, and refused among them
@@ -73,7 +77,11 @@ def run(artifact: Artifact, engine: Engine, options: Options, started: Callable[
             for summary in engine.run(known.job, left):
                 done.append(summary)
                 progress(summary.rows + summary.refused, summary.refused)
-        return _totals(known, done, resumed)
+        _complete(known, done)
+        if known.job.archive:
+            archive(known.job, known.parts, output)
+        watched = watch(known.job, known.parts, output)
+        return _totals(known, done, resumed, watched)
 
 
 def _record(artifact: Artifact, options: Options, output: Output) -> Record:
@@ -111,12 +119,12 @@ def _done(output: Output, parts: Sequence[Part]) -> list[PartSummary]:
     return [summary for number in names if (summary := done_part(output, number)) is not None]
 
 
-def _totals(known: Record, done: Sequence[PartSummary], resumed: int) -> Totals:
-    missing = len(known.parts) - len({one.number for one in done})
-    if missing or len(done) != len(known.parts):
-        raise BatchError(f"{missing} parts were not scored; run the same command again")
-    decisions: dict[str, int] = {}
-    for one in done:
-        for decision, number in one.decisions.items():
-            decisions[decision] = decisions.get(decision, 0) + number
-    return Totals(known.job, sum(one.rows for one in done), sum(one.refused for one in done), decisions, resumed)
+def _complete(known: Record, done: Sequence[PartSummary]) -> None:
+    if missing := {part.number for part in known.parts} - {one.number for one in done}:
+        raise BatchError(f"{len(missing)} parts were not scored; run the same command again")
+
+
+def _totals(known: Record, done: Sequence[PartSummary], resumed: int, watched: Watched) -> Totals:
+    decisions = sum((Counter(one.decisions) for one in done), Counter[str]())
+    rows, refused = sum(one.rows for one in done), sum(one.refused for one in done)
+    return Totals(known.job, rows, refused, dict(decisions), resumed, watched)

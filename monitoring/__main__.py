@@ -25,7 +25,7 @@ from monitoring.records.cipher import LOG_KEY_VARIABLE, KeyMissing
 from monitoring.records.erasure_journal import journal_path
 from monitoring.records.log_keys import LogKeys, configured_keys
 from monitoring.records.outcomes_upkeep import erase_outcomes, retain_outcomes
-from monitoring.records.segments import explanations_directory, logs
+from monitoring.records.segments import BATCH, logs, logs_beside
 from monitoring.records.upkeep import exclusive_upkeep
 from monitoring.report import command as report_command
 from monitoring.simulation import command as simulation_command
@@ -138,10 +138,9 @@ def retain(settings: Monitoring, keys: LogKeys, _: argparse.Namespace) -> int:
         return 0
     with exclusive_upkeep(directory, keys):
         done = retention.retain(directory, settings.retention_days, keys)
-    told = explanations_directory(directory)
-    if told.exists():
-        with exclusive_upkeep(told, keys):
-            deleted = retention.retain(told, settings.retention_days, keys)
+    for log in logs_beside(directory):
+        with exclusive_upkeep(log, keys):
+            deleted = retention.retain(log, settings.retention_days, keys)
         done = done._replace(segments=done.segments + deleted.segments, deferred=done.deferred + deleted.deferred)
     amount = f"{counted(done.segments, 'segment')} and {counted(done.archives, 'archive')}"
     print(f"deleted {amount} older than {counted(settings.retention_days, 'day')}")
@@ -169,11 +168,11 @@ def erase(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> i
         _catch_up(settings, keys, options.timeout)
         done = erasure.erase(directory, application_id, keys)
     print(f"erased {counted(done.rows, 'row')}")
-    told = explanations_directory(directory)
-    if told.exists():
-        with exclusive_upkeep(told, keys):
-            explained = erasure.erase(told, application_id, keys)
-        print(f"erased {counted(explained.rows, 'explanation')}")
+    for log in logs_beside(directory):
+        with exclusive_upkeep(log, keys):
+            more = erasure.erase(log, application_id, keys)
+        of_batch = f"{counted(more.rows, 'row')} of batch runs"
+        print(f"erased {of_batch if log.name == BATCH else counted(more.rows, 'explanation')}")
     if outcomes := erase_outcomes(settings, keys, application_id):
         print(f"erased {counted(outcomes, 'outcome')}")
     if done.pending:

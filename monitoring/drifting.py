@@ -41,7 +41,7 @@ def run(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int
     """
     from monitoring.drift.looking import inspect
 
-    looked = inspect(settings, keys, options.since, options.until, options.window)
+    looked = inspect(settings, keys, options.since, options.until, options.window, batch=True)
     if options.json:
         sys.stdout.write(f"{msgspec.json.encode(looked.drift).decode()}\n")
     elif looked.drift or not (looked.unread or looked.gone):
@@ -60,13 +60,16 @@ def _text(found: "Sequence[ColumnDrift]") -> str:
     if not found:
         return "no profile to compare; `catch-up` profiles what has been logged\n"
     lines = []
-    for (model, start, until), columns in groupby(found, key=lambda one: (one.model, one.start, one.until)):
+    for (model, start, until, run), columns in groupby(
+        found, key=lambda one: (one.model, one.start, one.until, one.batch_run)
+    ):
         window = list(columns)
         drifted = [one for one in window if one.breach]
         span = f"{start:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ}"
         rows = max(one.rows for one in window)
         verdict = f"{counted(len(drifted), 'column')} of {len(window)} drifted" if drifted else "no drift"
-        lines.append(f"{span}  {model}  {rows:9,} rows  {verdict}")
+        scored = f"  batch run {run}" if run else ""
+        lines.append(f"{span}  {model}  {rows:9,} rows{scored}  {verdict}")
         lines += [f"  {one.column}: {'; '.join(_reasons(one))}" for one in drifted]
     return "\n".join(lines) + "\n"
 

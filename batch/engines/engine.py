@@ -38,7 +38,7 @@ class Engine(Protocol):
         """Score the parts, and yield the summary of each when it is done."""
 
 
-class PartFailed(BatchError):
+class PartFailed(BatchError):  # noqa: N818 - named for what happened
     """A part cannot be scored; its message says why."""
 
 

@@ -9,6 +9,7 @@ import os
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -66,10 +67,8 @@ class _Worker:
     def give(self, part: Part) -> None:
         """Have a part scored."""
         self.part = part
-        try:
+        with suppress(OSError):  # it has been killed, which `wait` tells
             self.pipe.send(part)
-        except OSError:
-            pass  # it has been killed, which `wait` tells
 
     def end(self) -> None:
         """Stop it, whatever it does."""

@@ -4,7 +4,7 @@ Owns the quick way, without Python for any cell: each reader gives an array, and
 are not are looked at one by one, by `batch.rows.cells` and `models.validation`; they are few, or all of them refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -35,8 +35,6 @@ class CategoryReader:
 
     def read(self, column: pa.Array) -> tuple[NDArray[np.int64], Flags]:
         """Codes, and which of them are known, `[rows]` each."""
-        if are.is_run_end_encoded(column.type):
-            column = pc.run_end_decode(column)
         if not are.is_dictionary(column.type):
             column = column.dictionary_encode()
         texts = column.dictionary.to_pylist()
@@ -60,8 +58,6 @@ class NumberReader:
 
     def read(self, column: pa.Array) -> tuple[Floats, Flags]:
         """Numbers, NaN where missing, and which of them are allowed, `[rows]` each."""
-        if are.is_run_end_encoded(column.type):
-            column = pc.run_end_decode(column)
         if are.is_dictionary(column.type):
             column = column.dictionary_decode()
         values = floats_of(column, self._dialect)
@@ -80,10 +76,25 @@ def reader_of(feature: Feature, dialect: Dialect) -> CategoryReader | NumberRead
     return (CategoryReader if feature.type == "categorical" else NumberReader)(feature, dialect)
 
 
-def floats_of(column: pa.Array, dialect: Dialect) -> Floats:
-    """A column as doubles, each the nearest to what the cell says; NaN where it is null, `REFUSED` where it is no number.
+def plain(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """The columns of these names that there are, in types that all of Arrow's functions know."""
+    columns = {name: batch.column(name) for name in names if batch.schema.get_field_index(name) >= 0}
+    for name, column in columns.items():
+        if are.is_run_end_encoded(column.type):
+            columns[name] = pc.run_end_decode(column)
+        kind = columns[name].type
+        if are.is_string_view(kind):
+            columns[name] = pc.cast(columns[name], pa.large_string())
+        elif are.is_binary_view(kind):
+            columns[name] = pc.cast(columns[name], pa.large_binary())
+    return pa.record_batch(columns)
 
-    >>> floats_of(pa.array(["1.5", None, "x"]), Dialect(Source(path=""))).tolist()
+
+def floats_of(column: pa.Array, dialect: Dialect) -> Floats:
+    """A column as doubles, the nearest to each cell: NaN where it is null, `REFUSED` where it is no number.
+
+    >>> from configs.dataset import Source
+    >>> floats_of(pa.array(["1.5", None, "x"]), Dialect(Source(path="x"))).tolist()
     [1.5, nan, inf]
     """
     kind = column.type
@@ -93,13 +104,13 @@ def floats_of(column: pa.Array, dialect: Dialect) -> Floats:
         return _doubles(pc.cast(pc.cast(column, pa.string()), pa.float64()))
     if are.is_null(kind):
         return np.full(len(column), np.nan)
-    if are.is_string(kind) or are.is_large_string(kind) or are.is_string_view(kind):
+    if are.is_string(kind) or are.is_large_string(kind):
         return _from_texts(column, dialect)
     return np.full(len(column), REFUSED)  # booleans, and bytes
 
 
 def _from_texts(column: pa.Array, dialect: Dialect) -> Floats:
-    texts = column if are.is_string(column.type) else pc.cast(column, pa.large_string())
+    texts = column
     for null in dialect.nulls:
         texts = pc.if_else(pc.equal(texts, null), pa.scalar(None, texts.type), texts)
     if dialect.is_plain:

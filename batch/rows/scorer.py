@@ -6,7 +6,7 @@ the service, so a row has the same probability, bit for bit, and is refused with
 file, and keeps nothing between calls.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +15,12 @@ import pyarrow.compute as pc
 from msgspec import UNSET, Struct, convert
 from numpy.typing import NDArray
 
-from batch.rows.cells import Dialect, id_of, shown_text, value_of
-from batch.rows.columns import reader_of
+from batch.rows.applicants import Applicants
+from batch.rows.cells import id_of, shown_text
+from batch.rows.columns import plain, reader_of
 from batch.rows.ids import ids_of
+from batch.rows.reasons import TYPE as REASONS
+from batch.rows.reasons import ReasonsColumn
 from configs.dataset import RESERVED
 from models.artifact import Artifact
 from models.deciding import APPROVE, DECLINE, REFER, referred
@@ -28,6 +31,7 @@ from models.spelling import Suggestions
 from models.validation import row_faults, shown
 
 CALL_ROWS = 512  # rows per call of ONNX Runtime: beyond, what lies between its nodes no longer fits the cache
+REPEATED = pa.dictionary(pa.int8(), pa.string())  # a column of few texts
 DECISIONS = (APPROVE, DECLINE, REFER)
 REFUSED_SCHEMA = pa.schema({"row": pa.int64(), "field": pa.string(), "value": pa.string(), "message": pa.string()})
 
@@ -64,33 +68,41 @@ class BatchScorer:
         artifact: the model.
         run: 32 hexadecimal digits from which ids are made.
         started_ms: Unix time in those ids.
+        explain: whether scores have the reasons for what is not approved.
 
     Attributes:
         schema: of the scores.
     """
 
-    def __init__(self, artifact: Artifact, run: str, started_ms: int) -> None:
+    def __init__(self, artifact: Artifact, run: str, started_ms: int, explain: bool = False) -> None:
         schema = artifact.schema
         self._schema, self._tag = schema, artifact.tag
         self._run, self._started_ms = run, started_ms
         self._scorer = artifact.encoded_scorer()
-        self._dialect = Dialect(schema.dataset.source)
+        self._applicants = Applicants(schema)
+        self._dialect = self._applicants.dialect
         self._readers = {feature.name: reader_of(feature, self._dialect) for feature in schema.dataset.features}
+        codes = ("codes", [feature.name for feature in schema.categorical], np.int64)
+        numbers = ("numbers", [feature.name for feature in schema.numeric], np.float32)
+        self._inputs = [one for one in (codes, numbers) if one[0] in self._scorer.inputs]
         self._points = Points(schema.dataset.score) if schema.dataset.score else None
-        fields = {"row": pa.int64(), RESERVED: pa.string(), "probability": pa.float64(), "decision": pa.string()}
-        fields |= {"model": pa.string()} | ({"score": pa.int64()} if self._points else {})
-        self.schema = pa.schema(fields)
+        fields = {"row": pa.int64(), RESERVED: pa.string(), "probability": pa.float64(), "decision": REPEATED}
+        fields |= {"model": REPEATED} | ({"score": pa.int64()} if self._points else {})
+        self._reasons = ReasonsColumn(artifact) if explain else None
+        self.schema = pa.schema(fields | ({"reasons": REASONS} if explain else {}))
 
     def score(self, batch: pa.RecordBatch, numbers: NDArray[np.int64]) -> Scored:
         """Score the rows of a batch, whose numbers in the table are `numbers`, `[rows]`, ascending.
 
         Columns that are no feature and not `application_id` are ignored.
         """
+        if batch.num_rows == 0:
+            return Scored(pa.RecordBatch.from_pylist([], self.schema), [], {}, np.zeros(0, dtype=np.int64))
+        batch = plain(batch, self._schema.names)
         columns, valid = self._read(batch)
         ids, without = self._ids(batch, valid)
-        refusals: list[Refusal] = []
-        if not valid.all():
-            refusals = self._look(batch, numbers, columns, valid)
+        refusals = self._look(batch, numbers, columns, valid) if not valid.all() else []
+        kept = None
         if not valid.all():
             kept = np.flatnonzero(valid)
             columns = {name: values[kept] for name, values in columns.items()}
@@ -103,13 +115,15 @@ class BatchScorer:
             pa.array(numbers),
             ids if ids is not None else pa.array([], pa.string()),
             pa.array(probabilities),
-            pa.DictionaryArray.from_arrays(
-                pa.array(decisions.astype(np.int8)), pa.array(DECISIONS)
-            ).dictionary_decode(),
-            pa.repeat(self._tag, len(numbers)),
+            pa.DictionaryArray.from_arrays(pa.array(decisions.astype(np.int8)), pa.array(DECISIONS)),
+            pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(numbers), dtype=np.int8)), pa.array([self._tag])),
         ]
         if self._points is not None:
             made.append(pa.array(self._points.scores(probabilities), pa.int64()))
+        if self._reasons is not None:
+            scored = batch if kept is None else batch.take(pa.array(kept))
+            approved = decisions == DECISIONS.index(APPROVE)
+            made.append(self._reasons.of(self._unless(approved, scored)))
         return Scored(pa.record_batch(made, schema=self.schema), refusals, columns, decisions)
 
     def _read(self, batch: pa.RecordBatch) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
@@ -158,13 +172,7 @@ class BatchScorer:
         refusals: list[Refusal] = []
         suggestions = Suggestions(self._schema.names)
         for place, cells in zip(places.tolist(), batch.take(pa.array(places)).to_pylist(), strict=True):
-            applicant = {
-                feature.name: value_of(feature, cells[feature.name], self._dialect)
-                for feature in self._schema.dataset.features
-                if feature.name in cells
-            }
-            if RESERVED in cells:
-                applicant[RESERVED] = id_of(cells[RESERVED], self._dialect)
+            applicant = self._applicants.values(cells)
             faults = row_faults(self._schema, place, applicant, suggestions)
             for fault in faults:
                 value = shown(shown_text(cells.get(fault.field)))
@@ -173,6 +181,12 @@ class BatchScorer:
                 self._put(columns, place, convert(applicant, self._schema.row))
                 valid[place] = True
         return refusals
+
+    def _unless(self, left_out: NDArray[np.bool_], batch: pa.RecordBatch) -> Iterator[Struct | None]:
+        """The rows of a batch as rows of the schema, None for those that are left out."""
+        asked = batch.take(pa.array(np.flatnonzero(~left_out))).to_pylist()
+        rows = (self._applicants.row(cells) for cells in asked)
+        return (None if out else next(rows) for out in left_out.tolist())
 
     def _put(self, columns: dict[str, NDArray[Any]], place: int, row: Struct) -> None:
         """Put a row of the schema into the columns."""
@@ -187,20 +201,16 @@ class BatchScorer:
 
     def _probabilities(self, columns: dict[str, NDArray[Any]], rows: int) -> NDArray[np.float64]:
         """Probabilities of the event, as the doubles that answers hold, `[rows]`."""
-        feed = {}
-        inputs: dict[str, tuple[Sequence[Any], Any]] = {
-            "codes": (self._schema.categorical, np.int64),
-            "numbers": (self._schema.numeric, np.float32),
-        }
-        for name in self._scorer.inputs:
-            features, kind = inputs[name]
-            feed[name] = np.empty((rows, len(features)), dtype=kind)
+        blocks = {}  # a column after the other: to write row by row is slower than to turn a few rows at a time
+        for name, features, kind in self._inputs:
+            blocks[name] = np.empty((len(features), rows), dtype=kind)
             for index, feature in enumerate(features):
-                feed[name][:, index] = columns[feature.name]
+                blocks[name][index] = columns[feature]
         found = np.empty(rows, dtype=np.float64)
         for start in range(0, rows, CALL_ROWS):
             part = slice(start, start + CALL_ROWS)
-            found[part] = self._scorer.probabilities({name: values[part] for name, values in feed.items()})
+            feed = {name: np.ascontiguousarray(block[:, part].T) for name, block in blocks.items()}
+            found[part] = self._scorer.probabilities(feed)
         return found
 
     def _decide(self, probabilities: NDArray[np.float64], columns: dict[str, NDArray[Any]]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ MOST_PART_BYTES = 64 << 20  # a part of a CSV file is read as a whole
 
 
 def pieces(blocks: Iterator[bytes], start: int, separator: str, most: int, name: str) -> Iterator[Piece]:
-    """The records of a file after its header, `most` per piece or fewer.
+    r"""The records of a file after its header, `most` per piece or fewer.
 
     Args:
         blocks: what follows the header.
@@ -26,8 +26,8 @@ def pieces(blocks: Iterator[bytes], start: int, separator: str, most: int, name:
         most: records per piece.
         name: of the file, for errors.
 
-    >>> list(pieces(iter([b'1,"a', b'\\nb"\\n\\n2,c\\r\\n3,d']), 4, ",", 2, "x.csv"))
-    [Piece(start=4, stop=19, rows=2, skip=0), Piece(start=19, stop=22, rows=1, skip=0)]
+    >>> list(pieces(iter([b'1,"a', b'\nb"\n\n2,c\r\n3,d']), 4, ",", 2, "x.csv"))
+    [Piece(start=4, stop=18, rows=2, skip=0), Piece(start=18, stop=21, rows=1, skip=0)]
     """
     scan = _Scan(separator, name)
     begin, offset, records = start, start, 0

@@ -20,6 +20,7 @@ from monitoring.drift.counting import read_counts
 from monitoring.drift.references import Reference, reference_of
 from monitoring.drift.sequential import significance
 from monitoring.drift.windows import Kind, Window, files_between, group
+from monitoring.profiles import batch_windows
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.models_archive import VersionGone
 
@@ -35,6 +36,7 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
         start: of the window, UTC.
         until: its end, UTC, exclusive; later than now for one that still fills.
         rows: of the column in the window.
+        batch_run: the run that scored them in batch; empty for what was served.
         psi: population stability index.
         psi_bound: above which it is a breach.
         ks: Kolmogorov-Smirnov distance; None for texts, or without a number.
@@ -71,6 +73,7 @@ class ColumnDrift(msgspec.Struct, frozen=True, kw_only=True):
     unknown: float
     unknown_bound: float
     unknown_reference: float
+    batch_run: str = ""
 
 
 class Histogram(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +114,12 @@ def look(
 
 
 def inspect(
-    settings: Monitoring, keys: LogKeys, since: datetime | None, until: datetime | None, window: Kind = "rows"
+    settings: Monitoring,
+    keys: LogKeys,
+    since: datetime | None,
+    until: datetime | None,
+    window: Kind = "rows",
+    batch: bool = False,
 ) -> Looked:
     """Look at every window that overlaps `since` to `until`, and say what could not be looked at.
 
@@ -121,12 +129,13 @@ def inspect(
         since: windows that end at this moment or before are left out; None for the first one.
         until: rows of profiles that begin at this moment or later are left out; None for the last one.
         window: hours or days of UTC, or of as many rows as can be judged.
+        batch: whether to look at runs of batch scoring too, each of which is a window.
     """
     unread: dict[Path, str] = {}
     gone: dict[str, str] = {}
     drift = [
         drifted
-        for reference, one in _windows(settings, keys, since, until, window, unread, gone)
+        for reference, one in _windows(settings, keys, since, until, window, unread, gone, batch)
         for drifted in _drift_of(reference, one, settings)
     ]
     return Looked(drift, unread, gone)
@@ -158,12 +167,14 @@ def _windows(
     window: Kind,
     unread: dict[Path, str],
     gone: dict[str, str],
+    batch: bool = False,
 ) -> Iterator[tuple[Reference, Window]]:
     """Each window with its reference; what cannot be looked at goes to `unread` and `gone`."""
     here = Path(settings.directory)
     others = sorted(Path(path) for path in glob(settings.drift_replicas))  # noqa: PTH207 - it may be absolute
     replicas = [path for path in others if path.resolve() != here.resolve()]
-    files = files_between(here, window, settings.window_s, since, until, replicas)
+    runs = batch_windows.runs(here) if batch else []
+    files = files_between(here, window, settings.window_s, since, until, replicas, runs)
     for model, its_files in groupby(files, key=lambda file: file.model):
         try:
             reference = reference_of(settings, os.environ, model)
@@ -195,6 +206,7 @@ def _drift_of(reference: Reference, window: Window, settings: Monitoring) -> lis
             start=window.start,
             until=window.until,
             rows=counts.rows,
+            batch_run=window.batch_run,
             **vars(compare(reference.layouts[name], reference.counts[name], counts, alpha, settings)),
         )
         for name, counts in _compared(reference, window)

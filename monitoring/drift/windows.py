@@ -24,11 +24,15 @@ MONDAY_S = 4 * 86_400  # 1970-01-01 was a Thursday
 
 @dataclass(frozen=True)
 class ProfileFile:
-    """One profile: `path`, the `model` that decided its rows, and the `start` of its window."""
+    """One profile: `path`, the `model` that decided its rows, and the `start` of its window.
+
+    `batch_run` is the run that scored them in batch, empty for what was served.
+    """
 
     path: Path
     model: str
     start: datetime
+    batch_run: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Window:
-    """The rows of one model from `start`, before `until`, by column too.
+    """The rows of one model from `start`, before `until`, by column too; of one `batch_run`, or of none.
 
     Two with the same `states`, those of the files that it is made of, have the same counts.
     """
@@ -54,6 +58,7 @@ class Window:
     states: tuple[Hashable, ...]
     rows: int
     counts: dict[str, Counts] = field(compare=False)
+    batch_run: str = ""
 
 
 def files_between(
@@ -63,6 +68,7 @@ def files_between(
     since: datetime | None,
     until: datetime | None,
     replicas: Sequence[Path] = (),
+    batch_runs: Sequence[Path] = (),
 ) -> list[ProfileFile]:
     """Return the profiles of every window that overlaps `since` to `until`, by model and time.
 
@@ -73,18 +79,20 @@ def files_between(
         since: None for the first profile.
         until: no profile that begins at this moment or later; None for the last one.
         replicas: directories with the records of others.
+        batch_runs: folders of batch runs, by which profiles come last.
     """
     first = None if since is None else _start(since, kind, window_s)
     found = []
-    for path in (path for place in (directory, *replicas) for path in profile_files(place)):
+    places = [("", place) for place in (directory, *replicas)] + [(place.name, place) for place in batch_runs]
+    for run, path in ((run, path) for run, place in places for path in profile_files(place)):
         try:
             start = datetime.strptime(path.stem, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         except ValueError:
             continue  # not the profiler's
         if (first is None or start >= first) and (until is None or start < until):
             model = f"{unquote(path.parts[-3])}:{unquote(path.parts[-2])}"
-            found.append(ProfileFile(path, model, start))
-    return sorted(found, key=lambda file: (file.model, file.start, file.path))
+            found.append(ProfileFile(path, model, start, run))
+    return sorted(found, key=lambda file: (file.model, bool(file.batch_run), file.start, file.path))
 
 
 def group(counted: Iterable[Counted], kind: Kind, window_s: int, least_rows: int) -> Iterator[Window]:
@@ -107,15 +115,18 @@ def group(counted: Iterable[Counted], kind: Kind, window_s: int, least_rows: int
             yield window
             window = None
         if window is None:
-            window = Window(file.model, start, ends, states, one.rows, one.counts)
+            window = Window(file.model, start, ends, states, one.rows, one.counts, file.batch_run)
         else:
             counts = _sum(window.counts, one.counts)
-            window = Window(file.model, window.start, ends, window.states + states, window.rows + one.rows, counts)
+            rows, states = window.rows + one.rows, window.states + states
+            window = Window(file.model, window.start, ends, states, rows, counts, file.batch_run)
     if window is not None:
         yield window
 
 
 def _continues(window: Window, file: ProfileFile, kind: Kind, window_s: int, least_rows: int) -> bool:
+    if window.batch_run != file.batch_run:
+        return False
     same = window.model == file.model and _start(window.start, kind, window_s) == _start(file.start, kind, window_s)
     of_its_last_hour = file.start + timedelta(seconds=window_s) <= window.until  # by another replica
     return same and (kind != "rows" or window.rows < least_rows or of_its_last_hour)

@@ -23,7 +23,7 @@ from monitoring.records.checkpoint import CheckpointError
 from monitoring.records.cipher import KeyMissing
 from monitoring.records.log_keys import LogKeys, configured_keys
 from monitoring.records.outcomes_upkeep import OutcomesUpkeep
-from monitoring.records.segments import explanations_directory
+from monitoring.records.segments import batch_directory, explanations_directory
 from monitoring.records.upkeep import Upkeep
 
 
@@ -49,7 +49,7 @@ def follow(settings: Monitoring, keys: LogKeys, parent_pipe: IO[str] | None) -> 
     if parent_pipe:
         run_when_idle()
     directory = Path(settings.directory)
-    logs = (directory, explanations_directory(directory))
+    logs = (directory, explanations_directory(directory), batch_directory(directory))
     upkeeps = [Upkeep(log, settings.retention_days, keys) for log in logs]
     of_outcomes = OutcomesUpkeep(settings, keys)
 

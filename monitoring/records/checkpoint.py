@@ -25,7 +25,7 @@ import msgspec
 from monitoring.records import private
 from monitoring.records.durable import sync_folders, write
 from monitoring.records.lines import RowRange
-from monitoring.records.segments import EXPLANATIONS
+from monitoring.records.segments import BESIDE
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -135,8 +135,8 @@ def profiles_directory(directory: Path) -> Path:
 
 
 def of_log(directory: Path) -> Checkpoint:
-    """Return how far the log in `directory` has been profiled; explanations are not profiled."""
-    return Unprofiled() if directory.name == EXPLANATIONS else load(profiles_directory(directory))
+    """Return how far the log in `directory` has been profiled; logs beside that of decisions are not."""
+    return Unprofiled() if directory.name in BESIDE else load(profiles_directory(directory))
 
 
 def load(profiles: Path) -> Checkpoint:

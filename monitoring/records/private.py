@@ -14,7 +14,7 @@ FILE, FOLDER = 0o600, 0o700
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SUFFIXES = (".log", ".lock", ".journal")
 _OUTCOMES = ("outcomes.db", "outcomes.db-wal", "outcomes.db-shm")
-_FOLDERS = ("decisions", "archive", "explanations", "ids", "models", "profiles", "audits", "monitor")
+_FOLDERS = ("decisions", "archive", "explanations", "batch", "ids", "models", "profiles", "audits", "monitor")
 
 _log = logging.getLogger("bentoml.scorer")
 

@@ -20,6 +20,8 @@ from monitoring.records.lines import Batch
 from monitoring.records.log_keys import NO_KEYS, LogKeys
 
 EXPLANATIONS = "explanations"  # the folder of the log of explanations, which has the form of the log beside it
+BATCH = "batch"  # likewise, of the rows of batch runs that were to be archived
+BESIDE = (EXPLANATIONS, BATCH)  # logs whose rows nobody profiles
 T = TypeVar("T")
 
 
@@ -28,9 +30,19 @@ def explanations_directory(directory: Path) -> Path:
     return directory / EXPLANATIONS
 
 
+def batch_directory(directory: Path) -> Path:
+    """Return the directory of the log of batch runs of the records in `directory`."""
+    return directory / BATCH
+
+
+def logs_beside(directory: Path) -> list[Path]:
+    """Return the directories of the logs beside that of decisions, as far as there are any."""
+    return [directory / name for name in BESIDE if (directory / name / "decisions").exists()]
+
+
 def logs(directory: Path) -> list[Path]:
-    """Return the directories of the logs that there are: that of decisions, and that of explanations."""
-    return [path for path in (directory, explanations_directory(directory)) if path.exists()]
+    """Return the directories of the logs that there are, that of decisions first."""
+    return [path for path in (directory, *logs_beside(directory)) if path.exists()]
 
 
 def segment_path(directory: Path) -> Path:

@@ -18,7 +18,7 @@ from monitoring.records.proof import chain
 from monitoring.records.proof.chain import NO_ENTRY
 from monitoring.records.proof.seal_keys import SEAL_KEY_VARIABLE
 from monitoring.records.proof.sealing import seal_abandoned
-from monitoring.records.segments import EXPLANATIONS
+from monitoring.records.segments import BATCH, EXPLANATIONS
 
 WAIT_S = 10.0  # seconds to wait for another compact, erase or retain
 HOUR_S = 3600.0  # seconds between two looks for what is old, and between two lines with the anchor
@@ -108,7 +108,8 @@ class Upkeep:
             _log.error("%s was cut or written anew: the entry %s is not in it any more", path, self._anchor)
         if hashes:
             self._anchor = hashes[-1]
-            name = "log of explanations" if self._directory.name == EXPLANATIONS else "decision log"
+            names = {EXPLANATIONS: "log of explanations", BATCH: "log of batch runs"}
+            name = names.get(self._directory.name, "decision log")
             _log.info("anchor of the %s: %s, %d entries", name, self._anchor, len(hashes))
 
 

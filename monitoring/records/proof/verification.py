@@ -20,7 +20,7 @@ from monitoring.records.proof.chain import NO_ENTRY
 from monitoring.records.proof.chain_view import CHAIN, ChainView
 from monitoring.records.proof.pending_erasure import PendingErasure
 from monitoring.records.proof.segment_check import Finding, SegmentCheck, check_segment
-from monitoring.records.segments import archives, explanations_directory, segments
+from monitoring.records.segments import archives, logs_beside, segments
 
 ATTEMPTS, PAUSE_S = 3, 0.2  # readings of what seems broken, and seconds between them: an erasure takes less
 
@@ -77,25 +77,23 @@ def verify(
 
 
 def verify_logs(directory: Path, keys: LogKeys, anchors: Sequence[str] = ()) -> Verification:
-    """Verify the decision log, and the log of explanations beside it; errors are those of `verify`.
+    """Verify the decision log, and the logs beside it; errors are those of `verify`.
 
-    An anchor is that of either chain.
+    An anchor is that of any of these chains.
     """
-    told = explanations_directory(directory)
-    known = {entry.hash for entry in chain.read_chain(told)} if told.exists() else set()
+    beside = logs_beside(directory)
+    known = {entry.hash for log in beside for entry in chain.read_chain(log)}
     found = verify(directory, keys, [anchor for anchor in anchors if anchor not in known])
-    if not told.exists():
-        return found
-    more = verify(told, keys)
-    broken = [one._replace(segment=f"{told.name}/{one.segment}") for one in more.broken]
-    notes = [f"{told.name}: {note}" for note in more.notes]
-    return Verification(
-        found.segments + more.segments,
-        found.rows + more.rows,
-        found.intact and more.intact,
-        [*found.broken, *broken],
-        [*found.notes, *notes],
-    )
+    for log in beside:
+        more = verify(log, keys)
+        found = Verification(
+            found.segments + more.segments,
+            found.rows + more.rows,
+            found.intact and more.intact,
+            [*found.broken, *(one._replace(segment=f"{log.name}/{one.segment}") for one in more.broken)],
+            [*found.notes, *(f"{log.name}: {note}" for note in more.notes)],
+        )
+    return found
 
 
 class _Reading:
