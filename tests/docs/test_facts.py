@@ -61,19 +61,19 @@ def test_the_readme_is_short_and_its_first_screen_shows_command_request_reply_pi
 def test_each_setting_that_a_page_names_in_the_environment_is_one():
     settings = {
         line.partition(":")[0].upper()
-        for name in ("service", "monitoring")
+        for name in ("service", "monitoring", "batch")
         for line in (ROOT / f"configs/{name}.yaml").read_text().splitlines()
-        if re.match(r"[a-z_]+:", line)
+        if re.match(r"[a-z0-9_]+:", line)
     }
     for page in pages():
         if page.name == "CHANGELOG.md":  # which names former ones too
             continue
-        for name in re.findall(r"SCORER_([A-Z_]+)", page.read_text(encoding="utf-8")):
+        for name in re.findall(r"SCORER_([A-Z0-9_]+)", page.read_text(encoding="utf-8")):
             assert name in settings | KEYS, f"{page.name}: SCORER_{name}"
 
 
 MADE_BY_THE_READER = {"configs/models/tuned.yaml"}
-TOP = "benchmarks|configs|data|deploy|docs|loadtests|models|monitoring|requirements|serving|signatures|tests|train"
+TOP = "batch|benchmarks|configs|data|deploy|docs|loadtests|models|monitoring|requirements|serving|signatures|tests|train"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda path: str(path.relative_to(ROOT)))
