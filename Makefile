@@ -248,16 +248,20 @@ check: environment checks-environment  ## format, lint, types, and the quick tes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	types=$$(mktemp); $(BIN)/mypy > $$types & mypy=$$!; code=0; \
-	$(PYTEST) -m 'not model and not pipeline and not shipping and not slow' || code=$$?; \
+	$(PYTEST) -m 'not model and not pipeline and not shipping and not engines and not slow' || code=$$?; \
 	wait $$mypy || code=$$?; cat $$types; rm $$types; exit $$code
 
 .PHONY: test
-test: environment checks-environment shipping-environment comparison-environment  ## run the whole test suite, but what `make shipping-test` runs
-	$(PYTEST) -m 'not shipping'
+test: environment checks-environment shipping-environment comparison-environment  ## run the whole test suite, but what `make shipping-test` and `make engines-test` run
+	$(PYTEST) -m 'not shipping and not engines'
 
 .PHONY: shipping-test
 shipping-test: environment shipping-environment load-environment  ## build, run and push the image, roll versions out, put load on: some 10 minutes, as root
 	$(BIN)/pytest -m shipping tests/deploy tests/loadtests tests/torture/test_rollouts.py tests/service/test_power_cut.py
+
+.PHONY: engines-test
+engines-test: environment ray-environment spark-environment  ## score in batch on Ray and Spark, and kill what does: some 5 minutes, 700 MB, Java
+	$(BIN)/pytest -m engines tests/batch/engines
 
 .PHONY: torture
 torture: model  ## faults at full length, training on emulated processors, a million requests for memory: some 40 minutes

@@ -29,7 +29,9 @@ ENVIRONMENT = {
     "RAY_TASK_MAX_RETRIES": str(MOST_ATTEMPTS - 1),
 }
 OBJECTS_BYTES = 100 << 20  # of shared memory on one machine, where Ray takes a third of all by itself
-BLOCK_BYTES = 1 << 20  # of a summary at most; Ray Data plans with 128 MiB, for which it finds no room, and runs one task
+BLOCK_BYTES = (
+    1 << 20
+)  # of a summary at most; Ray Data plans with 128 MiB, for which it finds no room, and runs one task
 
 
 class RayEngine:
@@ -46,7 +48,11 @@ class RayEngine:
     def run(self, job: Job, parts: Sequence[Part]) -> Iterator[PartSummary]:
         """Score the parts."""
         log = log_of("ray")
-        with log.open("a", buffering=1) as said, redirect_stdout(said), _cluster(self.address, self.processes, log) as ray:
+        with (
+            log.open("a", buffering=1) as said,
+            redirect_stdout(said),
+            _cluster(self.address, self.processes, log) as ray,
+        ):
             shipment = ray.put(pack(job))
             items = [{"part": msgspec.json.encode(part)} for part in parts]
             rows = ray.data.from_items(items, override_num_blocks=len(items)).map(
@@ -109,7 +115,10 @@ def _cluster(address: str, processes: int, log: Path) -> Iterator[Any]:
         except Exception as error:  # ray raises whatever its parts do, bare Exception too
             ray.shutdown()
             problem = f"Ray{' at ' + address if address else ''} cannot be used ({str(error).strip().splitlines()[0]})"
-            raise BatchError(f"{problem}; {log} says more") from None
+            token = (
+                "; it wants its token: RAY_AUTH_MODE=token" if "AuthToken" in log.read_text(errors="replace") else ""
+            )
+            raise BatchError(f"{problem}{token}; {log} says more") from None
         try:
             yield ray
         finally:

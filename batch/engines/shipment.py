@@ -54,7 +54,9 @@ def pack(job: Job) -> Shipment:
         for path in sorted(folder.rglob("*")):
             archive.write(path, path.relative_to(folder))
     names = (f"SCORER_{field.upper()}" for field in Batch.__struct_fields__)
-    return Shipment(job, content.getvalue(), {name: os.environ[name] for name in names if name in os.environ}, versions())
+    return Shipment(
+        job, content.getvalue(), {name: os.environ[name] for name in names if name in os.environ}, versions()
+    )
 
 
 def score(shipment: Shipment, part: Part) -> PartSummary:

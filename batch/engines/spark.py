@@ -139,7 +139,9 @@ def _session(address: str, processes: int, log: Path) -> Iterator[Any]:
             builder = builder.config("spark.cores.max", processes) if processes else builder
             builder = builder.master(address) if address else builder
         else:
-            builder = builder.master(f"local[{cores},{MOST_ATTEMPTS}]").config("spark.executorEnv.PYTHONPATH", str(ROOT))
+            builder = builder.master(f"local[{cores},{MOST_ATTEMPTS}]").config(
+                "spark.executorEnv.PYTHONPATH", str(ROOT)
+            )
             builder = builder.config("spark.driver.extraJavaOptions", SHORT_LIVED)
         if all(is_loopback(host) for host, _ in hosts_of(address)) and UNDER_SUBMIT not in os.environ:
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
