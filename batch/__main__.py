@@ -16,6 +16,8 @@ import sys
 from batch.engines.engine import ENGINES
 from batch.errors import BatchError
 from configs.source import ConfigError
+from monitoring.records.checkpoint import CheckpointError
+from monitoring.records.cipher import KeyMissing
 
 REFUSED = 3  # exit code
 
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return score(options)
-    except (BatchError, ConfigError, OSError) as error:
+    except (BatchError, ConfigError, CheckpointError, KeyMissing, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

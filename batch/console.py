@@ -5,7 +5,7 @@ Progress goes to standard error, the summary to standard output.
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -13,7 +13,9 @@ import msgspec
 from batch.finish import run_name
 from batch.run import Totals
 from models.deciding import APPROVE
+from monitoring.drift.looking import ColumnDrift
 
+MOST_NAMED = 5  # columns that moved
 EVERY_S = 5.0  # seconds between two plain lines
 
 
@@ -30,10 +32,7 @@ class Console:
         if done:
             self._say(f"resumed   {done:,} of {rows:,} rows were done before")
         if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=rows, initial=done, unit="row", unit_scale=True, file=sys.stderr)
-            return lambda some, _: self._bar.update(some)
+            return self._begin_bar(rows, done)
         told_s, so_far = time.monotonic(), done
 
         def tell(some: int, _: int) -> None:
@@ -42,6 +41,24 @@ class Console:
             if time.monotonic() - told_s > EVERY_S or so_far == rows:
                 told_s = time.monotonic()
                 self._say(f"scored    {so_far:,} of {rows:,} rows, {(so_far - done) / self.seconds:,.0f} rows/s")
+
+        return tell
+
+    def _begin_bar(self, rows: int, done: int) -> Callable[[int, int], None]:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        speed = TextColumn("{task.fields[speed]}")
+        columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn())
+        self._bar = Progress(*columns, console=RichConsole(stderr=True))
+        self._bar.start()
+        task = self._bar.add_task("scoring", total=rows, completed=done, speed="")
+        so_far = 0
+
+        def tell(some: int, _: int) -> None:
+            nonlocal so_far
+            so_far += some
+            self._bar.update(task, advance=some, speed=f"{so_far / self.seconds:,.0f} rows/s")
 
         return tell
 
@@ -80,7 +97,7 @@ class Console:
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.close()
+            self._bar.stop()
 
 
 def _told(figures: dict[str, Any], totals: Totals) -> dict[str, str]:
@@ -90,15 +107,24 @@ def _told(figures: dict[str, Any], totals: Totals) -> dict[str, str]:
         shares = (f"{name} {number / totals.rows:.1%}" for name, number in sorted(totals.decisions.items()))
         told["decisions"] = ", ".join(shares)
     told["speed"] = f"{figures['rows_per_s']:,.0f} rows/s, {figures['seconds']:,.1f} s"
-    drifted = [one for one in totals.watched.drift if one.breach]
     if totals.watched.why_not:
         told["drift"] = f"not compared: {totals.watched.why_not}"
-    elif drifted:
-        named = ", ".join(f"{one.column} (PSI {one.psi:.2f})" for one in sorted(drifted, key=lambda one: -one.psi))
-        told["drift"] = f"{len(drifted)} of {len(totals.watched.drift)} columns against the training rows: {named}"
     else:
-        told["drift"] = f"none in {len(totals.watched.drift)} columns against the training rows"
+        told["drift"] = f"{moved(totals.watched.drift)} against the training rows"
     told["scores"] = f"{totals.job.out}/part-*.parquet"
     if totals.refused:
         told["refused"] = f"{totals.job.out}/refused/part-*.parquet"
     return told
+
+
+def moved(drift: Sequence[ColumnDrift]) -> str:
+    """Which columns have moved, those with the highest PSI first.
+
+    >>> moved([])
+    'none of 0 columns moved'
+    """
+    found = sorted((one for one in drift if one.breach), key=lambda one: -one.psi)
+    if not found:
+        return f"none of {len(drift)} columns moved"
+    named = ", ".join(f"{one.column} (PSI {one.psi:.2f})" for one in found[:MOST_NAMED])
+    return f"{len(found)} of {len(drift)} columns moved, {named}{', …' if len(found) > MOST_NAMED else ''},"

@@ -49,7 +49,7 @@ def watch(job: Job, parts: Sequence[Part], output: Output) -> Watched:
 
 def _drift(settings: Monitoring, keys: LogKeys, job: Job) -> Watched:
     start = time_of(job.started_ms)
-    looked = inspect(settings, keys, start, start + timedelta(seconds=1), "hour", batch=True)
+    looked = inspect(settings, keys, start, start + timedelta(seconds=1), "hour", "batch")
     if job.model in looked.gone:
         return Watched([], looked.gone[job.model])
     return Watched([one for one in looked.drift if one.batch_run == run_name(job)])

@@ -55,7 +55,7 @@ def score_part(job: Job, part: Part) -> PartSummary:
                     asides = stack.enter_context(ParquetWriter(files.create(name), REFUSED_SCHEMA, compression="zstd"))
                 refused += len({refusal.row for refusal in scored.refusals})
                 asides.write_batch(pa.RecordBatch.from_pylist([r._asdict() for r in scored.refusals], REFUSED_SCHEMA))
-        counts = {name: int(number) for name, number in zip(DECISIONS, decisions, strict=True) if number}
+        counts = {str(name): int(number) for name, number in zip(DECISIONS, decisions, strict=True) if number}
         summary = PartSummary(number=part.number, rows=rows, refused=refused, decisions=counts)
         scores.add_key_value_metadata({SUMMARY: msgspec.json.encode(summary)})
         scores.close()
@@ -71,8 +71,12 @@ def done_part(output: Output, number: int) -> PartSummary | None:
     file = output.open(scores_name(number))
     if file is None:
         return None
-    with file, ParquetFile(file) as scores:
-        return msgspec.json.decode(scores.metadata.metadata[SUMMARY], type=PartSummary)
+    try:
+        with file, ParquetFile(file) as scores:
+            return msgspec.json.decode(scores.metadata.metadata[SUMMARY], type=PartSummary)
+    except (pa.ArrowException, KeyError, TypeError, msgspec.DecodeError, OSError) as error:
+        problem = f"{scores_name(number)} in the folder of the scores is damaged ({str(error).splitlines()[0]})"
+        raise BatchError(f"{problem}; remove that file, and run the same command again") from None
 
 
 def scores_name(number: int) -> str:

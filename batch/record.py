@@ -58,14 +58,18 @@ def save(output: Output, record: Record) -> None:
     output.write(NAME, msgspec.json.encode(record))
 
 
-def check(record: Record, out: str, job: Job, table: str, files: Sequence[TableFile]) -> None:
-    """Raise `BatchError` where a folder was begun with something else, and say what to do."""
+def check_files(record: Record, out: str, table: str, files: Sequence[TableFile]) -> None:
+    """Raise `BatchError` where a folder was begun with another table, and say what to do."""
+    if {file.path: file for file in record.files} != {file.path: file for file in files}:
+        raise BatchError(f"{out} was begun with {_difference(record, table, files)}; {_elsewhere(out)}")
+
+
+def check_job(record: Record, out: str, job: Job) -> None:
+    """Raise `BatchError` where a folder was begun with another model or other options, and say what to do."""
     known = record.job
     if (known.model, known.digest) != (job.model, job.digest):
         wanted = f"{out} was begun with {known.model}, and this is {job.model}"
         raise BatchError(f"{wanted}; finish it with --model {known.model}, or {_elsewhere(out)}")
-    if {file.path: file for file in record.files} != {file.path: file for file in files}:
-        raise BatchError(f"{out} was begun with {_difference(record, table, files)}; {_elsewhere(out)}")
     for name in ("explain", "archive"):
         if getattr(known, name) != getattr(job, name):
             said = "with" if getattr(known, name) else "without"

@@ -89,6 +89,8 @@ def _record(artifact: Artifact, options: Options, output: Output) -> Record:
     files = files_of(options.table)
     before = record.find(output, options.out)
     ids = record.New(before.job.run, before.job.started_ms) if before else record.new_ids()
+    if before is not None:
+        record.check_files(before, options.out, options.table, files)
     columns = planning.columns_of(files, artifact.schema)
     job = Job(
         model=artifact.tag,
@@ -104,7 +106,7 @@ def _record(artifact: Artifact, options: Options, output: Output) -> Record:
         archive=options.archive,
     )
     if before is not None:
-        record.check(before, options.out, job, options.table, files)
+        record.check_job(before, options.out, job)
         return Record(job=job, table=before.table, files=before.files, parts=before.parts)
     parts = planning.parts_of(files, columns, artifact.schema, options.part_rows)
     made = Record(job=job, table=options.table, files=files, parts=parts)

@@ -160,10 +160,8 @@ def main() -> None:
     found = {(engine, count): command(artifact, table, engine, count) for engine, count in _runs()}
     record = msgspec.json.decode((FOLDER / f"out-local-1/{NAME}").read_bytes(), type=Record)
     ours, bare = one_core(artifact, record)
-    print(
-        f"{cores} cores, {artifact.tag}, {rows:,} rows\n\n| engine | processes | rows/s | seconds | largest process, MB |"
-    )
-    print("|---|---|---|---|---|")
+    print(f"{cores} cores, {artifact.tag}, {rows:,} rows\n")
+    print("| engine | processes | rows/s | seconds | largest process, MB |\n|---|---|---|---|---|")
     for (engine, count), (summary, most) in found.items():
         print(f"| {engine} | {count} | {summary['rows_per_s']:,.0f} | {summary['seconds']:,.1f} | {most:,.0f} |")
     print(f"\none process: {ours:.2f} us of processor time per row; bare ONNX Runtime: {bare:.2f}\n")

@@ -41,7 +41,7 @@ def run(settings: Monitoring, keys: LogKeys, options: argparse.Namespace) -> int
     """
     from monitoring.drift.looking import inspect
 
-    looked = inspect(settings, keys, options.since, options.until, options.window, batch=True)
+    looked = inspect(settings, keys, options.since, options.until, options.window, "both")
     if options.json:
         sys.stdout.write(f"{msgspec.json.encode(looked.drift).decode()}\n")
     elif looked.drift or not (looked.unread or looked.gone):

@@ -47,7 +47,7 @@ TRAINING_S = 500  # 20 on a quiet machine; this is for one with much else to do
 # A worker takes a file at a time. What takes longest begins first, so that no worker is left with it at the end.
 LONG = tuple(f"train/test_{name}" for name in ("dvc_own", "pipeline", "dvc", "tracking", "poison", "registry"))
 # What needs a trained model or a running service asks for one of these, if only by way of another fixture.
-MODEL_FIXTURES = frozenset({"trained", "serve"})
+MODEL_FIXTURES = frozenset({"trained", "serve", "policy_model"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,6 +6,7 @@ part given out again; all end with the process that started them, whatever ends 
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -35,8 +36,8 @@ class LocalEngine:
         workers: list[_Worker] = []
         try:
             while waiting or any(worker.part for worker in workers):
-                while waiting and len(workers) < self.processes:
-                    workers.append(_Worker(job))
+                idle = sum(worker.part is None for worker in workers)
+                workers += [_Worker(job) for _ in range(min(self.processes - len(workers), len(waiting) - idle))]
                 for worker in workers:
                     if waiting and worker.part is None:
                         worker.give(waiting.popleft())
@@ -110,6 +111,7 @@ def _deadly(part: Part, worker: _Worker) -> str:
 
 def _work(job: Job, pipe: Connection) -> None:
     """Score each part that comes, until the process that sends them has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from batch.part import score_part  # a second of imports, in which the process can end already
 

@@ -4,7 +4,7 @@ Owns the quick way, without Python for any cell: each reader gives an array, and
 are not are looked at one by one, by `batch.rows.cells` and `models.validation`; they are few, or all of them refused.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -141,6 +141,3 @@ def _doubles(column: pa.Array) -> Floats:
     """Doubles as an array of its own, NaN where null."""
     values: Floats = column.to_numpy(zero_copy_only=False)
     return values if values.flags.writeable else values.copy()
-
-
-Reader = Callable[[pa.Array], tuple[NDArray[np.int64] | Floats, Flags]]

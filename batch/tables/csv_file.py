@@ -121,7 +121,7 @@ def _numbers(following: int, rows: int, gaps: set[int]) -> tuple[list[int] | Non
     """
     if not any(following <= gap < following + rows + len(gaps) for gap in gaps):
         return None, following + rows
-    numbers = []
+    numbers: list[int] = []
     while len(numbers) < rows:
         if following not in gaps:
             numbers.append(following)

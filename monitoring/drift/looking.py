@@ -10,6 +10,7 @@ from functools import lru_cache
 from glob import glob
 from itertools import groupby
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -24,6 +25,7 @@ from monitoring.profiles import batch_windows
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.models_archive import VersionGone
 
+What = Literal["served", "batch", "both"]
 MOST_JUDGED = 1024  # windows whose drift is kept: six weeks of hours
 
 
@@ -119,7 +121,7 @@ def inspect(
     since: datetime | None,
     until: datetime | None,
     window: Kind = "rows",
-    batch: bool = False,
+    what: What = "served",
 ) -> Looked:
     """Look at every window that overlaps `since` to `until`, and say what could not be looked at.
 
@@ -129,13 +131,13 @@ def inspect(
         since: windows that end at this moment or before are left out; None for the first one.
         until: rows of profiles that begin at this moment or later are left out; None for the last one.
         window: hours or days of UTC, or of as many rows as can be judged.
-        batch: whether to look at runs of batch scoring too, each of which is a window.
+        what: what was served, runs of batch scoring, each of which is a window, or both.
     """
     unread: dict[Path, str] = {}
     gone: dict[str, str] = {}
     drift = [
         drifted
-        for reference, one in _windows(settings, keys, since, until, window, unread, gone, batch)
+        for reference, one in _windows(settings, keys, since, until, window, unread, gone, what)
         for drifted in _drift_of(reference, one, settings)
     ]
     return Looked(drift, unread, gone)
@@ -167,14 +169,15 @@ def _windows(
     window: Kind,
     unread: dict[Path, str],
     gone: dict[str, str],
-    batch: bool = False,
+    what: What = "served",
 ) -> Iterator[tuple[Reference, Window]]:
     """Each window with its reference; what cannot be looked at goes to `unread` and `gone`."""
     here = Path(settings.directory)
     others = sorted(Path(path) for path in glob(settings.drift_replicas))  # noqa: PTH207 - it may be absolute
     replicas = [path for path in others if path.resolve() != here.resolve()]
-    runs = batch_windows.runs(here) if batch else []
+    runs = [] if what == "served" else batch_windows.runs(here)
     files = files_between(here, window, settings.window_s, since, until, replicas, runs)
+    files = [file for file in files if file.batch_run] if what == "batch" else files
     for model, its_files in groupby(files, key=lambda file: file.model):
         try:
             reference = reference_of(settings, os.environ, model)

@@ -118,8 +118,8 @@ def group(counted: Iterable[Counted], kind: Kind, window_s: int, least_rows: int
             window = Window(file.model, start, ends, states, one.rows, one.counts, file.batch_run)
         else:
             counts = _sum(window.counts, one.counts)
-            rows, states = window.rows + one.rows, window.states + states
-            window = Window(file.model, window.start, ends, states, rows, counts, file.batch_run)
+            rows, every = window.rows + one.rows, window.states + states
+            window = Window(file.model, window.start, ends, every, rows, counts, file.batch_run)
     if window is not None:
         yield window
 

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from monitoring.profiles import whylogs_compat as why
 from monitoring.profiles.profile import Profile
 
-_NUMBER = why.ColumnSchema(dtype=float, cfg=why.MetricConfig(), resolver=why.StandardResolver())
+_NUMBER, _NULL = (
+    why.ColumnSchema(dtype=kind, cfg=why.MetricConfig(), resolver=why.StandardResolver())
+    for kind in (float, type(None))
+)
 
 
 class ColumnCounts:
@@ -60,23 +63,27 @@ class ColumnCounts:
         """What has been counted."""
         once = Profile(self._model, self._time, created=self._time)
         once.add({name: list(counts) for name, counts in self._texts.items()})
-        once.add({name: [None] for name in self._nulls if name not in self._texts and name not in self._numbers})
-        view = once.view()
-        columns: dict[str, Any] = view.get_columns()
+        columns: dict[str, Any] = once.view().get_columns()
         for name, counts in self._texts.items():
             _weigh(columns[name], counts)
         columns |= {name: column.view() for name, column in self._numbers.items()}
         for name, nulls in self._nulls.items():
-            counted = columns[name].get_metric("counts")
-            before = 1 if name not in self._texts and name not in self._numbers else 0
-            counted.n.set(counted.n.value + nulls - before)
-            counted.null.set(counted.null.value + nulls - before)
+            missing = _missing(name, nulls)
+            columns[name] = columns[name] + missing if name in columns else missing
         return why.DatasetProfileView(
             columns=columns,
             dataset_timestamp=self._time,
             creation_timestamp=self._time,
             metadata={"model": self._model},
         )
+
+
+def _missing(name: str, nulls: int) -> why.ColumnProfileView:
+    """A column without values."""
+    column, counted = why.ColumnProfile(name, _NULL, cache_size=1), why.PreprocessedColumn()
+    counted.null_count = counted.len = nulls
+    why.count_values(column, counted)
+    return column.view()
 
 
 def _weigh(column: why.ColumnProfileView, counts: Mapping[str, int]) -> None:

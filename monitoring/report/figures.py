@@ -26,6 +26,7 @@ from monitoring.records.cipher import KeyMissing
 from monitoring.records.log_keys import LogKeys
 from monitoring.records.models_archive import VersionGone, find_model
 from monitoring.report import traffic
+from monitoring.report.batches import batches
 from monitoring.report.changes import changes
 from monitoring.report.latency import Latency, latency, metrics_folder
 from monitoring.report.shapes import Column, Shape, columns, shape_of
@@ -72,6 +73,7 @@ class Figures(Struct, frozen=True, kw_only=True):
         groups: decisions by audited group.
         changes: since the week before, a sentence each.
         columns: the last day beside the reference, those that have moved first.
+        batches: tables scored in batch in the last two weeks, a sentence each.
         problems: what could not be shown, and why.
     """
 
@@ -87,6 +89,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     groups: tuple[Group, ...] = ()
     changes: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    batches: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -107,7 +110,8 @@ def figures(settings: Monitoring, keys: LogKeys, now: datetime, seen: Part | Non
     status = _unless_damaged(lambda: _status(directory, keys), Status(), problems)
     profiles = files_between(directory, "hour", settings.window_s, None, None)
     if not profiles:
-        return Figures(made_at=now, status=status, findings=tuple(seen.findings))
+        told = tuple(batches(settings, keys, now - 2 * WEEK))
+        return Figures(made_at=now, status=status, findings=tuple(seen.findings), batches=told)
     newest = max(profiles, key=lambda file: file.start)
     until = newest.start + timedelta(seconds=settings.window_s)
     day, week, before = until - DAY, until - WEEK, until - 2 * WEEK
@@ -130,6 +134,7 @@ def figures(settings: Monitoring, keys: LogKeys, now: datetime, seen: Part | Non
         groups=tuple(_unless_damaged(lambda: _groups(directory, newest.model), [], problems)),
         changes=tuple(changes(*weeks, *(_shapes(found, newest.model) for found in (now_week, week_before)))),
         columns=tuple(columns(late, drift.drift, newest.model, day)),
+        batches=tuple(batches(settings, keys, now - 2 * WEEK)),
         problems=tuple(dict.fromkeys([*problems, *drift.gone.values(), *drift.unread.values()])),
     )
 

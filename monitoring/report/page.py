@@ -19,6 +19,7 @@ from monitoring.report.sections import moment
 from monitoring.report.shapes import Column
 from monitoring.report.traffic import mean_of, total
 
+BATCHES = "Tables scored in batch"
 LEGEND = '<p class="legend"><span class="key-now">last day</span><span class="key-before">reference</span></p>'
 
 
@@ -35,7 +36,8 @@ def main(figures: Figures) -> str:
         waiting = f"{figures.status.pending:,} rows wait for their profile." if figures.status.pending else ""
         text = f"Nothing has been profiled yet. {waiting} A profile needs some rows: send requests and look again."
         wrong = _section("findings", "To do", sections.findings(figures.findings)) if figures.findings else ""
-        return f'<main id="main" class="wrap"><section class="card"><p>{text}</p></section>{wrong}</main>'
+        scored = _section("batches", BATCHES, _list(figures.batches)) if figures.batches else ""
+        return f'<main id="main" class="wrap"><section class="card"><p>{text}</p></section>{wrong}{scored}</main>'
     scores = next((column for column in figures.columns if column.shape.column == PROBABILITY), None)
     inputs = [column for column in figures.columns if column.shape.column not in (PROBABILITY, DECISION)]
     moved, steady = [one for one in inputs if one.moved], [one for one in inputs if not one.moved]
@@ -57,6 +59,7 @@ def main(figures: Figures) -> str:
         else "",
         _section("columns", _others(moved), LEGEND + _columns(steady)) if steady else "",
         _section("groups", "Groups", groups(figures.groups, figures.performance), card=True) if figures.groups else "",
+        _section("batches", BATCHES, _list(figures.batches)) if figures.batches else "",
         _section("problems", "Not shown", _list(figures.problems)) if figures.problems else "",
     ]
     return f'<main id="main" class="wrap">{"".join(parts)}{_foot(figures)}</main>'

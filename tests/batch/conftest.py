@@ -1,4 +1,4 @@
-"""What the tests of batch scoring share: a small model with every kind of column and policy, and runs of the command."""
+"""What the tests of batch scoring share: a small model with all kinds of columns and policy, and the command."""
 
 import json
 import os

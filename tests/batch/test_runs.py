@@ -40,7 +40,7 @@ class Here:
         """Score the parts, one after the other."""
         from batch.part import score_part
 
-        return map(lambda part: score_part(job, part), parts)
+        return (score_part(job, part) for part in parts)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_a_worker_killed_midway_is_replaced_and_one_that_always_dies_is_told(bat
 def test_a_second_run_into_the_folder_is_refused_and_so_is_another_table(batch, table, tmp_path):
     out = tmp_path / "scores"
     process = batch.start(table, out, "--part-rows", str(PART_ROWS), "--processes", "1")
-    until(lambda: (out / "_run/run.json").exists())
+    until((out / "_run/run.json").exists)
     process.send_signal(signal.SIGSTOP)
     second = batch.run(table, out)
     process.send_signal(signal.SIGCONT)
@@ -179,6 +179,11 @@ def test_a_folder_goes_on_only_with_what_it_was_begun_with(settings, policy_mode
     )
     told = attempt(policy_model, options, other_model)
     assert f"was begun with {artifact.tag}, and this is hand_made:0; finish it with --model {artifact.tag}, or" in told
+    damaged = tmp_path / "scores/part-00001.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    assert "part-00001.parquet in the folder of the scores is damaged" in attempt(policy_model, options)
+    damaged.unlink()
+    assert run(artifact, Here(), options, lambda *_: lambda *_: None).resumed == 10
     os.utime(mine, (1, 1))
     assert "t.parquet as it was before somebody wrote it again; give another --out" in attempt(policy_model, options)
     (tmp_path / "others").mkdir()

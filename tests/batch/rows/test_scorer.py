@@ -61,6 +61,14 @@ def as_numbers(feature, values, kind):
     return pa.array(values, pa.float64())
 
 
+def answer(decode, values):
+    """What the service makes of a request: its rows, or why not."""
+    try:
+        return decode(json.dumps({"applicants": [values]}).encode())
+    except Rejected as error:
+        return error
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     list(zip(TEXTS, ["doubles", "texts", "float32", "integers", "decimal"], strict=True)),
@@ -90,13 +98,12 @@ def test_each_row_is_scored_or_refused_as_a_request_with_its_values(scorer, text
         values = {name: value for name, value in applicants.values(cells).items() if value is not None or name in cells}
         if values["application_id"] is None:
             del values["application_id"]
-        try:
-            (applicant,) = decode(json.dumps({"applicants": [values]}).encode())
-        except Rejected as error:
-            assert faults.pop(row) == [(detail.field, detail.message) for detail in error.details], values
+        answered = answer(decode, values)
+        if isinstance(answered, Rejected):
+            assert faults.pop(row) == [(detail.field, detail.message) for detail in answered.details], values
             assert row not in by_row
             continue
-        ((probability, decision),) = reference.score([applicant])
+        ((probability, decision),) = reference.score(answered)
         made = by_row.pop(row)
         assert (made["probability"], made["decision"], made["model"]) == (probability, decision, artifact.tag)
         assert made["score"] == points.scores([probability])[0]

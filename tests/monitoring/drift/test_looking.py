@@ -312,3 +312,40 @@ def test_the_command_ends_with_one_where_it_could_not_look(settings, served, mon
     assert main(["drift"]) == 1
     said = capsys.readouterr()
     assert (said.out, MODEL in said.err) == ("", True)
+
+
+def test_a_batch_run_is_a_window_of_its_own_and_no_alarm(settings, version, served, capsys, monkeypatch):
+    from monitoring.profiles import batch_windows
+    from monitoring.profiles.profile import profile_columns
+    from monitoring.profiles.whylogs_compat import serialize
+    from monitoring.report.batches import batches
+
+    version()
+    served(9, **draw(600, 1))
+    content = serialize(profile_columns(draw(700, 2, shift=0.6), MODEL, hour(9)))
+    for run in ("first", "second"):
+        assert batch_windows.keep(settings, NO_KEYS, run, MODEL, hour(9), content) is not None
+    few = msgspec.structs.replace(settings, least_window_rows=701)
+    assert batch_windows.keep(few, NO_KEYS, "third", MODEL, hour(9), content) is None
+    alone = look(settings, NO_KEYS, None, None)
+    assert [(one.rows, one.batch_run, one.breach) for one in of(alone, "income")] == [(600, "", False)]
+    both = of(inspect(settings, NO_KEYS, None, None, "rows", "both").drift, "income")
+    assert [(one.rows, one.batch_run, one.breach) for one in both] == [
+        (600, "", False),
+        (700, "first", True),
+        (700, "second", True),
+    ]
+    assert {one.batch_run for one in inspect(settings, NO_KEYS, None, None, "day", "batch").drift} == {
+        "first",
+        "second",
+    }
+    assert [one.rows for one in histograms(settings, NO_KEYS, None, None) if one.column == "income"] == [600]
+    told = list(batches(settings, NO_KEYS, hour(0)))
+    assert [one.partition(": ")[0] for one in told] == [
+        "16 Nov 2026, 09:00 UTC, run second",
+        "16 Nov 2026, 09:00 UTC, run first",
+    ]
+    assert "700 rows by shop:1; moved: income (PSI " in told[0]
+    monkeypatch.setenv("SCORER_DIRECTORY", settings.directory)
+    assert main(["drift"]) == 3
+    assert "700 rows  batch run first  1 column of 6 drifted" in capsys.readouterr().out

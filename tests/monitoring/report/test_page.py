@@ -137,3 +137,11 @@ def test_the_wait_of_batches_is_told_as_bounds(make_figures):
     assert "0.3 ms" in page(make_figures(latency=Latency(10, 0.3, 10.0)))
     assert "99%: over a second" in page(make_figures(latency=Latency(10, 0.3, None)))
     assert "no service has told" in page(make_figures())
+
+
+def test_tables_scored_in_batch_are_told_before_anything_was_served_too(make_figures):
+    for figures in (make_figures(batches=(HOSTILE,)), Figures(made_at=UNTIL, batches=(HOSTILE,))):
+        text = page(figures)
+        assert "Tables scored in batch" in text
+        assert HOSTILE not in text
+    assert "Tables scored in batch" not in page(make_figures())
