@@ -1,7 +1,7 @@
 """The engine of Ray: Ray Data over the parts of a table, on this machine or in a cluster.
 
 Owns starting or joining a cluster, and one task per part. A task whose worker dies is Ray's to start again, on another
-machine where there is one; rows of the table and scores never pass through Ray, which carries parts and summaries alone.
+machine where there is one. Rows of the table and scores never pass through Ray, which carries parts and summaries.
 """
 
 import logging
@@ -22,8 +22,8 @@ from batch.engines.shipment import Shipment, attempt, code_folder, pack
 from batch.errors import BatchError
 from batch.job import Job, Part, PartSummary
 
-# Ray reads them when it is imported: no reports, and how often a task may take its worker with it. A variable more, named
-# after the systems where it is the default, has Ray listen on the loopback address alone.
+# Ray reads them when it is imported: no reports, and how often a task may take its worker with it. One variable more,
+# named after the systems where it is the default, has Ray listen on the loopback address alone.
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TASK_MAX_RETRIES": str(MOST_ATTEMPTS - 1),
@@ -112,7 +112,7 @@ def _cluster(address: str, processes: int, log: Path) -> Iterator[Any]:
         try:
             with diverted(log):
                 ray.init(**options, configure_logging=False, log_to_driver=False)
-        except Exception as error:  # ray raises whatever its parts do, bare Exception too
+        except Exception as error:  # noqa: BLE001 - Ray raises whatever its parts do, bare Exception too
             ray.shutdown()
             problem = f"Ray{' at ' + address if address else ''} cannot be used ({str(error).strip().splitlines()[0]})"
             token = (
@@ -120,6 +120,10 @@ def _cluster(address: str, processes: int, log: Path) -> Iterator[Any]:
             )
             raise BatchError(f"{problem}{token}; {log} says more") from None
         try:
+            if ray.cluster_resources().get("CPU", 0) < 1:
+                raise BatchError(
+                    f"Ray at {address or 'this machine'} has no CPU; start it with --num-cpus, or add machines"
+                )
             yield ray
         finally:
             ray.shutdown()

@@ -1,9 +1,9 @@
 """What a process of another machine needs to score a part, as one value that can be pickled.
 
-Owns the model as bytes, unpacked where the folder of the job is not there; the settings of `configs/batch.yaml` that the
-environment of the driver overrides; and the versions of the packages that scores depend on, so that a machine with other
-ones refuses instead of scoring otherwise. Credentials are never part of it: each machine has its own. Leaves code to the
-engines, which ship `code_folder`.
+Owns the model as bytes, unpacked where the folder of the job is not there; the settings of `configs/batch.yaml` that
+the environment of the driver overrides; and the versions of the packages that scores depend on, so that a machine with
+other ones refuses instead of scoring otherwise. Credentials are never part of it: each machine has its own. Leaves code
+to the engines, which ship `code_folder`.
 """
 
 import io
@@ -61,9 +61,9 @@ def pack(job: Job) -> Shipment:
 
 def score(shipment: Shipment, part: Part) -> PartSummary:
     """Score a part, on any machine."""
-    wrong = differences(shipment.versions, versions())
-    if wrong:
-        raise BatchError(f"{platform.node()} has {wrong}; install there what requirements/ pins: docs/batch-engines.md")
+    if wrong := differences(shipment.versions, versions()):
+        node = platform.node()
+        raise BatchError(f"{node} has {wrong}; install there what requirements/ pins (docs/batch-engines.md)")
     os.environ.update(shipment.settings)
     from batch.part import score_part  # a second of imports, for which nobody but a worker has to wait
 
@@ -71,7 +71,7 @@ def score(shipment: Shipment, part: Part) -> PartSummary:
 
 
 def attempt(shipment: Shipment, part: Part) -> tuple[PartSummary | None, str]:
-    """The summary of a part, or the reason why there is none; an engine would send an exception with its whole stack."""
+    """The summary of a part, or why there is none; an engine would send an exception with its whole stack."""
     try:
         return score(shipment, part), ""
     except Exception as error:  # noqa: BLE001 - the engine tells it
@@ -114,7 +114,7 @@ def differences(wanted: dict[str, str], found: dict[str, str]) -> str:
 
 
 def _folder(shipment: Shipment) -> str:
-    """The folder of the model: that of the job where this machine has it, else an unpacked copy in its temporary folder.
+    """The folder of the model: that of the job where this machine has it, else a copy in its temporary folder.
 
     The name of the copy has its digest, which `batch.part` compares with the files, whoever has written them.
     """

@@ -10,10 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,7 +30,7 @@ from batch.errors import BatchError
 from batch.job import Job, Part, PartSummary
 
 LEAST_JAVA = 17
-START_S = 120.0  # until the first worker of a cluster has to take a task
+START_S = 600.0  # until a worker of a cluster has to take a task: machines may have to be started first
 POLL_S = 0.2
 RESULT = "number long, summary binary, error string"
 UNDER_SUBMIT = "PYSPARK_GATEWAY_PORT"  # set by spark-submit
@@ -50,6 +51,7 @@ class SparkEngine:
         """Score the parts."""
         log = log_of("spark")
         with _session(self.address, self.processes, log) as spark, ThreadPoolExecutor(1) as thread:
+            from py4j.protocol import Py4JError
             from pyspark.errors import PySparkException
 
             context = spark.sparkContext
@@ -68,23 +70,19 @@ class SparkEngine:
                 warnings.simplefilter("ignore", FutureWarning)  # of pandas 3, which only looks at its version here
                 frame = spark.range(0, len(parts), 1, numPartitions=len(parts)).mapInArrow(score, RESULT)
             action = thread.submit(frame.collect)
-            told: set[int] = set()
             try:
-                while True:
-                    ended = action in wait([action], POLL_S).done
-                    rows = action.result() if ended else list(finished.value)
-                    for row in rows:
-                        if row["error"]:
-                            raise PartFailed(row["error"])
-                        if row["number"] not in told:
-                            told.add(row["number"])
-                            yield msgspec.json.decode(bytes(row["summary"]), type=PartSummary)
-                    if ended:
-                        return
-            except (PySparkException, OSError) as error:
+                for row in _as_finished(action, finished, context):
+                    if row["error"]:
+                        raise PartFailed(row["error"])
+                    yield msgspec.json.decode(bytes(row["summary"]), type=PartSummary)
+            except TimeoutError:
+                problem = f"no worker of {self.address or 'Spark'} took a part in {START_S:.0f} s"
+                raise PartFailed(f"{problem}; give the cluster free cores and memory; {log} says more") from None
+            except (Py4JError, PySparkException, OSError) as error:
                 raise PartFailed(_told(str(error), parts, log)) from None
             finally:
-                context.cancelAllJobs()
+                with suppress(Py4JError, OSError):  # of a Java that is gone
+                    context.cancelAllJobs()
 
 
 def engine(processes: int, address: str) -> SparkEngine:
@@ -102,7 +100,8 @@ def check_java() -> None:
     java = str(Path(home) / "bin/java") if home else shutil.which("java")
     remedy = f"Spark needs Java {LEAST_JAVA} or newer: apt-get install openjdk-17-jre-headless, or set JAVA_HOME"
     try:
-        said = subprocess.run([java or "java", "-version"], capture_output=True, text=True, check=False).stderr
+        command = [java or "java", "-version"]
+        said = subprocess.run(command, capture_output=True, text=True, check=False).stderr  # noqa: S603 - the user's own
     except OSError:
         raise BatchError(f"no Java is at {java or 'any place of PATH'}; {remedy}") from None
     if (found := java_version(said)) < LEAST_JAVA:
@@ -149,12 +148,15 @@ def _session(address: str, processes: int, log: Path) -> Iterator[Any]:
         try:
             with diverted(log):
                 spark = builder.getOrCreate()
-        except Exception as error:  # py4j raises what Java does
+        except Exception as error:  # noqa: BLE001 - py4j raises what Java does
             raise BatchError(f"Spark cannot be used ({_first_line(error)}); {log} says more") from None
         try:
             yield spark
         finally:
-            spark.stop()
+            from py4j.protocol import Py4JError
+
+            with suppress(Py4JError, OSError):
+                spark.stop()
 
 
 # Java that compiles little: starting, which is nearly all that it does here, took 24 s of processor time instead of 40.
@@ -172,14 +174,37 @@ def _listing() -> Any:
     from pyspark.accumulators import AccumulatorParam
 
     class Listing(AccumulatorParam[list[Any]]):
-        def zero(self, value: list[Any]) -> list[Any]:
+        def zero(self, value: list[Any]) -> list[Any]:  # noqa: ARG002 - pyspark's name
             return []
 
-        def addInPlace(self, value1: list[Any], value2: list[Any]) -> list[Any]:  # noqa: N802, N803 - pyspark's names
+        def addInPlace(self, value1: list[Any], value2: list[Any]) -> list[Any]:  # noqa: N802 - pyspark's name
             value1.extend(value2)
             return value1
 
     return Listing()
+
+
+def _as_finished(action: Future[list[Any]], finished: Any, context: Any) -> Iterator[Any]:
+    """What each task gave, once, as soon as that is known; raises `TimeoutError` if none is begun in time."""
+    told: set[int] = set()
+    deadline = time.monotonic() + START_S
+    while True:
+        ended = action in wait([action], POLL_S).done
+        for row in action.result() if ended else list(finished.value):
+            if row["number"] not in told:
+                told.add(row["number"])
+                yield row
+        if ended:
+            return
+        if not told and time.monotonic() > deadline and _waits(context):
+            raise TimeoutError
+
+
+def _waits(context: Any) -> bool:
+    """Whether no task has been begun."""
+    tracker = context.statusTracker()
+    stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+    return not any(one and one.numActiveTasks + one.numCompletedTasks for one in stages)
 
 
 def _told(said: str, parts: Sequence[Part], log: Path) -> str:
@@ -195,4 +220,5 @@ def _told(said: str, parts: Sequence[Part], log: Path) -> str:
 
 
 def _first_line(said: object) -> str:
-    return (str(said).strip().splitlines() or [type(said).__name__])[0]
+    lines = str(said).strip().splitlines() or [type(said).__name__]
+    return next((line.lstrip(": ") for line in lines if "Exception: " in line), lines[0])

@@ -22,9 +22,9 @@ class On(Batch):
 
     engine: str
 
-    def command(self, table, out, *more):
+    def command(self, source, out, *more):
         """The command, in parts."""
-        asked = [*super().command(table, out, *more)[1:], "--part-rows", str(PART_ROWS), "--engine", self.engine]
+        asked = [*super().command(source, out, *more)[1:], "--part-rows", str(PART_ROWS), "--engine", self.engine]
         return [str(ROOT / f".venv-{self.engine}/bin/python"), *asked]
 
 

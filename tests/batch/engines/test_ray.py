@@ -29,7 +29,7 @@ def test_worker_and_driver_killed_midway_end_with_each_row_once(on, table, whole
     told = json.loads(done.stdout)
     assert (told["rows"], told["refused"]) == (ROWS - len(FAULTY), len(FAULTY))
     assert told["resumed"] >= 50
-    assert set(line.split()[0] for line in done.stderr.splitlines()) <= {"resumed", "scored"}, done.stderr
+    assert {line.split()[0] for line in done.stderr.splitlines()} <= {"resumed", "scored"}, done.stderr
     log = (tmp_path / "var/log/batch-ray.log").read_text()
     assert "Execution plan" in log
 
@@ -64,7 +64,7 @@ def test_a_cluster_gets_code_and_model_and_a_part_that_ends_its_workers_is_told(
     process = on.start(table, out, "--address", address, RAY_AUTH_MODE="disabled")
     until(lambda: parts(out) >= 3 or process.poll() is not None)
     kill_one(head.process.pid, *AT_WORK)
-    said, told = process.communicate(timeout=START_S)
+    _, told = process.communicate(timeout=START_S)
     assert process.returncode == 3, told
     check(out, whole)
     assert [*tmp_path.glob("ray/session_latest/runtime_resources/working_dir_files/*/batch/part.py")]

@@ -71,7 +71,7 @@ def test_a_cluster_gets_code_and_model_and_scores_on_where_an_executor_was_kille
     process = on.start(table, out, "--address", address)
     until(lambda: parts(out) >= 3 or process.poll() is not None)
     kill_one(worker.process.pid, "CoarseGrainedExecutorBackend")
-    said, told = process.communicate(timeout=START_S)
+    _, told = process.communicate(timeout=START_S)
     assert process.returncode == 3, told
     check(out, whole)
     assert {line.split()[0] for line in told.splitlines()} == {"scored"}, told
