@@ -18,7 +18,7 @@ import msgspec
 from batch.engines.address import check_reachable, hosts_of, is_loopback
 from batch.engines.chatter import diverted, log_of
 from batch.engines.engine import MOST_ATTEMPTS, PartFailed
-from batch.engines.shipment import Shipment, attempt, code_folder, pack
+from batch.engines.shipment import Shipment, attempt, code_folder, pack, summary_of
 from batch.errors import BatchError
 from batch.job import Job, Part, PartSummary
 
@@ -65,7 +65,7 @@ class RayEngine:
                 for row in rows.iter_rows():
                     if row["error"]:
                         raise PartFailed(row["error"])
-                    yield msgspec.json.decode(row["summary"], type=PartSummary)
+                    yield summary_of(job, row["summary"])
             except ray.exceptions.RayError as error:
                 raise PartFailed(_told(str(error), log)) from None
 

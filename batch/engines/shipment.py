@@ -18,10 +18,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from batch.errors import BatchError
 from batch.job import Job, Part, PartSummary
+from batch.output import Output
 from configs.batch import Batch
 from models.artifact import MANIFEST, sha256
 
@@ -76,6 +78,19 @@ def attempt(shipment: Shipment, part: Part) -> tuple[PartSummary | None, str]:
         return score(shipment, part), ""
     except Exception as error:  # noqa: BLE001 - the engine tells it
         return None, str(error) or type(error).__name__
+
+
+def summary_of(job: Job, content: bytes) -> PartSummary:
+    """What a worker sent, in the driver; raises `BatchError` where the driver does not see the scores of that part."""
+    from batch.part import scores_name
+
+    summary = msgspec.json.decode(content, type=PartSummary)
+    file = Output(job.out).open(scores_name(summary.number))
+    if file is None:
+        problem = f"{job.out}: a worker wrote {scores_name(summary.number)} where this machine does not see it"
+        raise BatchError(f"{problem}; give an --out on s3://, or a folder that every machine mounts")
+    file.close()
+    return summary
 
 
 def code_folder(beside: Path) -> Path:

@@ -25,7 +25,7 @@ import pyarrow as pa
 from batch.engines.address import check_reachable, hosts_of, is_loopback
 from batch.engines.chatter import diverted, log_of
 from batch.engines.engine import MOST_ATTEMPTS, PartFailed
-from batch.engines.shipment import ROOT, attempt, code_folder, pack
+from batch.engines.shipment import ROOT, attempt, code_folder, pack, summary_of
 from batch.errors import BatchError
 from batch.job import Job, Part, PartSummary
 
@@ -74,7 +74,7 @@ class SparkEngine:
                 for row in _as_finished(action, finished, context):
                     if row["error"]:
                         raise PartFailed(row["error"])
-                    yield msgspec.json.decode(bytes(row["summary"]), type=PartSummary)
+                    yield summary_of(job, bytes(row["summary"]))
             except TimeoutError:
                 problem = f"no worker of {self.address or 'Spark'} took a part in {START_S:.0f} s"
                 raise PartFailed(f"{problem}; give the cluster free cores and memory; {log} says more") from None

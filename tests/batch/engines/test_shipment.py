@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -54,6 +55,12 @@ def test_a_machine_without_the_model_scores_with_the_one_that_was_sent(packed, t
     assert (summary and summary.rows, error) == (1, "")
     (copy,) = (tmp_path / f"credit-scorer-{os.getuid()}/models").iterdir()
     assert copy.name == sent.job.digest
+    told = msgspec.json.encode(summary)
+    assert shipment.summary_of(sent.job, told) == summary
+    with pytest.raises(
+        BatchError, match=r"wrote part-00000.parquet where this machine does not see it; give an --out on"
+    ):
+        shipment.summary_of(replace(sent.job, out=str(tmp_path / "disk of another machine")), told)
     other = sent._replace(job=replace(sent.job, digest="0" * 64, out=str(tmp_path / "other")))
     summary, error = shipment.attempt(other, part)
     assert summary is None
