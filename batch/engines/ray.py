@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TASK_MAX_RETRIES": str(MOST_ATTEMPTS - 1),
 }
+STARTS = 3  # of Ray on this machine, which gives up after 30 s where others are at work
 OBJECTS_BYTES = 100 << 20  # of shared memory on one machine, where Ray takes a third of all by itself
 BLOCK_BYTES = (
     1 << 20
@@ -75,7 +76,8 @@ def engine(processes: int, address: str) -> RayEngine:
     os.environ.update(ENVIRONMENT)
     if all(is_loopback(host) for host, _ in hosts_of(address)):  # of no address too
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    import ray.data  # noqa: F401 - so that an environment without it says so at once
+    import ray  # so that an environment without it says so at once
+    import ray.data  # noqa: F401
 
     return RayEngine(processes, address)
 
@@ -104,21 +106,15 @@ def _cluster(address: str, processes: int, log: Path) -> Iterator[Any]:
     with TemporaryDirectory(prefix="credit-scorer-code-") as folder:
         if address:
             check_reachable(address, "Ray", "ray start --head")
-            options = {"address": address, "runtime_env": {"working_dir": str(code_folder(Path(folder)))}}
+            options: dict[str, Any] = {
+                "address": address,
+                "runtime_env": {"working_dir": str(code_folder(Path(folder)))},
+            }
         else:
             cores = processes or len(os.sched_getaffinity(0))
             options = {"address": "local", "num_cpus": cores, "object_store_memory": OBJECTS_BYTES}
             options |= {"include_dashboard": False}
-        try:
-            with diverted(log):
-                ray.init(**options, configure_logging=False, log_to_driver=False)
-        except Exception as error:  # noqa: BLE001 - Ray raises whatever its parts do, bare Exception too
-            ray.shutdown()
-            problem = f"Ray{' at ' + address if address else ''} cannot be used ({str(error).strip().splitlines()[0]})"
-            token = (
-                "; it wants its token: RAY_AUTH_MODE=token" if "AuthToken" in log.read_text(errors="replace") else ""
-            )
-            raise BatchError(f"{problem}{token}; {log} says more") from None
+        _start(ray, options, log)
         try:
             if ray.cluster_resources().get("CPU", 0) < 1:
                 raise BatchError(
@@ -127,6 +123,24 @@ def _cluster(address: str, processes: int, log: Path) -> Iterator[Any]:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _start(ray: Any, options: Mapping[str, Any], log: Path) -> None:
+    """Start or join; raises `BatchError` where neither can be done."""
+    for left in reversed(range(STARTS)):
+        try:
+            with diverted(log):
+                ray.init(**options, configure_logging=False, log_to_driver=False)
+        except Exception as error:  # noqa: BLE001 - Ray raises whatever its parts do, bare Exception too
+            ray.shutdown()
+            if left and "timed out during startup" in str(error):
+                continue
+            problem = f"Ray ({options['address']}) cannot be used ({str(error).strip().splitlines()[0]})"
+            if "AuthToken" in log.read_text(errors="replace"):
+                problem += "; it wants its token: RAY_AUTH_MODE=token"
+            raise BatchError(f"{problem}; {log} says more") from None
+        else:
+            return
 
 
 def _told(said: str, log: Path) -> str:

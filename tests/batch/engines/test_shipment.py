@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from batch.engines import shipment
 from batch.engines.address import check_reachable
 from batch.engines.chatter import diverted
+from batch.engines.engine import engine_of
 from batch.engines.spark import check_java
 from batch.errors import BatchError
 from batch.job import Job, Part
@@ -80,6 +81,14 @@ def test_code_that_is_sent_is_ours_without_bytecode(tmp_path):
     assert {path.name for path in folder.iterdir()} == {"batch", "configs", "models", "monitoring"}
     assert (folder / "configs/batch.yaml").is_file()
     assert not [*folder.rglob("*.pyc")]
+
+
+@pytest.mark.parametrize(("name", "package"), [("ray", "ray"), ("spark", "pyspark")])
+def test_an_engine_that_is_not_installed_is_told_with_what_makes_it(name, package):
+    with pytest.raises(
+        BatchError, match=rf"engine {name} needs the package {package}, .*; run: make score ENGINE={name}"
+    ):
+        engine_of(name, 1, "")
 
 
 def test_nobody_at_an_address_is_told_with_how_to_start_one():
