@@ -405,15 +405,18 @@ def columns():
     return {feature.name for feature in dataset.features} | {dataset.target.column}
 
 
+OURS = {"job"}  # a word of batch scoring, and of engines; as a text it would be the column
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_module_knows_a_column(path, columns):
     """A name of one word may be Python's own, as `property`; one of several is looked for in comments too."""
     text, tree = path.read_text(encoding="utf-8"), syntax(path)
     said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    said |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(dir(builtins))
-    said |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    said |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg | ast.keyword) and node.arg}
-    assert said & columns == set()
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(dir(builtins))
+    named |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    named |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg | ast.keyword) and node.arg}
+    assert (said | named - OURS) & columns == set()
     assert [name for name in columns if "_" in name and re.search(rf"\b{name}\b", text)] == []
 
 
