@@ -92,7 +92,7 @@ serve: environment  ## train if the store has no model for these inputs, then se
 	exec $(BIN)/bentoml serve service:CreditScorer --host $(call q,$(HOST)) --port $(call q,$(PORT))
 
 # An engine but `local` has an environment of its own, which sees the packages of .venv.
-CLUSTER = $(filter ray spark,$(ENGINE))
+CLUSTER = $(subst ',,$(filter 'ray' 'spark',$(call q,$(ENGINE))))
 SCORE_BIN = $(if $(CLUSTER),.venv-$(CLUSTER)/bin,$(BIN))
 
 .PHONY: score

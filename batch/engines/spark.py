@@ -173,7 +173,7 @@ def _listing() -> Any:
     """How Spark adds up what tasks have finished: one list."""
     from pyspark.accumulators import AccumulatorParam
 
-    class Listing(AccumulatorParam[list[Any]]):  # type: ignore[misc] - pyspark is not where types are checked
+    class Listing(AccumulatorParam[list[Any]]):  # type: ignore[misc]
         def zero(self, value: list[Any]) -> list[Any]:  # noqa: ARG002 - pyspark's name
             return []
 
