@@ -92,7 +92,7 @@ serve: environment  ## train if the store has no model for these inputs, then se
 	exec $(BIN)/bentoml serve service:CreditScorer --host $(call q,$(HOST)) --port $(call q,$(PORT))
 
 # An engine but `local` has an environment of its own, which sees the packages of .venv.
-CLUSTER = $(filter ray spark,$(ENGINE))
+CLUSTER = $(subst ',,$(filter 'ray' 'spark',$(call q,$(ENGINE))))
 SCORE_BIN = $(if $(CLUSTER),.venv-$(CLUSTER)/bin,$(BIN))
 
 .PHONY: score
@@ -248,16 +248,20 @@ check: environment checks-environment  ## format, lint, types, and the quick tes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	types=$$(mktemp); $(BIN)/mypy > $$types & mypy=$$!; code=0; \
-	$(PYTEST) -m 'not model and not pipeline and not shipping and not slow' || code=$$?; \
+	$(PYTEST) -m 'not model and not pipeline and not shipping and not engines and not slow' || code=$$?; \
 	wait $$mypy || code=$$?; cat $$types; rm $$types; exit $$code
 
 .PHONY: test
-test: environment checks-environment shipping-environment comparison-environment  ## run the whole test suite, but what `make shipping-test` runs
-	$(PYTEST) -m 'not shipping'
+test: environment checks-environment shipping-environment comparison-environment  ## run the whole test suite, but what `make shipping-test` and `make engines-test` run
+	$(PYTEST) -m 'not shipping and not engines'
 
 .PHONY: shipping-test
 shipping-test: environment shipping-environment load-environment  ## build, run and push the image, roll versions out, put load on: some 10 minutes, as root
 	$(BIN)/pytest -m shipping tests/deploy tests/loadtests tests/torture/test_rollouts.py tests/service/test_power_cut.py
+
+.PHONY: engines-test
+engines-test: environment ray-environment spark-environment  ## score in batch on Ray and Spark, and kill what does: some 5 minutes, 700 MB, Java
+	$(BIN)/pytest -m engines tests/batch/engines
 
 .PHONY: torture
 torture: model  ## faults at full length, training on emulated processors, a million requests for memory: some 40 minutes
@@ -312,9 +316,9 @@ BENCH_STAMP := .venv-bench/installed-$(shell { $(PYTHON) -VV; cat requirements/{
 # Nothing is resolved, and nothing is installed whose hash is not in a list.
 PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --no-input --no-compile --no-deps --require-hashes --only-binary :all:
 
-# Pure Python, of which this version, wanted by DVC, was never published built. It is built with the setuptools of the
-# list: in an isolated environment pip would fetch the newest, whatever its hash.
-SOURCE_ONLY := antlr4-python3-runtime
+# Published as source only: a version that DVC wants, and Spark, which is pure Python around its jars. They are built with
+# the setuptools of the list: in an isolated environment pip would fetch the newest, whatever its hash.
+SOURCE_ONLY := antlr4-python3-runtime,pyspark
 BUILDS_WITH := setuptools
 
 .PHONY: environment
@@ -370,33 +374,37 @@ install-references:
 # requirements/NAME.txt, made anew as a whole when the list changes. `load` has locust; `checks` looks at manifests,
 # dependencies and secrets; `shipping` describes and checks a bento and an image; `comparison` has the opponents of
 # `make evaluate` that are not scikit-learn's, and public tables; `evidently` and `nannyml` are what `make bench-monitoring`
-# compares with.
+# compares with. `ray` and `spark` run our code, so they join .venv: they hold only what it has not, and see the rest.
 define environment_apart
-stamp_$1 := .venv-$1/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,$1}.txt; } | cksum | tr ' ' -)
+stamp_$1 := .venv-$1/installed-$(shell { $(PYTHON) -VV; cat requirements/{pip,$(if $2,all$(comma))$1}.txt; } | cksum | tr ' ' -)
 
-$$(stamp_$1):
-	$$(STEP) environment 'making .venv-$1' $$(LOGS)/$1-environment.log $$(SHELL) -c '$$(MAKE) install-apart FOLDER=.venv-$1 LIST=$1 >&2'
+$$(stamp_$1): $(if $2,| $(STAMP))
+	$$(STEP) environment 'making .venv-$1' $$(LOGS)/$1-environment.log \
+	  $$(SHELL) -c '$$(MAKE) install-apart FOLDER=.venv-$1 LIST=$1 JOINS=$2 >&2'
 	touch $$@
 
 .PHONY: $1-environment
 $1-environment: $$(stamp_$1)
 endef
+comma := ,
 $(foreach name,load checks shipping comparison evidently nannyml,$(eval $(call environment_apart,$(name))))
+$(foreach name,ray spark,$(eval $(call environment_apart,$(name),.venv)))
 
 .PHONY: install-apart
 install-apart:
 	rm -rf $(FOLDER)
-	$(PYTHON) -m venv $(FOLDER)
+	$(PYTHON) -m venv $(if $(JOINS),--without-pip) $(FOLDER)
+	$(if $(JOINS),$(JOINS)/bin/python -c 'import site; print(site.getsitepackages()[0])' > "$$(echo $(FOLDER)/lib/python*/site-packages)/joined.pth")
 	for list in pip $(LIST); do \
 	  $(FOLDER)/bin/python -m pip --disable-pip-version-check install --no-input --no-compile \
-	    --no-deps --require-hashes --only-binary :all: -r requirements/$$list.txt; \
+	    --no-deps --require-hashes --only-binary :all: --no-binary $(SOURCE_ONLY) --no-build-isolation -r requirements/$$list.txt; \
 	done
 	$(FOLDER)/bin/python -m pip check
 	echo "$$(ls -d $(FOLDER)/lib/python*/site-packages/*.dist-info | wc -l) packages"
 
 .PHONY: lock
 lock: environment  ## pin requirements/*.txt anew from the *.in files; what still fits stays
-	cd requirements; for list in serving all cuda benchmarks mlserver load checks shipping comparison evidently nannyml; do $(LOCK) $$list.in; done
+	cd requirements; for list in serving all cuda benchmarks mlserver load checks shipping comparison evidently nannyml ray spark; do $(LOCK) $$list.in; done
 
 # Torch is pinned in torch.txt and torch-cpu.txt, and the reason stands there. Locking takes the CPU build, so it needs an
 # index that has it; what a CUDA build requires is locked in cuda.txt.
@@ -405,7 +413,7 @@ LOCK = CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --genera
 
 .PHONY: clean
 clean:  ## remove every .venv and var: the environments, and every record of what was trained and served
-	rm -rf .venv .venv-bench .venv-load .venv-checks .venv-shipping .venv-comparison .venv-evidently .venv-nannyml var
+	rm -rf .venv .venv-bench .venv-load .venv-checks .venv-shipping .venv-comparison .venv-evidently .venv-nannyml .venv-ray .venv-spark var
 
 .PHONY: help
 help:  ## list the targets

@@ -51,9 +51,8 @@ def engine_of(name: str, processes: int, address: str) -> Engine:
         address: of a cluster; empty for this machine alone.
     """
     try:
-        module = import_module(ENGINES[name])
+        made: Engine = import_module(ENGINES[name]).engine(processes, address)
     except ModuleNotFoundError as error:
         problem = f"the engine {name} needs the package {error.name}, which this environment has not"
         raise BatchError(f"{problem}; run: make score ENGINE={name}") from None
-    made: Engine = module.engine(processes, address)
     return made

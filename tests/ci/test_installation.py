@@ -56,8 +56,12 @@ def installations(text: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize(
     ("arguments", "least"),
-    [(("install",), 5), (("install-apart", "FOLDER=.venv-x", "LIST=checks"), 1)],
-    ids=["all", "apart"],
+    [
+        (("install",), 5),
+        (("install-apart", "FOLDER=.venv-x", "LIST=checks"), 1),
+        (("install-apart", "FOLDER=.venv-x", "LIST=spark", "JOINS=.venv"), 1),
+    ],
+    ids=["all", "apart", "joined"],
 )
 def test_every_installation_takes_lists_alone_and_checks_hashes(arguments, least):
     found = list(installations(recipe(*arguments)))
@@ -88,6 +92,17 @@ def test_what_is_built_here_is_built_with_packages_of_the_lists():
     ).stdout
     assert re.findall(r"^[\w-]+(?===)", chosen, re.MULTILINE) == [builder[1]]
     assert "--hash=sha256:" in chosen
+
+
+@pytest.mark.parametrize("name", ["ray", "spark"])
+def test_an_environment_that_joins_the_main_one_has_its_versions(name):
+    """Else it would hold a second copy, and a worker would score with other packages than the service."""
+    everything, joined = (requirements(ROOT / f"requirements/{each}.txt") for each in ("all", name))
+    own = {each for each in joined if each not in everything}
+    assert own == {"ray": {"ray", "msgpack"}, "spark": {"pyspark", "py4j"}}[name]
+    assert {each: joined[each].split()[0] for each in joined if each not in own} == {
+        each: everything[each].split()[0] for each in joined if each not in own
+    }
 
 
 def test_a_changed_list_makes_the_environment_anew():
