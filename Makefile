@@ -260,7 +260,7 @@ shipping-test: environment shipping-environment load-environment  ## build, run 
 	$(BIN)/pytest -m shipping tests/deploy tests/loadtests tests/torture/test_rollouts.py tests/service/test_power_cut.py
 
 .PHONY: engines-test
-engines-test: environment ray-environment spark-environment  ## score in batch on Ray and Spark, and kill what does: some 5 minutes, 700 MB, Java
+engines-test: environment ray-environment spark-environment  ## score in batch on Ray and Spark, and kill what does: some 8 minutes, 700 MB, Java
 	$(BIN)/pytest -m engines tests/batch/engines
 
 .PHONY: torture

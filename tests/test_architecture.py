@@ -377,7 +377,9 @@ def test_importing_sets_what_turns_usage_reports_off_and_nothing_else(seen):
         for path in MODULES
         if re.search(r"os\.environ\[.*\] =|putenv|environ\.(setdefault|update)", path.read_text())
     ]
-    assert sorted(written) == ["__main__.py", "listening.py", "parent.py", "whylogs_compat.py"]
+    of_engines = {"ray.py", "shipment.py", "spark.py"}  # of processes that these start, or are
+    assert sorted(set(written) - of_engines) == ["__main__.py", "listening.py", "parent.py", "whylogs_compat.py"]
+    assert of_engines <= set(written)
 
 
 @pytest.mark.timeout(300)

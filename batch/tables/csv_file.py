@@ -19,6 +19,7 @@ from batch.job import Job, Part
 from batch.tables.csv_scan import pieces
 from batch.tables.pieces import Piece, ReadBatch
 from batch.tables.places import opened
+from batch.tables.unbroken import Unbroken
 from configs.dataset import Source
 
 HEADER_BYTES = 1 << 20  # of a header at most
@@ -89,7 +90,6 @@ def batches(job: Job, part: Part, source: Source) -> Iterator[ReadBatch]:
         use_threads=False,
         block_size=BLOCK_BYTES,
         column_names=list(job.header),
-        encoding=_encoding(source),
         skip_rows=read_header(part.path, source).lines if whole else 0,
     )
     parsing = pcsv.ParseOptions(
@@ -102,7 +102,8 @@ def batches(job: Job, part: Part, source: Source) -> Iterator[ReadBatch]:
         null_values=["", *source.null_values],
     )
     with _stream(part.path) if whole else _range(part) as file:
-        reader = pcsv.open_csv(file, read_options=reading, parse_options=parsing, convert_options=converting)
+        unbroken = pa.PythonFile(Unbroken(file, _encoding(source)), mode="r")
+        reader = pcsv.open_csv(unbroken, read_options=reading, parse_options=parsing, convert_options=converting)
         following, told = 0, 0
         for batch in reader:
             numbers, passed = _numbers(following, batch.num_rows, {number for number, _ in damaged})

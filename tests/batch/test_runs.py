@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 
 import psutil
 import pyarrow as pa
@@ -84,8 +85,12 @@ def until(true):
 
 def workers(process):
     """The processes that score, without multiprocessing's own."""
-    with_code = (child for child in psutil.Process(process.pid).children() if child.is_running())
-    return [child for child in with_code if any("spawn_main" in word for word in child.cmdline())]
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # one that was killed a moment ago, a zombie too
+            if any("spawn_main" in word for word in child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_a_driver_killed_midway_is_gone_on_from_and_each_row_is_there_once(batch, table, whole, tmp_path):

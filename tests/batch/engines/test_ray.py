@@ -1,6 +1,8 @@
 """Ray: the values of `local`, whatever is killed, on this machine and in a cluster that was started apart."""
 
 import json
+import shutil
+import tempfile
 
 import pytest
 
@@ -50,12 +52,14 @@ def cluster(tmp_path):
         "--include-dashboard",
         "false",
     ]
-    folder = ["--temp-dir", str(tmp_path / "ray"), "--object-store-memory", "100000000"]
+    (tmp_path / "ray").symlink_to(short := tempfile.mkdtemp(prefix="ray-"))  # the path of a socket may have 107 bytes
+    folder = ["--temp-dir", short, "--object-store-memory", "100000000"]
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
     head = Apart([*command, *folder], tmp_path / "head.log", **quiet)
     head.wait_for("Ray runtime started")
     yield f"127.0.0.1:{port}", head
     head.stop()
+    shutil.rmtree(short)
 
 
 def test_a_cluster_gets_code_and_model_and_a_part_that_ends_its_workers_is_told(on, table, whole, cluster, tmp_path):
